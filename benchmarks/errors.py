@@ -1,0 +1,16 @@
+"""Errors that are the user's to mend: one sentence, exit code 2, no traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """The caller asked for something that cannot be; the message is one sentence that says what to do."""
+
+
+def nearest(word: str, known: Iterable[str], most: int = 3) -> str:
+    """Return `" (did you mean 'a' or 'b'?)"` for the known words nearest to `word`, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=most, cutoff=0.5)
+    return f" (did you mean {' or '.join(repr(c) for c in close)}?)" if close else ""

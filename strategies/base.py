@@ -1,0 +1,200 @@
+"""The seam: what a strategy may do to a training, and nothing about how trainings are run.
+
+A strategy is a small frozen dataclass that overrides the hooks it needs; every hook has a neutral default. Shapes are
+suffixes: B batch, C classes, F features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+TRAINING_HOOKS = (
+    "phases", "class_weights_C", "sampling_C", "augmentation", "mix", "classifier", "train_logits", "loss",
+    "after_step", "after_training",
+)  # fmt: skip
+
+
+class StrategyError(ValueError):
+    """A strategy that is unknown, wrongly parametrised or cannot be combined; the message is one sentence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a strategy may know about the stage it acts in. Frozen.
+
+    `counts_C`: training samples per class (validation rows not counted), at least 0.
+    `class_names`: C names. `stage`: 1 or 2 (1 in a joint protocol).
+    `validation_accuracy_C`: top-1 per class in [0, 1], NaN for a class with no validation row; None until measured.
+    """
+
+    counts_C: tuple[int, ...]
+    class_names: tuple[str, ...]
+    stage: int = 1
+    validation_accuracy_C: tuple[float, ...] | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes C."""
+        return len(self.counts_C)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """`counts_C` as a new float64 array [C]."""
+        return np.asarray(self.counts_C, dtype=np.float64)
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a stage's training stands: `epoch` counts from 0 over the whole stage, `epochs` is the stage's total."""
+
+    epoch: int
+    epochs: int
+
+    @property
+    def fraction(self) -> float:
+        """Epochs done over all epochs, in [0, 1)."""
+        return self.epoch / self.epochs
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of a stage, in epochs counted from the stage's start.
+
+    `trains`: "all" or "classifier" (the rest frozen, batch-norm buffers included). `new_classifier`: start it afresh.
+    `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
+    and shared with it.
+    """
+
+    start: int
+    end: int
+    trains: str = "all"
+    new_classifier: bool = False
+    active: bool = True
+
+
+@dataclasses.dataclass
+class Batch:
+    """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1)."""
+
+    images_BCHW: Tensor
+    labels_B: Tensor
+    y_BC: Tensor
+
+
+@dataclasses.dataclass
+class Outputs:
+    """What a network gives: `logits_BC` float32, `features_BF` pooled; `extra` for classifiers that give more."""
+
+    logits_BC: Tensor
+    features_BF: Tensor
+    extra: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pipeline:
+    """Extra augmentation for some classes: `strength_C` in [0, 1] per class; 0 leaves the class alone.
+
+    The runner turns a strength into an Albumentations pipeline (see `benchmarks/augment.py`).
+    """
+
+    strength_C: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Strategy:
+    """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
+
+    Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
+    ("sampler", "mix", "loss", "classifier", "prior"); `needs` what the data must offer ("validation", "text");
+    `paper` the citation, where there is one.
+    """
+
+    name: ClassVar[str] = ""
+    summary: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+    seats: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def parts(self) -> tuple[Strategy, ...]:
+        """The strategies joined in this one, in order; a plain strategy is its own only part."""
+        return (self,)
+
+    def acts_in(self, stage: int) -> bool:
+        """Whether any hook acts in this stage; a strategy that skips stage 1 shares it with plain training."""
+        return True
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Split a stage of `epochs` epochs into stretches that cover 0..epochs without gaps."""
+        return (Phase(0, epochs),)
+
+    def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Loss weight per class, float64 [C], positive; None means all ones. Joined by multiplication."""
+        return None
+
+    def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Probability with which each class is drawn, float64 [C], sum 1, 0 for empty classes.
+
+        None means the data as it is: every sample once per epoch. Otherwise samples are drawn with replacement, as
+        many as there are samples, uniformly within the class.
+        """
+        return None
+
+    def augmentation(self, facts: Facts) -> Pipeline | None:
+        """Extra augmentation for some classes; None for none."""
+        return None
+
+    def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
+        """Mix samples of a batch (mixup and its kin); randomness only from `generator`."""
+        return batch
+
+    def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
+        """Return the classifier to use instead of `classifier`."""
+        return classifier
+
+    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+        """Return the logits [B, C] that the training loss sees (margins, priors)."""
+        return outputs.logits_BC
+
+    def loss(self, outputs: Outputs, batch: Batch, weights_C: Tensor) -> Tensor | None:
+        """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy."""
+        return None
+
+    def after_step(self, network: nn.Module) -> None:
+        """Change weights in place after an optimiser step (constraints)."""
+
+    def after_training(self, network: nn.Module, facts: Facts) -> None:
+        """Change weights in place once, at the end of a stage."""
+
+    def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
+        """Return the logits [N, C] that are scored, from stored outputs; costs no training."""
+        return outputs.logits_BC
+
+    def trains_differently(self) -> bool:
+        """Whether any hook that acts during training is overridden; if not, the cell shares plain training's jobs."""
+        return any(getattr(type(self), hook) is not getattr(Strategy, hook) for hook in TRAINING_HOOKS)
+
+    def parameters(self) -> dict[str, Any]:
+        """The dataclass fields and their values."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    def __str__(self) -> str:
+        """The canonical text: `name` or `name(parameter=value)`, parameters at their default left out."""
+        changed = [
+            f"{f.name.replace('_', '-')}={_text(getattr(self, f.name))}"
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != f.default
+        ]
+        return f"{self.name}({','.join(changed)})" if changed else self.name
+
+
+def _text(value: Any) -> str:
+    """Write a parameter's value as users type it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
