@@ -1,0 +1,63 @@
+"""What a dataset is: `Source` before its pixels are decoded, `Loaded` after. Shapes: N rows, S pixels a side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Rows known, pixels not yet decoded; each dataset's `open_source(...)` returns one.
+
+    `read(row)` gives encoded image bytes, or RGB uint8 [H, W, 3], or None where the image is missing; it is called
+    from several threads at once. `stamp` is a cheap hash that changes whenever the source changes (sizes, times,
+    seed); it finds the decoded cache. `notes` are oddities and how many there were, in words.
+    """
+
+    name: str
+    ids: tuple[str, ...]  # N, unique
+    labels: tuple[str, ...]  # N class names
+    train: np.ndarray  # bool [N]
+    texts: tuple[str, ...] | None  # N product names, None where the dataset has no text
+    read: Callable[[int], bytes | np.ndarray | None]
+    stamp: str
+    origin: str
+    notes: tuple[tuple[str, int], ...] = ()
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further columns, N each, for `data export`
+
+    def __post_init__(self) -> None:
+        """Hold the invariants that every reader relies on (ValueError: a defect of the dataset's module)."""
+        lengths = {len(self.ids), len(self.labels), len(self.train), *(len(c) for c in self.extra.values())}
+        if self.texts is not None:
+            lengths.add(len(self.texts))
+        if len(lengths) != 1:
+            raise ValueError(f"columns of different lengths: {sorted(lengths)}")
+        if self.train.dtype != np.bool_:
+            raise ValueError(f"train must be bool, not {self.train.dtype}")
+        if len(set(self.ids)) != len(self.ids):
+            raise ValueError("ids are not unique")
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """What everything above the data sees; rows without a readable image are gone.
+
+    `class_names` are sorted by number of training rows, most first, ties by name, then the classes without a training
+    row, by name. `fingerprint` is a content hash of ids, labels, split, texts and the pixels at this size: the same
+    whichever layout (folder, zip, Parquet) the same images came from.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    texts: tuple[str, ...] | None
+    origin: str
+    notes: tuple[tuple[str, int], ...]
+    images_NHWC: np.ndarray  # uint8 memory map [N, S, S, 3]
+    labels_N: np.ndarray  # int64 [N], index into class_names
+    class_names: tuple[str, ...]
+    train_N: np.ndarray  # bool [N]
+    fingerprint: str
+    size: int
