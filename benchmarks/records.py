@@ -1,0 +1,268 @@
+"""What one cell measured, as one JSON file: schema, checks, and atomic writing.
+
+A record is all that a leaderboard ever sees. Per class it holds counts, never percentages; per test row it holds one
+bit for top-1 and one for top-5, so that two records can be compared row by row. A checksum over the canonical JSON
+tells a hand-edited or damaged file from a measured one.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pydantic import TypeAdapter
+
+SCHEMA = 1
+_UNSAFE = re.compile(r"[^A-Za-z0-9._()=+,-]")
+_LONGEST_NAME = 120  # file systems allow 255 bytes for a name; the temporary file's suffix needs room too
+
+
+class RecordError(ValueError):
+    """A record that cannot be read or must not be written; the message is one sentence that names the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StageResult:
+    """What one stage measured. Tuples are per class, in the order of `classes` (most training rows first).
+
+    `rows`: test rows of the stage. `top1_bits`, `top5_bits`: `pack_bits` over them, in the data set's row order.
+    `rows_key`: hash of these rows' ids in order; two records may be paired only where it is equal. `jobs`: keys of the
+    jobs trained for the stage, `seconds` their training time, `img_per_s` their training throughput.
+
+    Raises `RecordError` on construction where the counts contradict each other.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "strict": True}
+
+    stage: int
+    name: Literal["head", "tail", "all"]
+    classes: tuple[str, ...]
+    train_n: tuple[int, ...]
+    validation_n: tuple[int, ...]
+    test_n: tuple[int, ...]
+    top1_hits: tuple[int, ...]
+    top5_hits: tuple[int, ...]
+    validation_top1_hits: tuple[int, ...]
+    rows: int
+    top1_bits: str
+    top5_bits: str
+    rows_key: str
+    jobs: tuple[str, ...]
+    epochs: int
+    seconds: float
+    img_per_s: float
+
+    def __post_init__(self) -> None:
+        """Check that lengths, counts and bits agree."""
+        per_class = (self.train_n, self.validation_n, self.test_n, self.top1_hits, self.top5_hits)
+        if any(len(values) != len(self.classes) for values in (*per_class, self.validation_top1_hits)):
+            raise RecordError(f"stage {self.name!r} does not have one count per class")
+        if len(set(self.classes)) != len(self.classes):
+            raise RecordError(f"stage {self.name!r} names a class twice")
+        tops = zip(self.top1_hits, self.top5_hits, self.test_n, strict=True)
+        validation = zip(self.validation_top1_hits, self.validation_n, strict=True)
+        if not all(0 <= a <= b <= n for a, b, n in tops) or not all(0 <= a <= n for a, n in validation):
+            raise RecordError(f"stage {self.name!r} counts more hits than rows, or more in the top 1 than in the top 5")
+        if sum(self.test_n) != self.rows or min(self.train_n, default=0) < 0:
+            raise RecordError(f"stage {self.name!r} has {self.rows} rows, but its classes sum to {sum(self.test_n)}")
+        for bits, hits in ((self.top1_bits, self.top1_hits), (self.top5_bits, self.top5_hits)):
+            if _count_bits(bits, self.rows) != sum(hits):
+                raise RecordError(f"stage {self.name!r} has bits that do not sum to its hits")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What one cell (backbone x strategy x seed on a data set) measured, or why it failed.
+
+    `seconds_alone`: what the cell would cost by itself; `seconds_marginal`: what it cost after the cells before it,
+    whose jobs it shares. `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: room for a strategy's own counts.
+
+    Raises `RecordError` on construction where status, error and stages contradict each other.
+    """
+
+    __pydantic_config__: ClassVar[Any] = {"extra": "forbid", "strict": True}
+
+    suite: str
+    protocol: Literal["two-stage", "joint"]
+    dataset: str
+    fingerprint: str
+    image_size: int
+    backbone: str
+    strategy: str
+    seed: int
+    status: Literal["done", "failed"]
+    error: str | None
+    stages: tuple[StageResult, ...]
+    unseen_classes: int
+    unseen_rows: int
+    recipe: dict[str, Any]
+    layout: str
+    dtype: str
+    threads: int
+    device: str
+    seconds_alone: float
+    seconds_marginal: float
+    peak_memory_bytes: int
+    versions: dict[str, str]
+    hardware: dict[str, str | int]
+    key: str
+    made: str
+    notes: tuple[str, ...] = ()
+    extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Check that status, error and stages agree."""
+        if (self.status == "failed") != (self.error is not None):
+            raise RecordError("a failed cell has an error, and only a failed cell")
+        names = tuple(stage.name for stage in self.stages)
+        expected = ("all",) if self.protocol == "joint" else ("head", "tail")
+        if self.status == "done" and names != expected:
+            raise RecordError(f"a finished {self.protocol} cell has the stages {expected}, not {names}")
+
+
+def pack_bits(hits_N: np.ndarray) -> str:
+    """Return base64 text of bool [N], eight rows per byte, first row in the highest bit (`np.packbits`)."""
+    import numpy as np
+
+    return base64.b64encode(np.packbits(np.asarray(hits_N, dtype=bool)).tobytes()).decode("ascii")
+
+
+def unpack_bits(text: str, rows: int) -> np.ndarray:
+    """Return the bool array [rows] that `pack_bits` packed."""
+    import numpy as np
+
+    return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), count=rows).astype(bool)
+
+
+def record_path(out: Path, suite: str, backbone: str, strategy: str, seed: int) -> Path:
+    """Return the cell's file below `out`: `<suite>/records/<backbone>/<strategy>-seed<k>.json`, safe characters only."""
+    return Path(out) / safe_name(suite) / "records" / safe_name(backbone) / f"{safe_name(strategy)}-seed{seed}.json"
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as a file name; where characters had to be replaced, a short hash keeps different texts apart."""
+    name = _UNSAFE.sub("_", text).strip(".")[:_LONGEST_NAME]
+    return name if name and name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+
+
+def write(record: Record, out: Path) -> Path:
+    """Write `record` to `record_path(out, ...)`, whole or not at all, and return the path.
+
+    Raises `RecordError` where the record would not be readable again (a wrong type, a NaN).
+    """
+    path = record_path(out, record.suite, record.backbone, record.strategy, record.seed)
+    try:
+        content = {"schema": record.schema, **dataclasses.asdict(record)}  # the schema is read first
+        _adapter().validate_json(_canonical(content))
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"the record for {path.name} cannot be written: {_reason(error)}") from error
+    content["checksum"] = _checksum(content)
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, sort_keys=True)}" for name, value in content.items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write("{\n" + lines + "\n}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes it private; a published record is not
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def read(path: Path) -> Record:
+    """Read one record, strictly.
+
+    Raises `RecordError`, one sentence, for a file that is missing, truncated, foreign, edited or of a newer schema.
+    """
+    try:
+        content = json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path} is not JSON (truncated?); delete it and run again") from error
+    if not isinstance(content, dict) or type(content.get("schema")) is not int or "checksum" not in content:
+        raise RecordError(f"{path} is not a record of this project: it has no schema number and checksum")
+    if content["schema"] > SCHEMA:
+        newer = f"its schema {content['schema']} is newer than this version reads ({SCHEMA}); upgrade"
+        raise RecordError(f"{path} cannot be read: {newer}")
+    found = content.pop("checksum")
+    try:
+        if found != _checksum(content):
+            raise RecordError(
+                f"{path} was changed after it was written (its checksum differs); delete it and run again"
+            )
+        record: Record = _adapter().validate_json(_canonical(content))
+    except RecordError:
+        raise
+    except ValueError as error:
+        raise RecordError(f"{path} is not a valid record: {_reason(error)}") from error
+    return record
+
+
+def read_all(folder: Path) -> tuple[list[Record], list[str]]:
+    """Read every record below `<out>/<suite>/records`, in path order; return the records, and a sentence per bad file."""
+    records: list[Record] = []
+    problems: list[str] = []
+    for path in sorted(Path(folder).glob("*/*.json")):
+        try:
+            record = read(path)
+        except RecordError as error:
+            problems.append(str(error))
+            continue
+        belongs = record_path(Path(), record.suite, record.backbone, record.strategy, record.seed)
+        if path.parts[-4:] == belongs.parts:
+            records.append(record)
+        else:  # a copy under another name would be counted twice
+            problems.append(f"{path} holds the record of {belongs}; move or delete it")
+    return records, problems
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    """Write JSON in the one way that the checksum is taken over."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Return sha256 over the canonical JSON of the record without its checksum."""
+    return hashlib.sha256(_canonical(content)).hexdigest()
+
+
+def _count_bits(text: str, rows: int) -> int:
+    """Count the ones; -1 where the text is not base64 of `rows` bits."""
+    try:
+        packed = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return -1
+    return int.from_bytes(packed, "big").bit_count() if len(packed) == (rows + 7) // 8 else -1
+
+
+@functools.cache
+def _adapter() -> TypeAdapter[Record]:
+    """The strict validator; pydantic is imported when the first record is read or written."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
+
+
+def _reason(error: Exception) -> str:
+    """Put the first thing that is wrong into a few words."""
+    if hasattr(error, "errors"):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc']) or 'record'}: {first['msg']}"
+    return str(error)
