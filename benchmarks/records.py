@@ -36,9 +36,10 @@ class RecordError(ValueError):
 class StageResult:
     """What one stage measured. Tuples are per class, in the order of `classes` (most training rows first).
 
-    `rows`: test rows of the stage. `top1_bits`, `top5_bits`: `pack_bits` over them, in the data set's row order.
-    `rows_key`: hash of these rows' ids in order; two records may be paired only where it is equal. `jobs`: keys of the
-    jobs trained for the stage, `seconds` their training time, `img_per_s` their training throughput.
+    `train_n`: rows trained on (validation rows not counted). `rows`: test rows of the stage. `top1_bits`, `top5_bits`:
+    `pack_bits` over them, class by class, so that `test_n` tells which bits are whose. `rows_key`: hash of the rows' ids
+    in the data set's order; two records may be paired only where it is equal. `jobs`: keys of the jobs trained for the
+    stage, `seconds` their training time, `img_per_s` their training throughput.
 
     Raises `RecordError` on construction where the counts contradict each other.
     """
@@ -77,8 +78,8 @@ class StageResult:
         if sum(self.test_n) != self.rows or min(self.train_n, default=0) < 0:
             raise RecordError(f"stage {self.name!r} has {self.rows} rows, but its classes sum to {sum(self.test_n)}")
         for bits, hits in ((self.top1_bits, self.top1_hits), (self.top5_bits, self.top5_hits)):
-            if _count_bits(bits, self.rows) != sum(hits):
-                raise RecordError(f"stage {self.name!r} has bits that do not sum to its hits")
+            if _count_bits(bits, self.test_n) != hits:
+                raise RecordError(f"stage {self.name!r} has bits that do not sum to its hits, class by class")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,15 +133,19 @@ class Record:
             raise RecordError(f"a finished {self.protocol} cell has the stages {expected}, not {names}")
 
 
-def pack_bits(hits_N: np.ndarray) -> str:
-    """Return base64 text of bool [N], eight rows per byte, first row in the highest bit (`np.packbits`)."""
+def pack_bits(hits_N: np.ndarray, labels_N: np.ndarray) -> str:
+    """Return base64 text of bool [N], rows sorted by label (class by class, else in the order given).
+
+    Eight rows per byte, first row in the highest bit (`np.packbits`).
+    """
     import numpy as np
 
-    return base64.b64encode(np.packbits(np.asarray(hits_N, dtype=bool)).tobytes()).decode("ascii")
+    by_class_N = np.argsort(labels_N, kind="stable")
+    return base64.b64encode(np.packbits(np.asarray(hits_N, dtype=bool)[by_class_N]).tobytes()).decode("ascii")
 
 
 def unpack_bits(text: str, rows: int) -> np.ndarray:
-    """Return the bool array [rows] that `pack_bits` packed."""
+    """Return the bool array [rows] that `pack_bits` packed, class by class."""
     import numpy as np
 
     return np.unpackbits(np.frombuffer(base64.b64decode(text), dtype=np.uint8), count=rows).astype(bool)
@@ -243,13 +248,20 @@ def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(_canonical(content)).hexdigest()
 
 
-def _count_bits(text: str, rows: int) -> int:
-    """Count the ones; -1 where the text is not base64 of `rows` bits."""
+def _count_bits(text: str, test_n: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Count the ones of each class; None where the text is not base64 of as many bits as there are rows."""
+    import numpy as np
+
+    rows = sum(test_n)
     try:
         packed = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        return -1
-    return int.from_bytes(packed, "big").bit_count() if len(packed) == (rows + 7) // 8 else -1
+        return None
+    if len(packed) != (rows + 7) // 8:
+        return None
+    ones_before = np.concatenate([[0], np.cumsum(unpack_bits(text, rows))])
+    borders = np.concatenate([[0], np.cumsum(test_n, dtype=np.int64)])
+    return tuple(np.diff(ones_before[borders]).tolist())
 
 
 @functools.cache
