@@ -7,6 +7,8 @@ suffixes: B batch, C classes, F features.
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -70,7 +72,8 @@ class Phase:
 
     `trains`: "all" or "classifier" (the rest frozen, batch-norm buffers included). `new_classifier`: start it afresh.
     `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
-    and shared with it.
+    and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
+    A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares.
     """
 
     start: int
@@ -78,6 +81,7 @@ class Phase:
     trains: str = "all"
     new_classifier: bool = False
     active: bool = True
+    acting: tuple[str, ...] | None = None
 
 
 @dataclasses.dataclass
@@ -113,8 +117,9 @@ class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
-    ("sampler", "mix", "loss", "classifier", "prior"); `needs` what the data must offer ("validation", "text");
-    `paper` the citation, where there is one.
+    ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior" and "retraining" have to be
+    declared); `needs` what the data must offer ("validation", "text"); `paper` the citation, where there is one;
+    `version`: change it when the formula changes, because it is part of every job's key.
     """
 
     name: ClassVar[str] = ""
@@ -122,6 +127,7 @@ class Strategy:
     paper: ClassVar[str] = ""
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
+    version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies joined in this one, in order; a plain strategy is its own only part."""
@@ -181,6 +187,24 @@ class Strategy:
         """Whether any hook that acts during training is overridden; if not, the cell shares plain training's jobs."""
         return any(getattr(type(self), hook) is not getattr(Strategy, hook) for hook in TRAINING_HOOKS)
 
+    def acting(self, stage: int, phase: Phase) -> Strategy:
+        """Return the strategy whose training hooks to call in this stretch of this stage.
+
+        `Strategy()`, all neutral, where training is plain; a combination leaves out the parts that do not act.
+        """
+        return self if phase.active and self.acts_in(stage) and self.trains_differently() else Strategy()
+
+    def training_identity(self, stage: int, phase: Phase) -> str:
+        """Return the text of the parts whose training hooks act in this stretch, for the job's key; "" when plain.
+
+        Unlike `str`, it spells out defaults and versions, so that changing one changes the key.
+        """
+        return "+".join(part._identity() for part in self.acting(stage, phase).parts() if part.name)
+
+    def _identity(self) -> str:
+        values = ",".join(f"{name}={_text(value)}" for name, value in self.parameters().items())
+        return f"{self.name}@{self.version}({values})"
+
     def parameters(self) -> dict[str, Any]:
         """The dataclass fields and their values."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -197,4 +221,6 @@ class Strategy:
 
 def _text(value: Any) -> str:
     """Write a parameter's value as users type it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, str):  # bare where it can be nothing else, else as a JSON string
+        return value if re.fullmatch(r"[A-Za-z_][\w./:-]*", value, re.ASCII) else json.dumps(value)
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)

@@ -1,0 +1,176 @@
+"""`a+b`: several strategies as one. Each hook runs a's, then b's; seats that only one may hold are refused by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+SEAT_OF_HOOK = {"sampling_C": "sampler", "mix": "mix", "loss": "loss", "classifier": "classifier"}
+
+
+def seats_of(strategy: Strategy) -> frozenset[str]:
+    """Return the seats a strategy holds: those it declares, and those whose hook it overrides."""
+    own = {s for h, s in SEAT_OF_HOOK.items() if getattr(type(strategy), h) is not getattr(Strategy, h)}
+    return strategy.seats | own
+
+
+def combine(strategies: Sequence[Strategy]) -> Strategy:
+    """Return the strategies as one, in order; a single one is returned as it is."""
+    parts = tuple(part for strategy in strategies for part in strategy.parts())
+    return parts[0] if len(parts) == 1 else Combined(parts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Combined(Strategy):
+    """Two or more strategies joined by `+`, in the order written.
+
+    Raises `StrategyError` for a part that stands twice, for `none` among the parts, and for two parts on one seat.
+    """
+
+    members: tuple[Strategy, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse parts that cannot be joined."""
+        for part in self.members:
+            if part.name == "none":
+                raise StrategyError("'none' joins with nothing, it means plain training; leave it out of the '+'.")
+        for a, b in itertools.combinations(self.members, 2):
+            if a.name == b.name:
+                raise StrategyError(f"{a.name} stands twice in {str(self)!r}; write it once.")
+            for seat in sorted(seats_of(a) & seats_of(b)):
+                raise StrategyError(f"{a.name} and {b.name} both hold the seat {seat!r}; only one may.")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The parts' names, joined by `+`."""
+        return "+".join(part.name for part in self.members)
+
+    @property
+    def summary(self) -> str:  # type: ignore[override]
+        """The parts' summaries, joined."""
+        return "; ".join(part.summary for part in self.members)
+
+    @property
+    def paper(self) -> str:  # type: ignore[override]
+        """The parts' papers, joined."""
+        return "; ".join(part.paper for part in self.members if part.paper)
+
+    @property
+    def seats(self) -> frozenset[str]:  # type: ignore[override]
+        """Every seat that a part holds."""
+        return frozenset().union(*(seats_of(part) for part in self.members))
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """Everything that a part needs."""
+        return frozenset().union(*(part.needs for part in self.members))
+
+    def parts(self) -> tuple[Strategy, ...]:
+        """The strategies joined, in order."""
+        return self.members
+
+    def __str__(self) -> str:
+        """The parts' canonical texts, joined by `+`."""
+        return "+".join(str(part) for part in self.members)
+
+    def acts_in(self, stage: int) -> bool:
+        """Whether any part acts in this stage."""
+        return any(part.acts_in(stage) for part in self.members)
+
+    def trains_differently(self) -> bool:
+        """Whether any part does."""
+        return any(part.trains_differently() for part in self.members)
+
+    def acting(self, stage: int, phase: Phase) -> Strategy:
+        """The parts that act in this stretch (see `Phase.acting`), as one strategy."""
+        named = [part for part in self.members if phase.acting is None or part.name in phase.acting]
+        found = [part for part in named if part.acting(stage, phase) == part]
+        return combine(found) if found else Strategy()
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Cut the stage at every border of every part; each stretch says which parts act in it.
+
+        Raises `StrategyError` if two parts freeze the network or start a new classifier.
+        """
+        plans = {part.name: part.phases(epochs, facts) for part in self.members if part.acts_in(facts.stage)}
+        retraining = [name for name, plan in plans.items() if any(p.trains != "all" or p.new_classifier for p in plan)]
+        if len(retraining) > 1:
+            raise StrategyError(f"{retraining[0]} and {retraining[1]} both train the classifier again; only one may.")
+        every = [phase for plan in plans.values() for phase in plan]
+        borders = sorted({0, epochs} | {border for p in every for border in (p.start, p.end)})
+        empty = {(p.start, p.end) for p in every if p.start == p.end}
+        return [_stretch(plans, start, end) for start, end in sorted({*itertools.pairwise(borders), *empty})]
+
+    def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """The product of the parts' weights."""
+        given = [w for part in self.members if (w := part.class_weights_C(facts, progress)) is not None]
+        return functools.reduce(np.multiply, given) if given else None
+
+    def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """The sampler's distribution."""
+        given = (part.sampling_C(facts, progress) for part in self.members)
+        return next((p_C for p_C in given if p_C is not None), None)
+
+    def augmentation(self, facts: Facts) -> Pipeline | None:
+        """The stronger of the parts' strengths, class by class."""
+        given = [p.strength_C for part in self.members if (p := part.augmentation(facts)) is not None]
+        return Pipeline(tuple(max(strengths) for strengths in zip(*given, strict=True))) if given else None
+
+    def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
+        """The mixing of the part that mixes."""
+        return functools.reduce(lambda mixed, part: part.mix(mixed, facts, generator), self.members, batch)
+
+    def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
+        """The classifier of the part that brings one."""
+        return functools.reduce(lambda new, part: part.classifier(new, in_features, facts), self.members, classifier)
+
+    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+        """The logits through every part, in order."""
+        for part in self.members:
+            logits_BC = part.train_logits(outputs, batch, facts, progress)
+            outputs = dataclasses.replace(outputs, logits_BC=logits_BC)
+        return outputs.logits_BC
+
+    def loss(self, outputs: Outputs, batch: Batch, weights_C: Tensor) -> Tensor | None:
+        """The loss of the part that brings one."""
+        given = (part.loss(outputs, batch, weights_C) for part in self.members)
+        return next((loss for loss in given if loss is not None), None)
+
+    def after_step(self, network: nn.Module) -> None:
+        """Every part's, in order."""
+        for part in self.members:
+            part.after_step(network)
+
+    def after_training(self, network: nn.Module, facts: Facts) -> None:
+        """Every part's, in order."""
+        for part in self.members:
+            part.after_training(network, facts)
+
+    def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
+        """The stored logits through every part, in order."""
+        for part in self.members:
+            outputs = dataclasses.replace(outputs, logits_BC=part.predict(outputs, facts))
+        return outputs.logits_BC
+
+
+def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:
+    """Join what the parts plan for the epochs start..end, which no part cuts."""
+    covering = {
+        name: min((p for p in plan if p.start <= start and end <= p.end), key=lambda p: p.end - p.start)
+        for name, plan in plans.items()
+    }
+    acting = tuple(name for name, phase in covering.items() if phase.active)
+    trains = "classifier" if any(p.trains == "classifier" for p in covering.values()) else "all"
+    fresh = any(p.new_classifier and p.start == start for p in covering.values())
+    return Phase(start, end, trains, fresh, bool(acting), acting)

@@ -1,0 +1,124 @@
+"""Names of strategies to classes: the files of this folder, the entry points `benchmarks.strategies`, plugin files."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TypeVar
+
+from strategies.base import Strategy, StrategyError
+
+ENTRY_POINT_GROUP = "benchmarks.strategies"
+
+_S = TypeVar("_S", bound=type[Strategy])
+_registered: dict[str, type[Strategy]] = {}
+_discovered = False
+
+
+def register(cls: _S) -> _S:
+    """Class decorator: make a strategy known under its `name`.
+
+    Raises `StrategyError` for a name that cannot be typed in an expression, or that another module has taken.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", cls.name):
+        raise StrategyError(f"{cls.__qualname__} has the name {cls.name!r}; use lower-case letters, digits and '-'.")
+    other = _registered.get(cls.name)
+    if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise StrategyError(f"{cls.name!r} is registered by both {other.__module__} and {cls.__module__}; rename one.")
+    _registered[cls.name] = cls
+    return cls
+
+
+def names() -> list[str]:
+    """Return every registered name, sorted; discovers first if nobody has. Imports no torch."""
+    if not _discovered:
+        discover()
+    return sorted(_registered)
+
+
+def get(name: str) -> type[Strategy]:
+    """Return the class registered as `name`; `StrategyError` with the nearest names otherwise."""
+    known = names()
+    if name not in _registered:
+        raise StrategyError(f"There is no strategy {name!r}{nearest(name, known)}; known: {', '.join(known)}.")
+    return _registered[name]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `" (did you mean 'a' or 'b'?)"` for the known words nearest to `word`, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    return f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
+
+
+def discover() -> list[str]:
+    """Import every module of this folder and every entry point of `benchmarks.strategies`.
+
+    Returns one line for each that failed, by name; the rest is registered all the same.
+    """
+    global _discovered
+    _discovered = True
+    package = __name__.rpartition(".")[0]
+    folder = [str(Path(__file__).parent)]
+    imports: list[tuple[str, Callable[[], object]]] = [
+        (f"strategies/{m.name}.py", lambda n=m.name: importlib.import_module(f"{package}.{n}"))  # type: ignore[misc]
+        for m in pkgutil.iter_modules(folder)
+    ]
+    imports += [(f"entry point {e.name} = {e.value}", e.load) for e in entry_points(group=ENTRY_POINT_GROUP)]
+    problems = [_attempt(what, load) for what, load in imports]
+    return [problem for problem in problems if problem]
+
+
+def load_file(path: Path) -> list[str]:
+    """Import the plugin `path` and return the names of the strategies it registered, sorted.
+
+    The file's content becomes the `version` of its strategies: an edited plugin never reuses jobs of the old one.
+    Raises `StrategyError` naming the file when it is missing or fails to import.
+    """
+    if not path.is_file():
+        raise StrategyError(f"The plugin {path} is not a file; give the path of a Python file.")
+    names()  # first, so that a name taken by a built-in is reported here and not as a problem of the built-in
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    module_name = f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{digest}"
+    if module_name not in sys.modules:
+        problem = _attempt(f"plugin {path}", lambda: _execute(module_name, path))
+        if problem:
+            raise StrategyError(problem)
+    registered = [name for name, cls in _registered.items() if cls.__module__ == module_name]
+    for name in registered:
+        _registered[name].version = digest
+    return sorted(registered)
+
+
+def _execute(module_name: str, path: Path) -> None:
+    """Run a file as the module `module_name`, which stays in `sys.modules` only if it succeeds."""
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("it is not a Python file (its name must end in .py)")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses look their module up here
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+
+
+def _attempt(what: str, load: Callable[[], object]) -> str:
+    """Call `load`; on failure undo what it registered and return one line that names it, else an empty string."""
+    before = dict(_registered)
+    try:
+        load()
+    except (Exception, SystemExit) as error:  # whatever a plugin does, the rest goes on
+        _registered.clear()
+        _registered.update(before)
+        reason = " ".join(str(error).split())
+        return f"{what} could not be imported: {type(error).__name__}{': ' + reason if reason else ''}"
+    return ""
