@@ -1,0 +1,96 @@
+"""Layers on top of an encoder. Shapes: B batch, C classes, F features, T positions of a feature map, H W its sides."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+HIDDEN_SIZE = 512
+DROPOUT = 0.2
+
+
+def mlp(feature_size: int, num_classes: int, hidden_layers: int) -> nn.Sequential:
+    """Return `hidden_layers` times (linear to 512 - batch norm - ReLU - dropout 0.2), then linear to `num_classes`.
+
+    The study asks for "more fully connected layers" without sizes; 512 keeps mlp3 below a tenth of ResNet-50's
+    parameters, and 0.2 is timm's `drop_rate` for its EfficientNets. The hidden linear layers have no bias: batch norm
+    takes it out again.
+    """
+    layers: list[nn.Module] = []
+    for size in [feature_size, *[HIDDEN_SIZE] * (hidden_layers - 1)]:
+        layers += [nn.Linear(size, HIDDEN_SIZE, bias=False), nn.BatchNorm1d(HIDDEN_SIZE), nn.ReLU(inplace=True)]
+        layers.append(nn.Dropout(DROPOUT))
+    return nn.Sequential(*layers, nn.Linear(HIDDEN_SIZE, num_classes))
+
+
+class CosineClassifier(nn.Module):
+    """logit_c = s * <f, w_c> / (|f| |w_c|), with a learnt scale s > 0 and no bias.
+
+    Gidaris and Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting", CVPR 2018 (section 3.2); as there,
+    s is one learnt number that starts at 10. Class weights are normalised, so frequent classes gain nothing by length.
+    """
+
+    def __init__(self, feature_size: int, num_classes: int, scale: float = 10.0) -> None:
+        """Start with normally distributed class weights [C, F], whose directions are uniform, and the given scale."""
+        super().__init__()
+        self.weight_CF = nn.Parameter(torch.randn(num_classes, feature_size))
+        self.scale = nn.Parameter(torch.tensor(float(scale)))
+
+    def forward(self, features_BF: Tensor) -> Tensor:
+        """Return logits [B, C], each within the scale."""
+        unit_BF = functional.normalize(features_BF, dim=-1)
+        return self.scale * functional.linear(unit_BF, functional.normalize(self.weight_CF, dim=-1))
+
+
+def positions(map_: Tensor, map_size: int) -> Tensor:
+    """Return a feature map as [B, T, F].
+
+    Takes convolutional maps [B, F, H, W], Swin's [B, H, W, F] and tokens [B, T, F]; `map_size` is F and says which
+    axis holds the features. Where both could (H = F), [B, F, H, W] is meant.
+    """
+    if map_.ndim == 3:
+        return map_
+    if map_.shape[1] == map_size:
+        return map_.flatten(2).transpose(1, 2)
+    return map_.flatten(1, 2)
+
+
+class MeanPool(nn.Module):
+    """The mean over a feature map's positions: [B, F, H, W], [B, H, W, F] or [B, T, F] to [B, F]."""
+
+    def __init__(self, map_size: int) -> None:
+        """Pool maps of `map_size` features."""
+        super().__init__()
+        self.map_size = map_size
+
+    def forward(self, map_: Tensor) -> Tensor:
+        """Return features [B, F]."""
+        return positions(map_, self.map_size).mean(dim=1)
+
+
+class AttentionPool(nn.Module):
+    """Attention pooling: learnt queries ask a feature map's positions, each for its share of the features.
+
+    With layer-normalised positions x_t = LN(map_t), split into G groups of F/G features, and a query q_g per group:
+    a_gt = softmax_t(<q_g, x_gt> / sqrt(F/G)); the output is the concatenation over g of sum_t a_gt map_gt. Multi-head
+    attention (Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2) with a learnt query as in the
+    Set Transformer's PMA (Lee et al., ICML 2019), without its value and output projections: the linear layer that
+    follows does their work. Queries start at zero, so training starts at mean pooling.
+    """
+
+    def __init__(self, map_size: int, groups: int = 8) -> None:
+        """Pool maps of `map_size` features; `groups` (8 heads in Vaswani et al.) falls to the next divisor of F."""
+        super().__init__()
+        self.map_size = map_size
+        self.groups = next(g for g in range(min(groups, map_size), 0, -1) if map_size % g == 0)
+        self.norm = nn.LayerNorm(map_size)
+        self.query_F = nn.Parameter(torch.zeros(map_size))
+
+    def forward(self, map_: Tensor) -> Tensor:
+        """Return features [B, F] for a map [B, F, H, W], [B, H, W, F] or [B, T, F]."""
+        x_BTF = positions(map_, self.map_size)
+        group_size = self.map_size // self.groups
+        scored_BTGf = (self.norm(x_BTF) * self.query_F).unflatten(-1, (self.groups, group_size))
+        attention_BTG = (scored_BTGf.sum(-1) / group_size**0.5).softmax(dim=1)
+        return (attention_BTG.unsqueeze(-1) * x_BTF.unflatten(-1, (self.groups, group_size))).sum(1).flatten(1)

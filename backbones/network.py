@@ -1,0 +1,180 @@
+"""`Network`: an encoder from timm, its pooling, and a classifier on top.
+
+Shapes: B batch, C classes, F features, H W pixels. First weights are functions of the seed alone: the encoder draws
+from one seed, the layers on top from another, so `resnet50` and `resnet50:mlp2` start from the same encoder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from backbones import weights as weights_
+from backbones.classifiers import MeanPool
+from backbones.errors import BackboneError
+from backbones.registry import Backbone, Spec, parse
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class Network(nn.Module):
+    """An encoder, pooling, and a classifier.
+
+    `encoder`: images [B, 3, H, W] to features or a feature map. `pool`: the encoder's output to features [B, F]; an
+    identity where the encoder pools itself. `classifier`: features to logits [B, C], or to a dict of tensors that
+    holds them. `feature_size`: F. `spec`: the canonical spec. `mean`, `std`: per channel, in [0, 1] units, what the
+    encoder's ImageNet weights expect images to be normalised with.
+
+    Attention pooling is `pool` and belongs to the representation: it is trained, kept and carried to the next stage
+    with the encoder, so that whoever stores features and trains a classifier on them may always do so.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, pool: nn.Module, classifier: nn.Module, *, feature_size: int, spec: str
+    ) -> None:
+        """Put the parts together; they must fit (`build` sees to it)."""
+        super().__init__()
+        self.encoder, self.pool, self.classifier = encoder, pool, classifier
+        self.feature_size = feature_size
+        self.spec = spec
+        config: Any = getattr(encoder, "pretrained_cfg", None) or {}
+        self.mean: tuple[float, ...] = tuple(config.get("mean") or IMAGENET_MEAN)
+        self.std: tuple[float, ...] = tuple(config.get("std") or IMAGENET_STD)
+
+    def features(self, images_BCHW: Tensor) -> Tensor:
+        """Return pooled features [B, F]."""
+        return self.pool(self.encoder(images_BCHW))
+
+    def forward(self, images_BCHW: Tensor) -> tuple[Tensor | Mapping[str, Tensor], Tensor]:
+        """Return what the classifier gives (logits [B, C], or a dict of tensors) and the features [B, F]."""
+        features_BF = self.features(images_BCHW)
+        return self.classifier(features_BF), features_BF
+
+
+def build(
+    spec: str,
+    num_classes: int,
+    *,
+    image_size: int,
+    seed: int,
+    weights: Literal["none", "imagenet"] | Path = "none",
+) -> Network:
+    """Build the network that `spec` names, on the CPU, for square images of `image_size` pixels.
+
+    `weights`: "none" starts from the seed, "imagenet" from timm's pretrained weights, a path from a safetensors file
+    with a timm model's keys; the layers on top always start from the seed. torch's global generator is left as it was.
+    Raises `BackboneError` for an unknown spec, an image size that the encoder cannot take, and weights that cannot be
+    had or do not fit.
+    """
+    parsed = parse(spec)
+    with seeded(seed, "encoder"):
+        encoder = _encoder(parsed.backbone, image_size, weights)
+    if parsed.classifier.pool is not None:
+        _stop_pooling(encoder, parsed)
+    shape = _output_shape(encoder, parsed.backbone, image_size)
+    size = _map_size(encoder, shape)
+    with seeded(seed, "pool"):
+        pool = _pool(parsed, shape, size)
+    network = Network(encoder, pool, nn.Identity(), feature_size=size, spec=str(parsed))
+    new_classifier(network, num_classes, seed)
+    return network
+
+
+def new_classifier(network: Network, num_classes: int, seed: int) -> nn.Module:
+    """Replace `network.classifier` with a fresh one of the network's spec, and return it.
+
+    It is a function of spec, F, classes and seed, and is made on the CPU; the encoder and the pooling (attention
+    pooling too) are not touched.
+    """
+    with seeded(seed, "classifier"):
+        network.classifier = parse(network.spec).classifier.layers(network.feature_size, num_classes)
+    return network.classifier
+
+
+@contextlib.contextmanager
+def seeded(*parts: int | str) -> Iterator[None]:
+    """Seed torch's CPU generator from the parts, and give it its state back; leaves every other generator alone."""
+    state = torch.get_rng_state()
+    digest = hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).digest()
+    try:
+        torch.default_generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def _encoder(backbone: Backbone, image_size: int, weights: Literal["none", "imagenet"] | Path) -> nn.Module:
+    """Return the encoder without a classifier, its weights loaded where asked."""
+    if backbone.builder is not None:
+        if weights == "imagenet":
+            raise BackboneError(f"{backbone.name} has no ImageNet weights; use --weights FILE.safetensors, or none")
+        encoder = backbone.builder(image_size)
+        if isinstance(weights, Path):
+            weights_.load_file(encoder, weights, backbone.name)
+        return encoder
+    return weights_.create_timm(backbone, image_size, weights)
+
+
+def _stop_pooling(encoder: nn.Module, parsed: Spec) -> None:
+    """Make a timm encoder return its feature map."""
+    if parsed.backbone.builder is not None:
+        return
+    try:
+        encoder.reset_classifier(0, "")  # type: ignore[operator]
+    except Exception as error:  # timm's models refuse an empty pooling in many ways
+        raise BackboneError(
+            f"{parsed} cannot be built: {parsed.backbone.name} does not give its feature map"
+        ) from error
+
+
+def _output_shape(encoder: nn.Module, backbone: Backbone, image_size: int) -> tuple[int, ...]:
+    """Return the shape of the encoder's output for one image, or raise `BackboneError` saying which sizes work."""
+    try:
+        return _try(encoder, image_size)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        larger = range(image_size + 1, max(300, 2 * image_size))
+        works = next((size for size in larger if _works(encoder, size)), None)
+        hint = f"it needs at least {works} px" if works else "choose another image size"
+        raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; {hint}") from error
+
+
+def _try(encoder: nn.Module, image_size: int) -> tuple[int, ...]:
+    """Run one black image through the encoder in evaluation mode, which changes nothing in it."""
+    training = encoder.training
+    try:
+        with torch.no_grad():
+            return tuple(encoder.eval()(torch.zeros(1, 3, image_size, image_size)).shape)
+    finally:
+        encoder.train(training)
+
+
+def _works(encoder: nn.Module, image_size: int) -> bool:
+    """Whether the encoder takes images of this size."""
+    try:
+        return bool(_try(encoder, image_size))
+    except (RuntimeError, AssertionError, ValueError):
+        return False
+
+
+def _map_size(encoder: nn.Module, shape: tuple[int, ...]) -> int:
+    """Return F for an encoder's output shape."""
+    if len(shape) == 4 and getattr(encoder, "output_fmt", "NCHW") != "NHWC":
+        return shape[1]
+    return shape[-1]
+
+
+def _pool(parsed: Spec, shape: tuple[int, ...], size: int) -> nn.Module:
+    """Return the pooling that the classifier asks for, or what the encoder's output needs."""
+    if parsed.classifier.pool is None:
+        return nn.Identity() if len(shape) == 2 else MeanPool(size)
+    if len(shape) == 2:
+        raise BackboneError(f"{parsed} cannot be built: {parsed.backbone.name} does not give its feature map")
+    return parsed.classifier.pool(size)
