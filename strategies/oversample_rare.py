@@ -1,0 +1,40 @@
+"""Oversampling of the classes with very few samples only (shared/study, "What it asked for next", 2)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.registry import register
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class OversampleRare(Strategy):
+    """Lift every class to at least `fraction` of the mean count; the others keep their natural frequency.
+
+    n'_c = max(n_c, fraction * mean(n)) over the classes that have samples, p_c = n'_c / sum(n'). An empty class is
+    never drawn. `fraction` is positive; as sum(n') is at most (1 + fraction) * sum(n), a class that is not rare keeps
+    at least 1 / (1 + fraction) of its natural frequency: two thirds at the default of 0.5, which is our own choice,
+    for the study names no number. Where no class is rare, the data stays as it is.
+    """
+
+    name = "oversample-rare"
+    summary = "draw classes with very few samples more often"
+
+    fraction: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse a fraction that is not a positive number."""
+        if not 0 < self.fraction < float("inf"):
+            raise StrategyError(f"oversample-rare: fraction must be positive and finite, got {self.fraction}.")
+
+    def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Return p_C, float64, sum 1; None where no class is rare."""
+        counts_C = facts.counts
+        present_C = counts_C > 0
+        level = self.fraction * counts_C[present_C].mean()
+        lifted_C = np.where(present_C, np.maximum(counts_C, level), 0.0)
+        return lifted_C / lifted_C.sum() if (lifted_C > counts_C).any() else None

@@ -1,0 +1,46 @@
+"""Oversampling of the classes with very low validation accuracy (shared/study, "What it asked for next", 2)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.registry import register
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class OversampleWeak(Strategy):
+    """Draw the samples of weak classes `factor` times as often as others.
+
+    p_c ~ n_c * factor where the class's top-1 on validation is below `threshold`, n_c elsewhere. The accuracy is
+    measured after every epoch; until it is, and whenever no class is weak, the data stays as it is. A class with no
+    validation row counts as weak: only the smallest classes keep all their rows for training, and those are the ones
+    a network learns least. `threshold` lies in (0, 1], `factor` is above 1; both defaults (a half, and three times)
+    are our own choice, for the study names no number.
+    """
+
+    name = "oversample-weak"
+    summary = "draw classes with very low validation accuracy more often"
+    needs = frozenset({"validation"})
+
+    threshold: float = 0.5
+    factor: float = 3.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        if not 0 < self.threshold <= 1:
+            raise StrategyError(f"oversample-weak: threshold must lie in (0, 1], got {self.threshold}.")
+        if not 1 < self.factor < float("inf"):
+            raise StrategyError(f"oversample-weak: factor must be above 1 and finite, got {self.factor}.")
+
+    def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Return p_C, float64, sum 1; None before anything is measured and where no class is weak."""
+        if facts.validation_accuracy_C is None:
+            return None
+        counts_C = facts.counts
+        strong_C = np.asarray(facts.validation_accuracy_C, dtype=np.float64) >= self.threshold  # False for NaN
+        drawn_C = counts_C * np.where(strong_C, 1.0, self.factor)
+        return drawn_C / drawn_C.sum() if (drawn_C > counts_C).any() else None
