@@ -1,0 +1,170 @@
+"""Batches: the order of an epoch, and resident uint8 images -> augmented float tensors.
+
+Every draw is a function of (seed, stage, epoch, position in the epoch), so that neither the number of workers nor the
+strategy's name nor an interruption changes a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.keys import generator, sample_bits, sample_uniforms, seed_for
+from benchmarks.suite import Recipe
+
+if TYPE_CHECKING:
+    from benchmarks.augment import Augmenter
+
+
+def epoch_order(labels_N: np.ndarray, sampling_C: np.ndarray | None, *key: int | str) -> np.ndarray:
+    """Return the positions [N] of the samples of one epoch, in order.
+
+    Without `sampling_C` every sample comes once, permuted; with it N samples are drawn with replacement: a class by
+    its probability, then a sample of the class uniformly.
+    """
+    draws = generator(*key, "order")
+    if sampling_C is None:
+        return draws.permutation(len(labels_N))
+    by_class = np.argsort(labels_N, kind="stable")
+    counts_C = np.bincount(labels_N, minlength=len(sampling_C))
+    if np.any((counts_C == 0) & (sampling_C > 0)):
+        raise ValueError("sampling_C gives a class without samples a probability above 0")
+    starts_C = np.cumsum(counts_C) - counts_C
+    class_N = draws.choice(len(sampling_C), size=len(labels_N), p=sampling_C / sampling_C.sum())
+    within_N = (draws.random(len(labels_N)) * counts_C[class_N]).astype(np.int64)
+    return by_class[starts_C[class_N] + within_N]
+
+
+def split_batches(count: int, batch_size: int) -> Iterator[slice]:
+    """Yield slices that cut `count` samples into the fewest batches of at most `batch_size`, sizes equal within one.
+
+    Equal sizes keep a last batch of one or two samples away from batch normalisation.
+    """
+    batches = -(-count // batch_size)
+    borders = np.linspace(0, count, batches + 1).round().astype(int)
+    for start, end in zip(borders[:-1], borders[1:], strict=True):
+        yield slice(int(start), int(end))
+
+
+def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) -> np.ndarray:
+    """Return float64 [B, 2, 3]: output pixel -> source pixel, for flips, shifts, zooms and rotations.
+
+    `uniforms_BK` holds five uniform draws in [0, 1) per sample. Shifts are whole source pixels, so that a shift alone
+    does not blur.
+    """
+    flip_B, dx_B, dy_B, zoom_B, turn_B = uniforms_BK.T
+    scale_B = (source / size) * (1 + recipe.zoom * (2 * zoom_B - 1))
+    angle_B = np.deg2rad(recipe.rotate * (2 * turn_B - 1))
+    mirror_B = np.where(recipe.flip & (flip_B < 0.5), -1.0, 1.0)
+    reach = recipe.shift * source
+    linear_B22 = np.empty((len(uniforms_BK), 2, 2))
+    linear_B22[:, 0, 0] = mirror_B * scale_B * np.cos(angle_B)
+    linear_B22[:, 0, 1] = -scale_B * np.sin(angle_B)
+    linear_B22[:, 1, 0] = mirror_B * scale_B * np.sin(angle_B)
+    linear_B22[:, 1, 1] = scale_B * np.cos(angle_B)
+    centre = np.array([(size - 1) / 2, (size - 1) / 2])
+    offset_B2 = np.stack([np.rint(reach * (2 * dx_B - 1)), np.rint(reach * (2 * dy_B - 1))], axis=1)
+    offset_B2 += (source - 1) / 2 - linear_B22 @ centre
+    return np.concatenate([linear_B22, offset_B2[:, :, None]], axis=2)
+
+
+class Batcher:
+    """Makes image batches from a resident uint8 array, on the CPU or on the accelerator.
+
+    `images_NHWC` is the whole data set; rows are global. `mean`, `std` are per channel in [0, 1] units.
+    `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none).
+    """
+
+    def __init__(
+        self,
+        images_NHWC: np.ndarray,
+        recipe: Recipe,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        device: torch.device,
+        augmenter: Augmenter | None = None,
+        strength_N: np.ndarray | None = None,
+    ) -> None:
+        self.images_NHWC, self.recipe, self.device = images_NHWC, recipe, device
+        self.augmenter, self.strength_N = augmenter, strength_N
+        plain = recipe.normalise == "none"
+        shape = (1, 3, 1, 1)
+        mean_C = torch.tensor((0.0, 0.0, 0.0) if plain else mean).view(shape)
+        std_C = torch.tensor((1.0, 1.0, 1.0) if plain else std).view(shape)
+        self._scale_C = (1 / (255 * std_C)).to(device)
+        self._shift_C = (-mean_C / std_C).to(device)
+        # On the accelerator the data stays there: no copy per batch.
+        self._resident = (
+            torch.from_numpy(np.ascontiguousarray(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
+        )
+
+    def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
+        """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""
+        if self._resident is not None:
+            return self._to_float(self._resident[torch.from_numpy(rows_B).to(self.device)])
+        return self._to_float(torch.from_numpy(self.images_NHWC[rows_B]).to(self.device))
+
+    def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
+        """Return float32 [B, 3, size, size], augmented; `key` is (seed, stage, epoch)."""
+        uniforms_BK = sample_uniforms(seed_for(*key, "affine"), positions_B, 5)
+        maps_B23 = affine_B23(self.recipe, self.images_NHWC.shape[1], size, uniforms_BK)
+        if self._resident is not None:
+            images_BHWC = self._resident[torch.from_numpy(rows_B).to(self.device)]
+            self._augment_resident(images_BHWC, rows_B, positions_B, key)
+            return _warp_resident(self._to_float(images_BHWC), maps_B23, size)
+        images_BHWC = self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key)
+        return self._to_float(torch.from_numpy(_warp(images_BHWC, maps_B23, size)).to(self.device))
+
+    def _to_float(self, images_BHWC: torch.Tensor) -> torch.Tensor:
+        images_BCHW = images_BHWC.permute(0, 3, 1, 2).float()
+        return images_BCHW.mul_(self._scale_C).add_(self._shift_C)
+
+    def _augment(
+        self, images_BHWC: np.ndarray, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]
+    ) -> np.ndarray:
+        if self.augmenter is None or self.strength_N is None:
+            return images_BHWC
+        seeds_B = sample_bits(seed_for(*key, "minority"), positions_B, 1)[:, 0] >> np.uint64(33)
+        return self.augmenter.augment_batch(images_BHWC, self.strength_N[rows_B], seeds_B.astype(np.int64))
+
+    def _augment_resident(
+        self, images_BHWC: torch.Tensor, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]
+    ) -> None:
+        if self.strength_N is None:
+            return
+        chosen = np.flatnonzero(self.strength_N[rows_B] > 0)
+        if len(chosen):
+            made = self._augment(self.images_NHWC[rows_B[chosen]], rows_B[chosen], positions_B[chosen], key)
+            images_BHWC[torch.from_numpy(chosen).to(self.device)] = torch.from_numpy(made).to(self.device)
+
+
+def _fits(images_NHWC: np.ndarray, device: torch.device) -> bool:
+    """Whether the whole array may live on the accelerator: at most half of what is free there."""
+    return device.type == "cuda" and images_NHWC.nbytes < torch.cuda.mem_get_info(device)[0] // 2
+
+
+def _warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:
+    """Return uint8 [B, size, size, 3], each image sampled bilinearly under its own map, edges repeated."""
+    out_BHWC = np.empty((len(images_BHWC), size, size, 3), dtype=np.uint8)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    for image, matrix, out in zip(images_BHWC, maps_B23, out_BHWC, strict=True):
+        cv2.warpAffine(image, matrix, (size, size), dst=out, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return out_BHWC
+
+
+def _warp_resident(images_BCHW: torch.Tensor, maps_B23: np.ndarray, size: int) -> torch.Tensor:
+    """The same on the accelerator, where pixel coordinates run from -1 to 1."""
+    source = images_BCHW.shape[-1]
+    to_unit = np.array([[2 / source, 0, 1 / source - 1], [0, 2 / source, 1 / source - 1], [0, 0, 1]])
+    from_unit = np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2], [0, 0, 1]])
+    whole_B33 = np.concatenate([maps_B23, np.tile([[[0.0, 0.0, 1.0]]], (len(maps_B23), 1, 1))], axis=1)
+    theta_B23 = torch.from_numpy((to_unit @ whole_B33 @ from_unit)[:, :2].astype(np.float32)).to(images_BCHW.device)
+    grid_BHW2 = torch.nn.functional.affine_grid(theta_B23, [len(theta_B23), 3, size, size], align_corners=False)
+    warped_BCHW = torch.nn.functional.grid_sample(
+        images_BCHW, grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return warped_BCHW.contiguous(memory_format=torch.channels_last)

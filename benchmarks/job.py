@@ -1,0 +1,192 @@
+"""One job from its parent's state to its result in the store: build, load, train, predict, keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from backbones.network import Network, build
+from backbones.probe import Choice
+from benchmarks import checkpoint
+from benchmarks.augment import Augmenter
+from benchmarks.batches import Batcher
+from benchmarks.data.base import Loaded
+from benchmarks.hardware import peak_memory_bytes
+from benchmarks.keys import seed_for
+from benchmarks.plan import Job
+from benchmarks.predict import logits_of
+from benchmarks.protocol import Stage
+from benchmarks.schedule import make_optimizer
+from benchmarks.store import JobResult, Store
+from benchmarks.suite import Suite
+from benchmarks.train import Epoch, Training, prepare, run, steps_per_epoch
+from strategies.base import Strategy
+from strategies.expression import parse
+
+CHECKPOINT_SECONDS = 60.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Workshop:
+    """What all jobs of a run share: the data, the suite, where to train and where to keep."""
+
+    loaded: Loaded
+    suite: Suite
+    stages: tuple[Stage, ...]
+    choices: Mapping[str, Choice]
+    device: torch.device
+    weights: str | Path
+    store: Store
+
+    def stage(self, number: int) -> Stage:
+        """Return the stage of that number."""
+        return next(stage for stage in self.stages if stage.data.stage == number)
+
+
+def run_job(shop: Workshop, job: Job, on_step: Callable[[int, int], None] = lambda *_: None) -> JobResult:
+    """Train `job`, or return its result where it is done already.
+
+    `on_step(step, steps)` reports progress within the job. Raises what the training raises; the store then
+    holds no result, at most a checkpoint from which the next call goes on.
+    """
+    done = shop.store.result(job.key)
+    if done is not None:
+        return done
+    training, spent = _resume(shop, job)
+    steps = steps_per_epoch(training.stage, shop.suite.recipe)
+    saved = time.monotonic()
+
+    def after_step(epoch: int, step: int) -> None:
+        on_step((epoch - job.start) * steps + step + 1, job.epochs * steps)
+
+    def after_epoch(epoch: Epoch) -> None:
+        nonlocal saved
+        if time.monotonic() - saved > CHECKPOINT_SECONDS and training.epoch < job.end:
+            _save(shop.store.checkpoint(job.key), training, spent)
+            saved = time.monotonic()
+
+    run(training, after_step, after_epoch)
+    _save(shop.store.state(job.key), training, spent)
+    if job.ends_stage:
+        _predict(shop, training)
+    result = JobResult(
+        job.key,
+        seconds=spent["seconds"] + sum(e.seconds for e in training.history),
+        images=int(spent["images"]) + sum(e.images for e in training.history),
+        epochs=job.epochs,
+        losses=(*spent["losses"], *(e.loss for e in training.history)),
+        peak_memory_bytes=peak_memory_bytes(shop.device),
+    )
+    shop.store.finish(result)
+    return result
+
+
+def _resume(shop: Workshop, job: Job) -> tuple[Training, dict]:
+    """Return the training at the job's checkpoint where there is one, else at its beginning, and what was spent."""
+    spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
+    path = shop.store.checkpoint(job.key)
+    state = None
+    if path.exists():
+        try:
+            state = checkpoint.load(path)
+        except checkpoint.CheckpointError:
+            path.unlink()
+    if state is not None:
+        spent = state[1]["spent"]
+    elif job.continues and job.parent:
+        state = checkpoint.load(shop.store.state(job.parent))
+    training = _begin(shop, job)
+    if state is not None:
+        _restore(training, *state, resumed=path.exists())
+    return training, spent
+
+
+def _begin(shop: Workshop, job: Job) -> Training:
+    """Return the job's training at the start of its stage: backbone from the parent, classifier new."""
+    stage, recipe = shop.stage(job.stage), shop.suite.recipe
+    strategy = parse(job.strategy)
+    network = build(
+        job.backbone,
+        stage.facts.num_classes,
+        image_size=recipe.image_size,
+        seed=seed_for(job.seed, job.stage, "network"),
+        weights=shop.weights if job.stage == 1 else "none",  # type: ignore[arg-type]
+    )
+    if job.parent and not job.continues:
+        tensors, _ = checkpoint.load(shop.store.state(job.parent))
+        kept = {n: t for n, t in tensors.items() if n.split(".")[0] in ("encoder", "pool")}
+        network.load_state_dict({**network.state_dict(), **kept})
+    network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
+    network.to(shop.device)
+    choice = shop.choices[job.backbone]
+    training = Training(
+        job, stage, strategy, recipe, choice, network, _batcher(shop, network, strategy, stage),
+        stage.facts, None, job.start,  # type: ignore[arg-type]
+    )  # fmt: skip
+    prepare(training)
+    training.optimizer = make_optimizer(recipe, network, shop.device)
+    return training
+
+
+def _batcher(shop: Workshop, network: Network, strategy: Strategy, stage: Stage) -> Batcher:
+    """Return what makes the batches, with the strategy's extra augmentation."""
+    pipeline = strategy.augmentation(stage.facts)
+    if pipeline is None:
+        return Batcher(shop.loaded.images_NHWC, shop.suite.recipe, network.mean, network.std, shop.device)
+    strength_C = np.asarray(pipeline.strength_C)
+    strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
+    augmenter = Augmenter(pipeline.strength_C, shop.loaded.size)
+    return Batcher(
+        shop.loaded.images_NHWC, shop.suite.recipe, network.mean, network.std, shop.device, augmenter, strength_N
+    )
+
+
+def _save(path: Path, training: Training, spent: dict) -> None:
+    """Write everything that going on needs."""
+    tensors = {**training.network.state_dict(), **checkpoint.pack_optimizer(training.optimizer)}
+    so_far = {
+        "seconds": spent["seconds"] + sum(e.seconds for e in training.history),
+        "images": spent["images"] + sum(e.images for e in training.history),
+        "losses": [*spent["losses"], *(e.loss for e in training.history)],
+    }
+    accuracy = training.facts.validation_accuracy_C
+    numbers = {
+        "job": training.job.key,
+        "epoch": training.epoch,
+        "spent": so_far,
+        # JSON has no NaN: None stands for a class without validation rows.
+        "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
+    }
+    checkpoint.save(path, tensors, numbers)
+
+
+def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
+    """Put a state back; a fresh classifier is kept fresh where the job starts with one."""
+    network, job = training.network, training.job
+    names = set(network.state_dict())
+    fresh = job.new_classifier and not resumed
+    kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
+    network.load_state_dict({**network.state_dict(), **kept})
+    optimizer_fits = job.trains == "all" and not fresh or resumed
+    if optimizer_fits:
+        checkpoint.unpack_optimizer(training.optimizer, tensors)
+    training.epoch = int(numbers["epoch"])
+    accuracy = numbers["validation_accuracy"]
+    if accuracy:
+        measured = tuple(float("nan") if a is None else a for a in accuracy)
+        training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measured)
+
+
+def _predict(shop: Workshop, training: Training) -> None:
+    """Store the logits of the stage's test and validation rows."""
+    data = training.stage.data
+    shop.store.write_predictions(
+        training.job.key,
+        test=logits_of(training.network, training.batcher, data.test_rows, training.choice),
+        validation=logits_of(training.network, training.batcher, data.validation_rows, training.choice),
+    )

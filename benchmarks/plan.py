@@ -1,0 +1,226 @@
+"""Suite x registries -> jobs with content keys: what is trained, what is shared, what it will cost.
+
+A key names a *state*: the hash of everything that can change the weights that it stands for. A stage's history is a
+list of stretches (which hooks act, from which epoch to which); neighbouring stretches with the same hooks are one. So
+plain training cut at epoch 8 and plain training not cut reach the same key, and cells that share a beginning share
+its job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from benchmarks.keys import content_key
+from benchmarks.protocol import Stage
+from benchmarks.suite import Suite
+from strategies.base import Strategy
+from strategies.expression import parse
+
+
+@dataclasses.dataclass(frozen=True)
+class Stretch:
+    """A part of a stage's history: `identity` of the hooks that act (for the key), and their expression, `text`."""
+
+    identity: str
+    start: int
+    end: int
+    trains: str
+    new_classifier: bool
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One trained stretch of a stage, in epochs [start, end) of it.
+
+    `strategy` is the expression whose hooks act ("none" for plain training). `parent` is the job it starts from:
+    of the same stage where `continues`, else the last one of the stage before. `ends_stage`: some cell is scored on it.
+    """
+
+    key: str
+    backbone: str
+    strategy: str
+    stage: int
+    seed: int
+    start: int
+    end: int
+    trains: str
+    new_classifier: bool
+    parent: str | None
+    continues: bool
+    ends_stage: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that this job trains."""
+        return self.end - self.start
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring."""
+
+    backbone: str
+    strategy: str
+    seed: int
+    jobs: tuple[tuple[str, ...], ...]
+    key: str
+
+    @property
+    def name(self) -> str:
+        """How people read it."""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Jobs by key, parents before children, and the cells that they serve. `left_out` says in a line each what is not."""
+
+    jobs: Mapping[str, Job]
+    cells: tuple[Cell, ...]
+    left_out: tuple[str, ...] = ()
+
+    def epochs_asked(self) -> int:
+        """Epochs if every cell trained alone."""
+        return sum(self.jobs[key].epochs for cell in self.cells for chain in cell.jobs for key in chain)
+
+    def epochs_executed(self) -> int:
+        """Epochs that are trained, each job once."""
+        return sum(job.epochs for job in self.jobs.values())
+
+    def first_user(self) -> dict[str, Cell]:
+        """For each job the first cell in order that uses it: the one its time counts for as marginal."""
+        first: dict[str, Cell] = {}
+        for cell in self.cells:
+            for chain in cell.jobs:
+                for key in chain:
+                    first.setdefault(key, cell)
+        return first
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What every job of a run has in common and its key must cover, per backbone where it differs."""
+
+    fingerprint: str
+    suite: Suite
+    stages: tuple[Stage, ...]
+    precision: Mapping[str, Mapping[str, str]]  # backbone -> layout and dtype
+    weights: str  # hash of a weights file, or the recipe's word
+
+
+def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[str], seeds: Iterable[int]) -> Plan:
+    """Return the jobs and cells for the cross product, seeds outermost, so that whole rows appear early.
+
+    `strategies` are expressions; those whose needs the data does not meet are left out, with a line why.
+    """
+    parsed, left_out = _usable([(text, parse(text)) for text in strategies], setting)
+    jobs: dict[str, Job] = {}
+    cells = []
+    for seed in seeds:
+        for backbone in backbones:
+            borders = _borders(setting, backbone, seed, [s for _, s in parsed])
+            for text, strategy in parsed:
+                chains = _chains(setting, backbone, seed, strategy, borders, jobs)
+                key = content_key({"jobs": [c[-1] for c in chains], "strategy": text, "schema": 1})
+                cells.append(Cell(backbone, text, seed, chains, key))
+    return Plan(jobs, tuple(cells), left_out)
+
+
+def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[tuple[str, Strategy]], tuple[str, ...]]:
+    """Part the strategies into those the data can serve, and a line for each other."""
+    has = {"validation"} if all(len(s.data.validation_rows) for s in setting.stages) else set()
+    kept, left_out = [], []
+    for text, strategy in parsed:
+        missing = sorted(strategy.needs - has)
+        if missing:
+            left_out.append(f"{text} is left out: {setting.suite.name} has no {' and no '.join(missing)}.")
+        else:
+            kept.append((str(strategy), strategy))
+    return kept, tuple(left_out)
+
+
+def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
+    """Return the stage's stretches under a strategy, merged where nothing changes at a border."""
+    number = stage.data.stage
+    active = strategy if strategy.acts_in(number) else parse("none")
+    merged: list[Stretch] = []
+    for phase in active.phases(epochs, stage.facts):
+        identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
+        new = Stretch(identity, phase.start, phase.end, phase.trains, phase.new_classifier, text)
+        last = merged[-1] if merged else None
+        if last and (last.identity, last.trains) == (new.identity, new.trains) and not new.new_classifier:
+            merged[-1] = dataclasses.replace(last, end=new.end)
+        else:
+            merged.append(new)
+    return merged
+
+
+def _states(history: Sequence[Stretch]) -> Iterator[tuple[Stretch, int, list[Stretch]]]:
+    """Yield each state on the way: the stretch it stands in, its epoch, and the history so far."""
+    for index, stretch in enumerate(history):
+        for at in range(min(stretch.start + 1, stretch.end), stretch.end + 1):
+            yield stretch, at, [*history[:index], dataclasses.replace(stretch, end=at)]
+
+
+def _state_key(
+    setting: Setting, backbone: str, seed: int, stage: Stage, start: str | None, history: Sequence[Stretch]
+) -> str:
+    """Return the key of the state after `history` of a stage that started from the state `start`."""
+    suite = setting.suite
+    return content_key(
+        {
+            "data": setting.fingerprint,
+            "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
+            "backbone": backbone,
+            "weights": setting.weights,
+            "precision": dict(setting.precision[backbone]),
+            "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),
+            "epochs": suite.recipe.stage_epochs(stage.data.name),
+            "seed": seed,
+            "start": start,
+            "history": [[h.identity, h.start, h.end, h.trains, h.new_classifier] for h in history],
+        }
+    )
+
+
+def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
+    """Return the keys of all states at which some strategy changes hooks or ends: the points worth cutting at."""
+    borders: set[str] = set()
+    for strategy in strategies:
+        start: str | None = None
+        for stage in setting.stages:
+            history = _history(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
+            keys = [
+                _state_key(setting, backbone, seed, stage, start, history[: index + 1]) for index in range(len(history))
+            ]
+            borders.update(keys)
+            start = keys[-1]
+    return borders
+
+
+def _chains(
+    setting: Setting, backbone: str, seed: int, strategy: Strategy, borders: set[str], jobs: dict[str, Job]
+) -> tuple[tuple[str, ...], ...]:
+    """Add the strategy's jobs to `jobs`; return their keys per stage, in order."""
+    chains: list[tuple[str, ...]] = []
+    parent: str | None = None
+    for stage in setting.stages:
+        start, begun = parent, 0
+        chain: list[str] = []
+        epochs = setting.suite.recipe.stage_epochs(stage.data.name)
+        for stretch, at, history in _states(_history(stage, epochs, strategy)):
+            key = _state_key(setting, backbone, seed, stage, start, history)
+            if key not in borders:
+                continue
+            job = Job(
+                key, backbone, stretch.text, stage.data.stage, seed, begun, at, stretch.trains,
+                stretch.new_classifier and begun == stretch.start, parent, bool(chain),
+            )  # fmt: skip
+            jobs.setdefault(key, job)
+            chain.append(key)
+            parent, begun = key, at
+        jobs[chain[-1]] = dataclasses.replace(jobs[chain[-1]], ends_stage=True)
+        chains.append(tuple(chain))
+    return tuple(chains)

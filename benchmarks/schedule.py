@@ -1,0 +1,36 @@
+"""The learning rate as a function of the global step of a stage, so that a resumed run needs no scheduler state."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from benchmarks.suite import Recipe
+
+
+def learning_rate(recipe: Recipe, peak: float, step: int, steps: int) -> float:
+    """Return the learning rate of `step` (from 0) out of `steps`.
+
+    one-cycle: linear from peak/10 to the peak over `warmup` of the steps, then a half cosine to 0; cosine: the same
+    without the rise; constant: the peak.
+    """
+    if recipe.schedule == "constant":
+        return peak
+    rise = recipe.warmup * steps if recipe.schedule == "one-cycle" else 0.0
+    if step < rise:
+        return peak * (0.1 + 0.9 * step / rise)
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
+
+
+def make_optimizer(recipe: Recipe, network: torch.nn.Module, device: torch.device) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)

@@ -1,0 +1,152 @@
+"""From what the user asked for to a plan and a workshop that can carry it out."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import torch
+
+from backbones.network import build
+from backbones.probe import Choice, probe
+from backbones.registry import list_backbones
+from backbones.registry import parse as parse_backbone
+from benchmarks.data.base import Loaded
+from benchmarks.data.load import cache_folder, load
+from benchmarks.errors import UserError, nearest
+from benchmarks.job import Workshop
+from benchmarks.plan import Plan, Setting, make_plan
+from benchmarks.protocol import make_stages
+from benchmarks.store import Store
+from benchmarks.suite import Suite
+from strategies.expression import expand
+
+Say = Callable[[str], None]
+Advance = Callable[[str, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the user asked for; None and empty tuples stand for the suite's defaults.
+
+    `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `threads`: CPU threads.
+    """
+
+    suite: Suite
+    data: Path | None = None
+    backbones: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    seeds: int | None = None
+    device: str = "auto"
+    out: Path = Path("runs")
+    weights: Path | None = None
+    threads: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Session:
+    """A plan and the workshop to carry it out in."""
+
+    plan: Plan
+    shop: Workshop
+
+
+def open_session(request: Request, say: Say, advance: Advance) -> Session:
+    """Load the data, probe the backbones, make the plan.
+
+    `say` gets lines for the user, `advance(what, done, total)` the progress of decoding.
+    Raises UserError, StrategyError or BackboneError for what the user can mend.
+    """
+    device = pick_device(request.device)
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    cv2.setNumThreads(1)  # images are small: OpenCV's own threads would only fight torch's
+    suite = request.suite
+    backbones = expand_backbones(request.backbones or suite.backbones)
+    strategies = expand(request.strategies or suite.strategies)
+    loaded = load_data(suite, request.data, advance)
+    stages = make_stages(loaded, suite)
+    weights = check_weights(suite, request.weights, backbones)
+    choices = {name: choose(name, suite, device) for name in backbones}
+    setting = Setting(
+        loaded.fingerprint,
+        suite,
+        stages,
+        {name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
+        _weights_key(weights),
+    )
+    plan = make_plan(setting, backbones, strategies, range(request.seeds or suite.seeds))
+    for line in plan.left_out:
+        say(line)
+    if not plan.cells:
+        raise UserError(f"nothing is left to run: {' '.join(plan.left_out)}")
+    return Session(plan, Workshop(loaded, suite, stages, choices, device, weights, Store(request.out)))
+
+
+def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:
+    """Return the suite's data, decoded at its image size."""
+    return load(
+        suite.dataset,
+        path=path,
+        size=suite.recipe.image_size,
+        cache=cache_folder(),
+        on_progress=lambda done, total: advance("decoding", done, total),
+        options=suite.options,
+    )
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is a GPU where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"no device {name!r}; expected auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def expand_backbones(patterns: Sequence[str]) -> list[str]:
+    """Return canonical backbone names; globs match the registered names (`mobile*:mlp1` keeps its classifier)."""
+    known = [name for name, _ in list_backbones()]
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        name, colon, classifier = pattern.partition(":")
+        matches = fnmatch.filter(known, name) if any(c in name for c in "*?[") else [name]
+        if not matches:
+            raise UserError(f"no backbone matches {pattern!r}{nearest(name, known)}; there are {', '.join(known)}.")
+        for match in matches:
+            found[str(parse_backbone(match + colon + classifier))] = None
+    return list(found)
+
+
+def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
+    """Return the layout and precision for a backbone: the recipe's where it says so, else the fastest here."""
+    if suite.recipe.precision != "auto":
+        build(backbone, 2, image_size=suite.recipe.image_size, seed=0)  # refuses what cannot be built
+        return Choice("channels_last", suite.recipe.precision)
+    return probe(
+        backbone,
+        image_size=suite.recipe.image_size,
+        batch_size=suite.recipe.batch_size,
+        device=device,
+        cache_file=cache_folder() / "probe.json",
+    )
+
+
+def check_weights(suite: Suite, file: Path | None, backbones: Sequence[str]) -> str | Path:
+    """Return where the first weights come from, having tried that they can be had: never silently random."""
+    if file is not None:
+        for backbone in backbones:
+            build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=file)
+        return file
+    if suite.recipe.weights == "imagenet":
+        for backbone in backbones:
+            build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights="imagenet")
+    return suite.recipe.weights
+
+
+def _weights_key(weights: str | Path) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest() if isinstance(weights, Path) else weights

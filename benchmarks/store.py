@@ -1,0 +1,79 @@
+"""Where jobs leave what they made: one folder per key, `<out>/.work/jobs/<key>/`.
+
+`state.safetensors` is the trained state, `predictions.npz` the logits of test and validation rows, `result.json` what
+it cost. The result is written last: a job is done where it can be read, and anything else is started again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.files import write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class JobResult:
+    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, and its loss by epoch."""
+
+    key: str
+    seconds: float
+    images: int
+    epochs: int
+    losses: tuple[float, ...]
+    peak_memory_bytes: int
+
+
+class Store:
+    """The job folders of one output folder."""
+
+    def __init__(self, out: Path) -> None:
+        """Use `<out>/.work/`; nothing is created before something is written."""
+        self.work = Path(out) / ".work"
+
+    def folder(self, key: str) -> Path:
+        """Return the job's folder."""
+        return self.work / "jobs" / key
+
+    def state(self, key: str) -> Path:
+        """Return the path of the job's trained state."""
+        return self.folder(key) / "state.safetensors"
+
+    def checkpoint(self, key: str) -> Path:
+        """Return the path of the job's state in the middle of training."""
+        return self.folder(key) / "checkpoint.safetensors"
+
+    def result(self, key: str) -> JobResult | None:
+        """Return the result of a finished job, None where it is not finished (or its file cannot be read)."""
+        try:
+            content: dict[str, Any] = json.loads((self.folder(key) / "result.json").read_text(encoding="utf-8"))
+            return JobResult(**{**content, "losses": tuple(content["losses"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def finish(self, result: JobResult) -> None:
+        """Mark the job as done."""
+        content = json.dumps(dataclasses.asdict(result), indent=1).encode()
+        write_bytes(self.folder(result.key) / "result.json", content)
+        self.checkpoint(result.key).unlink(missing_ok=True)
+
+    def write_predictions(self, key: str, **logits_NC: np.ndarray) -> None:
+        """Store float32 logits by name ("test", "validation"), rows in the stage's order."""
+        import numpy as np
+
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, allow_pickle=False, **logits_NC)
+        write_bytes(self.folder(key) / "predictions.npz", buffer.getvalue())
+
+    def predictions(self, key: str) -> dict[str, np.ndarray]:
+        """Return what `write_predictions` stored."""
+        import numpy as np
+
+        with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
+            return dict(stored)

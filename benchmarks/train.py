@@ -1,0 +1,193 @@
+"""One job: the only training loop. It names no strategy; strategies act through their hooks.
+
+B batch, C classes, N samples of the stage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backbones.network import Network
+from backbones.probe import Choice, autocast
+from benchmarks.batches import Batcher, epoch_order, split_batches
+from benchmarks.keys import seed_for
+from benchmarks.plan import Job
+from benchmarks.predict import logits_of
+from benchmarks.protocol import Stage, accuracy_C
+from benchmarks.schedule import learning_rate
+from benchmarks.suite import Recipe
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+
+
+class TrainingError(Exception):
+    """A training that cannot go on; the message is one sentence."""
+
+
+@dataclasses.dataclass
+class Epoch:
+    """What one epoch gave: mean `loss`, `seconds` of training, the `learning_rate` at its end, `images` trained."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    learning_rate: float
+    images: int
+
+
+@dataclasses.dataclass
+class Training:
+    """A training in progress: everything that a checkpoint holds, and what is needed to go on."""
+
+    job: Job
+    stage: Stage
+    strategy: Strategy
+    recipe: Recipe
+    choice: Choice
+    network: Network
+    batcher: Batcher
+    facts: Facts
+    optimizer: torch.optim.Optimizer
+    epoch: int
+    history: list[Epoch] = dataclasses.field(default_factory=list)
+
+
+def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return sum_i w_i l_i / sum_i w_i with w_i = sum_c y_ic w_c and l_i the cross entropy with the smoothed target.
+
+    The weighted mean (PyTorch's own reduction, and the study's) keeps the step's size independent of the weights'
+    scale. The weight follows the unsmoothed target: smoothing must not lend a sample the weights of other classes.
+    """
+    log_p_BC = torch.log_softmax(logits_BC, dim=1)
+    loss_B = -(y_BC * log_p_BC).sum(1)
+    if smoothing:
+        loss_B = (1 - smoothing) * loss_B - smoothing * log_p_BC.mean(1)
+    weight_B = y_BC @ weights_C
+    return (weight_B * loss_B).sum() / weight_B.sum()
+
+
+def steps_per_epoch(stage: Stage, recipe: Recipe) -> int:
+    """Return the optimiser steps of one epoch: the same for every strategy."""
+    return -(-len(stage.data.train_rows) // recipe.batch_size)
+
+
+def prepare(training: Training) -> None:
+    """Set layout, frozen parts and modes as the job asks."""
+    job, network = training.job, training.network
+    if training.choice.layout == "channels_last":
+        network.to(memory_format=torch.channels_last)
+    network.train()
+    if job.trains == "classifier":
+        network.requires_grad_(False)
+        network.eval()
+        network.classifier.requires_grad_(True)
+        network.classifier.train()
+
+
+def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Callable[[Epoch], None]) -> None:
+    """Train the job from `training.epoch` to its end, in place.
+
+    `on_step(epoch, step)` is called after each step, `on_epoch` after each epoch (where checkpoints are taken).
+    Raises TrainingError where the loss stops being finite.
+    """
+    with _own_random_numbers():
+        while training.epoch < training.job.end:
+            epoch = _one_epoch(training, on_step)
+            if "validation" in training.strategy.needs:
+                training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
+            training.epoch += 1
+            training.history.append(epoch)
+            on_epoch(epoch)
+        if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
+            training.strategy.after_training(training.network, training.facts)
+
+
+def measure(training: Training) -> tuple[float, ...]:
+    """Return top-1 per class on the stage's validation rows, NaN for a class that has none."""
+    rows = training.stage.data.validation_rows
+    logits_NC = logits_of(training.network, training.batcher, rows, training.choice)
+    return accuracy_C(logits_NC, training.stage.labels_N[rows], training.facts.num_classes)
+
+
+def _one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
+    started = time.perf_counter()
+    job, recipe, stage = training.job, training.recipe, training.stage
+    epochs = recipe.stage_epochs(stage.data.name)
+    progress = Progress(training.epoch, epochs)
+    size = recipe.size_at(progress.fraction)
+    key = (job.seed, job.stage, training.epoch)
+    rows_N = _epoch_rows(training, progress, key)
+    weights_C = _weights(training, progress)
+    steps = steps_per_epoch(stage, recipe)
+    loss_sum = torch.zeros((), dtype=torch.float64, device=training.batcher.device)
+    rate = 0.0
+    for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):
+        at = training.epoch * steps + step
+        # Dropout and its kin draw from torch's generator: keyed by the step, it needs no state to resume.
+        torch.manual_seed(seed_for(job.seed, job.stage, at, "network"))
+        rate = learning_rate(recipe, recipe.peak(stage.data.name), at, epochs * steps)
+        for group in training.optimizer.param_groups:
+            group["lr"] = rate
+        positions_B = np.arange(part.start, part.stop)
+        images_BCHW = training.batcher.training(rows_N[part], positions_B, size, *key)
+        batch = _batch(images_BCHW, stage.labels_N[rows_N[part]], training, at)
+        loss_sum += _step(training, batch, weights_C, progress) * len(positions_B)
+        on_step(training.epoch, step)
+    loss = float(loss_sum) / len(rows_N)
+    if not np.isfinite(loss):
+        raise TrainingError(f"the loss became {loss} in epoch {training.epoch + 1} of stage {stage.data.name}.")
+    return Epoch(training.epoch, loss, time.perf_counter() - started, rate, len(rows_N))
+
+
+def _epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
+    rows_N = training.stage.data.train_rows
+    sampling_C = training.strategy.sampling_C(training.facts, progress)
+    return rows_N[epoch_order(training.stage.labels_N[rows_N], sampling_C, *key)]
+
+
+def _weights(training: Training, progress: Progress) -> Tensor:
+    weights_C = training.strategy.class_weights_C(training.facts, progress)
+    if weights_C is None:
+        weights_C = np.ones(training.facts.num_classes)
+    # float32 holds ratios, not extremes: bring the mean to 1, which the weighted mean cancels.
+    scaled_C = np.asarray(weights_C, dtype=np.float64) / np.mean(weights_C)
+    return torch.tensor(scaled_C, dtype=torch.float32, device=training.batcher.device)
+
+
+def _batch(images_BCHW: Tensor, labels_B: np.ndarray, training: Training, at: int) -> Batch:
+    device = training.batcher.device
+    labels = torch.from_numpy(labels_B).to(device)
+    y_BC = torch.nn.functional.one_hot(labels, training.facts.num_classes).float()
+    draws = torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, "mix"))
+    return training.strategy.mix(Batch(images_BCHW, labels, y_BC), training.facts, draws)
+
+
+def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress) -> Tensor:
+    """One optimiser step; return the loss, still on the device."""
+    strategy, network = training.strategy, training.network
+    with autocast(training.choice, training.batcher.device):
+        logits_BC, features_BF = network(batch.images_BCHW)
+    outputs = Outputs(logits_BC.float(), features_BF)
+    outputs = dataclasses.replace(outputs, logits_BC=strategy.train_logits(outputs, batch, training.facts, progress))
+    loss = strategy.loss(outputs, batch, weights_C)
+    if loss is None:
+        loss = weighted_cross_entropy(outputs.logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
+    training.optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    training.optimizer.step()
+    strategy.after_step(network)
+    return loss.detach()
+
+
+@contextlib.contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Leave torch's global generators as they were found."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        yield
