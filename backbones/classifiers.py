@@ -72,25 +72,31 @@ class MeanPool(nn.Module):
 class AttentionPool(nn.Module):
     """Attention pooling: learnt queries ask a feature map's positions, each for its share of the features.
 
-    With layer-normalised positions x_t = LN(map_t), split into G groups of F/G features, and a query q_g per group:
-    a_gt = softmax_t(<q_g, x_gt> / sqrt(F/G)); the output is the concatenation over g of sum_t a_gt map_gt. Multi-head
-    attention (Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2) with a learnt query as in the
-    Set Transformer's PMA (Lee et al., ICML 2019), without its value and output projections: the linear layer that
-    follows does their work. Queries start at zero, so training starts at mean pooling.
+    The features are split into G groups of F/G. With x_t = LN(map_t) and a query q_g per group,
+    a_gt = softmax_t(<q_g, x_gt> / sqrt(F/G)), and the output is the concatenation over g of sum_t a_gt map_gt.
+    This is multi-head attention (Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2; G = 8 as
+    there) with a learnt query as in the Set Transformer's pooling (Lee et al., ICML 2019, section 3.2), without the
+    projections: the classifier's linear layer comes next. Queries start at zero, so training starts at mean pooling.
     """
 
     def __init__(self, map_size: int, groups: int = 8) -> None:
-        """Pool maps of `map_size` features; `groups` (8 heads in Vaswani et al.) falls to the next divisor of F."""
+        """Pool maps of F = `map_size` features; `groups` falls to the next divisor of F."""
         super().__init__()
         self.map_size = map_size
         self.groups = next(g for g in range(min(groups, map_size), 0, -1) if map_size % g == 0)
-        self.norm = nn.LayerNorm(map_size)
+        # no scale or shift: the queries would take out the one, the softmax over positions the other
+        self.norm = nn.LayerNorm(map_size, elementwise_affine=False)
         self.query_F = nn.Parameter(torch.zeros(map_size))
 
     def forward(self, map_: Tensor) -> Tensor:
         """Return features [B, F] for a map [B, F, H, W], [B, H, W, F] or [B, T, F]."""
         x_BTF = positions(map_, self.map_size)
-        group_size = self.map_size // self.groups
-        scored_BTGf = (self.norm(x_BTF) * self.query_F).unflatten(-1, (self.groups, group_size))
-        attention_BTG = (scored_BTGf.sum(-1) / group_size**0.5).softmax(dim=1)
-        return (attention_BTG.unsqueeze(-1) * x_BTF.unflatten(-1, (self.groups, group_size))).sum(1).flatten(1)
+        query_BG1f = self._split(self.query_F.expand(len(x_BTF), 1, -1))
+        pooled_BG1f = functional.scaled_dot_product_attention(
+            query_BG1f, self._split(self.norm(x_BTF)), self._split(x_BTF)
+        )
+        return pooled_BG1f.flatten(1)
+
+    def _split(self, x_BTF: Tensor) -> Tensor:
+        """Return [B, G, T, F/G]."""
+        return x_BTF.unflatten(-1, (self.groups, -1)).transpose(1, 2)

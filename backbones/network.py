@@ -76,8 +76,8 @@ def build(
     parsed = parse(spec)
     with seeded(seed, "encoder"):
         encoder = _encoder(parsed.backbone, image_size, weights)
-    if parsed.classifier.pool is not None:
-        _stop_pooling(encoder, parsed)
+        if parsed.classifier.pool is not None:
+            _stop_pooling(encoder, parsed)
     shape = _output_shape(encoder, parsed.backbone, image_size)
     size = _map_size(encoder, shape)
     with seeded(seed, "pool"):
@@ -137,31 +137,35 @@ def _stop_pooling(encoder: nn.Module, parsed: Spec) -> None:
 
 def _output_shape(encoder: nn.Module, backbone: Backbone, image_size: int) -> tuple[int, ...]:
     """Return the shape of the encoder's output for one image, or raise `BackboneError` saying which sizes work."""
-    try:
-        return _try(encoder, image_size)
-    except (RuntimeError, AssertionError, ValueError) as error:
-        larger = range(image_size + 1, max(300, 2 * image_size))
-        works = next((size for size in larger if _works(encoder, size)), None)
-        hint = f"it needs at least {works} px" if works else "choose another image size"
-        raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; {hint}") from error
+    shape = _try(encoder, image_size)
+    if shape is None:
+        needs = _least_size(encoder, image_size)
+        hint = f"it needs at least {needs} px" if needs else "choose another image size"
+        raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; {hint}")
+    return shape
 
 
-def _try(encoder: nn.Module, image_size: int) -> tuple[int, ...]:
-    """Run one black image through the encoder in evaluation mode, which changes nothing in it."""
+def _try(encoder: nn.Module, image_size: int) -> tuple[int, ...] | None:
+    """Run one black image through the encoder, in evaluation mode, which changes nothing in it; None if it fails."""
     training = encoder.training
     try:
         with torch.no_grad():
             return tuple(encoder.eval()(torch.zeros(1, 3, image_size, image_size)).shape)
+    except (RuntimeError, AssertionError, ValueError):
+        return None
     finally:
         encoder.train(training)
 
 
-def _works(encoder: nn.Module, image_size: int) -> bool:
-    """Whether the encoder takes images of this size."""
-    try:
-        return bool(_try(encoder, image_size))
-    except (RuntimeError, AssertionError, ValueError):
-        return False
+def _least_size(encoder: nn.Module, fails: int, most: int = 512) -> int | None:
+    """Return the least size in (fails, most] that the encoder takes, by bisection; None where `most` fails too."""
+    if _try(encoder, most) is None:
+        return None
+    works = most
+    while works - fails > 1:
+        middle = (fails + works) // 2
+        works, fails = (works, middle) if _try(encoder, middle) is None else (middle, fails)
+    return works
 
 
 def _map_size(encoder: nn.Module, shape: tuple[int, ...]) -> int:

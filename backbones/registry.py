@@ -144,7 +144,7 @@ def _from_timm(name: str) -> Backbone:
 
 def _nearest(word: str, known: Iterable[str]) -> str:
     """Return `" (did you mean 'a' or 'b'?)"`, or an empty string where nothing is near."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=0.5)
     return f" (did you mean {' or '.join(repr(c) for c in close)}?)" if close else ""
 
 

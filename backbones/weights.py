@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,59 +17,71 @@ def create_timm(backbone: Backbone, image_size: int, weights: Literal["none", "i
 
     Raises `BackboneError` for an image size that the model cannot be made for, and for weights that cannot be had.
     """
-    import timm
-
-    def create(**arguments: Any) -> nn.Module:
-        return timm.create_model(backbone.timm_name, num_classes=0, **arguments)
-
-    sizes = _size_arguments(backbone, image_size)
-    if weights == "none":
-        return create(**sizes)
+    encoder = _create(backbone, image_size)  # first without weights: a wrong size is not a failed download
     if weights == "imagenet":
         try:
-            return create(pretrained=True, **sizes)
+            return _create(backbone, image_size, pretrained=True)
         except Exception as error:  # no network, no such file, no weights: each library says it in its own way
             raise BackboneError(
                 f"ImageNet weights for {backbone.name} could not be had ({_first_line(error)}); "
                 "give them with --weights FILE.safetensors"
             ) from error
-    encoder = create(**sizes)
-    load_file(encoder, weights, backbone.name)
+    if isinstance(weights, Path):
+        load_file(encoder, weights, backbone.name)
     return encoder
 
 
-def _size_arguments(backbone: Backbone, image_size: int) -> dict[str, Any]:
-    """Return `img_size` for models that are made for one size; `BackboneError` where the patches do not fit."""
+def _create(backbone: Backbone, image_size: int, pretrained: bool = False) -> nn.Module:
+    """Make the model, for its image size where timm's pretrained configuration says that it has a fixed one."""
     import timm
 
-    config = timm.get_pretrained_cfg(backbone.timm_name, allow_unregistered=False)
+    config = timm.get_pretrained_cfg(backbone.timm_name)
     if config is None or not config.fixed_input_size:
-        return {}
-    return {"img_size": image_size}
+        return timm.create_model(backbone.timm_name, pretrained=pretrained, num_classes=0)
+    try:
+        encoder = timm.create_model(backbone.timm_name, pretrained=pretrained, num_classes=0, img_size=image_size)
+    except (TypeError, AssertionError) as error:  # takes no other size, or not this one
+        raise BackboneError(
+            f"{backbone.name} cannot be made for images of {image_size} px; it works at {config.input_size[-1]} px"
+        ) from error
+    patch = max(getattr(getattr(encoder, "patch_embed", None), "patch_size", (1,)))
+    if image_size % patch:  # timm would leave out the pixels past the last whole patch, without a word
+        raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; it needs a multiple of {patch} px")
+    return encoder
 
 
 def load_file(encoder: nn.Module, path: Path, name: str) -> None:
-    """Load a safetensors file with a timm model's keys, its classifier's keys dropped.
+    """Load a safetensors file with the keys of `encoder`, a timm model; its classifier's keys may be there too.
 
-    Raises `BackboneError` for another format (nothing is ever unpickled), and for missing or mismatched keys.
+    Position embeddings of another image size are resampled as timm does it. Raises `BackboneError` for another format
+    (nothing is ever unpickled), and for keys that are missing, unknown or of another shape.
     """
-    state = _read(path)
+    state = _as_timm_loads_it(encoder, _read(path))
     config: Any = getattr(encoder, "pretrained_cfg", None) or {}
     classifiers = config.get("classifier") or ()
     prefixes = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
-    dropped = tuple(f"{p}." for p in prefixes) + ("AuxLogits.",)  # Inception's second classifier
+    dropped = (*(f"{prefix}." for prefix in prefixes), "AuxLogits.")  # Inception's second classifier
     expected = encoder.state_dict()
-    state = {k: v for k, v in state.items() if k in expected or not k.startswith(dropped)}
-    wrong = sorted(
-        [k for k in expected if k not in state or state[k].shape != expected[k].shape]
-        + [k for k in state if k not in expected]
-    )
+    state = {key: tensor for key, tensor in state.items() if key in expected or not key.startswith(dropped)}
+    wrong = [key for key, tensor in state.items() if key not in expected or tensor.shape != expected[key].shape]
+    wrong += [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
     if wrong:
         raise BackboneError(
             f"{path} does not fit {name}: {len(wrong)} keys are missing, unknown or of another shape, "
-            f"the first is {wrong[0]!r}; give weights of the same timm model"
+            f"the first is {min(wrong)!r}; give weights of the same timm model"
         )
-    encoder.load_state_dict(state)
+    encoder.load_state_dict({**expected, **state})  # files of old models have no batch counters
+
+
+def _as_timm_loads_it(encoder: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Let the filter that timm keeps beside the model's class resample position embeddings and drop old buffers."""
+    if not type(encoder).__module__.startswith("timm."):
+        return state
+    adapt = getattr(inspect.getmodule(type(encoder)), "checkpoint_filter_fn", None)
+    try:
+        return adapt(state, encoder) if adapt else state
+    except (KeyError, RuntimeError):
+        return state  # not this model's keys; the caller says which
 
 
 def _read(path: Path) -> dict[str, Tensor]:
