@@ -1,0 +1,1 @@
+"""The data room: one file per dataset, the decoded cache, and the splits."""

@@ -1,0 +1,59 @@
+"""Fetch the fashion dataset's Parquet shards from the Hugging Face hub into the cache, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+
+from benchmarks.data.load import fetched_folder
+from benchmarks.errors import UserError
+
+REPOSITORY = "ashraq/fashion-product-images-small"
+
+
+def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
+    """Return the folder of the fetched dataset, fetching it first where it is not there yet.
+
+    An interrupted fetch goes on where it stopped; the folder gets its name once every shard is there. `endpoint` is
+    another hub than the default ($HF_ENDPOINT is honoured). Raises UserError where the hub cannot be reached, does
+    not hold the dataset, or breaks off.
+    """
+    place = fetched_folder(cache, "fashion")
+    if place.exists():
+        return place
+    import huggingface_hub
+
+    # the dataset is public: no token, so that none goes to a mirror by mistake
+    hub = huggingface_hub.HfApi(endpoint=endpoint, token=False)
+    try:
+        info = hub.dataset_info(REPOSITORY)
+        names = sorted(file.rfilename for file in info.siblings or [] if _is_shard(file.rfilename))
+        if not names or info.sha is None:
+            raise UserError(
+                f"The hub's {REPOSITORY} holds no data/*.parquet any more; get Kaggle's copy and use --data."
+            )
+        part = place.with_name(f"fashion-{info.sha[:12]}.part")
+        for name in names:
+            hub.hf_hub_download(REPOSITORY, name, repo_type="dataset", revision=info.sha, local_dir=part)
+    except UserError:
+        raise
+    except Exception as error:  # the hub's transport errors share no base class across its versions
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        raise UserError(
+            f"The dataset {REPOSITORY} could not be fetched from the Hugging Face hub ({reason}); check the network "
+            "and run `data fetch fashion` again, or get Kaggle's copy and use --data PATH."
+        ) from error
+    try:
+        os.rename(part, place)
+    except OSError:
+        if not place.exists():
+            raise
+        shutil.rmtree(part, ignore_errors=True)  # another process was faster
+    return place
+
+
+def _is_shard(name: str) -> bool:
+    """Whether a file of the repository is one of the dataset's shards, at a place inside the folder."""
+    path = PurePosixPath(name)
+    return path.suffix == ".parquet" and path.parent == PurePosixPath("data") and "\\" not in name

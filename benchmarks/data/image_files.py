@@ -1,0 +1,68 @@
+"""Image files with a label each, as a source: what a class tree and a CSV have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.data.base import Source
+from benchmarks.errors import UserError
+from benchmarks.keys import content_key
+
+LOOKED_FOR = "a class/image tree (with train/ and test/ above it or not), or a CSV with path and label columns"
+TEST_PART = 0.3  # of each class, where the data brings no split
+
+
+def build(
+    origin: Path,
+    ids: list[str],
+    labels: list[str],
+    files: list[str],
+    train: list[bool] | None,
+    texts: list[str] | None = None,
+    notes: tuple[tuple[str, int], ...] = (),
+) -> Source:
+    """Make a source of image files; without a split, one is drawn. UserError for fewer than two classes."""
+    if len(set(labels)) < 2:
+        raise UserError(f"{origin} holds {len(set(labels))} class; at least two classes are needed ({LOOKED_FOR}).")
+    marks = [(id_, *_mark(file)) for id_, file in zip(ids, files, strict=True)]
+    return Source(
+        name="folder",
+        ids=tuple(ids),
+        labels=tuple(labels),
+        train=drawn_split(ids, labels) if train is None else np.array(train, dtype=bool),
+        texts=None if texts is None else tuple(texts),
+        read=lambda row: Path(files[row]).read_bytes() if os.path.isfile(files[row]) else None,
+        stamp=content_key(["folder", marks]),
+        origin=str(origin),
+        notes=notes,
+    )
+
+
+def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:
+    """Return bool [N], False for the 30 % of each class whose hashed ids come first; a class of one row trains."""
+    train_N = np.ones(len(ids), dtype=bool)
+    rows: dict[str, list[int]] = {}
+    for row in sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()):
+        rows.setdefault(labels[row], []).append(row)
+    for of_class in rows.values():
+        if len(of_class) > 1:
+            train_N[of_class[: max(1, round(TEST_PART * len(of_class)))]] = False
+    return train_N
+
+
+def text_of(name: str) -> str:
+    """Return a file name as text that can be written as UTF-8, whatever its bytes are."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+
+
+def _mark(file: str) -> tuple[int, int]:
+    """Return size and time of a file, zeros where it is missing."""
+    try:
+        status = os.stat(file)
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,60 @@
+"""One image: encoded bytes or an array in, RGB uint8 [S, S, 3] out. The only reader of pixels of the data room."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_PIXELS = 50_000_000  # an image beyond this is not decoded: a few bytes may claim gigabytes
+
+
+@dataclass(frozen=True, eq=False)
+class Decode:
+    """`pixels_HWC`: uint8 RGB, None where there is none; `problem`: "", "missing", "unreadable" or "greyscale"."""
+
+    pixels_HWC: np.ndarray | None
+    problem: str = ""
+
+
+def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
+    """Decode and resize to `size` x `size` by area, without keeping the aspect ratio.
+
+    Greyscale becomes RGB of three equal channels, an alpha channel is dropped, the EXIF orientation is applied.
+    """
+    import cv2
+
+    if image is None:
+        return Decode(None, "missing")
+    if isinstance(image, np.ndarray):
+        array = image
+    else:
+        if not 0 < _pixels_claimed(image) <= MAX_PIXELS:
+            return Decode(None, "unreadable")
+        try:
+            decoded = cv2.imdecode(np.frombuffer(image, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
+        except cv2.error:
+            decoded = None
+        if decoded is None:
+            return Decode(None, "unreadable")
+        array = decoded
+    grey = array.ndim == 2
+    if array.shape[:2] != (size, size):
+        array = cv2.resize(array, (size, size), interpolation=cv2.INTER_AREA)
+    if grey:
+        array = cv2.cvtColor(array, cv2.COLOR_GRAY2RGB)
+    elif not isinstance(image, np.ndarray):
+        array = cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
+    return Decode(np.ascontiguousarray(array), "greyscale" if grey else "")
+
+
+def _pixels_claimed(image: bytes) -> int:
+    """Return width times height as the header says, 0 where there is no header that can be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            return opened.width * opened.height
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0

@@ -1,0 +1,100 @@
+"""Which classes and rows each stage trains on, keeps for validation, and is tested on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from benchmarks.data.base import Loaded
+from benchmarks.errors import UserError
+
+FEW = 10  # classes with fewer training rows keep all of them
+
+
+@dataclass(frozen=True, eq=False)
+class StageData:
+    """One stage's classes (indices into `Loaded.class_names`, most training rows first) and rows (int64, ascending)."""
+
+    stage: int
+    name: str  # "head", "tail" or "all"
+    classes: tuple[int, ...]
+    train_rows: np.ndarray
+    validation_rows: np.ndarray
+    test_rows: np.ndarray
+
+
+def stages(
+    loaded: Loaded,
+    protocol: Literal["two-stage", "joint"],
+    head_classes: int,
+    validation: float,
+    seed: int = 0,
+) -> tuple[StageData, ...]:
+    """Split a dataset into the protocol's stages.
+
+    "two-stage": stage 1 holds the `head_classes` classes with most training rows (validation rows counted), stage 2
+    the other classes that have any. "joint": one stage of all classes with training rows; `head_classes` is not used.
+    `validation` in [0, 1) is the part of each class's training rows set aside: floor(validation * n), at least one,
+    for classes with ten training rows or more. Which rows depends on their ids and `seed` only.
+    Raises UserError for fewer than two classes in a stage and for fractions outside [0, 1).
+    """
+    if not 0 <= validation < 1:
+        raise UserError(f"The validation part must be at least 0 and below 1, not {validation}.")
+    trained = int((np.bincount(loaded.labels_N[loaded.train_N], minlength=len(loaded.class_names)) > 0).sum())
+    if protocol == "joint":
+        borders = [("all", 0, trained)]
+    else:
+        if not 0 < head_classes < trained:
+            raise UserError(
+                f"{head_classes} head classes leave no two stages: {loaded.origin} has {trained} classes with training "
+                f"rows; give --head-classes from 2 to {max(trained - 2, 2)}."
+            )
+        borders = [("head", 0, head_classes), ("tail", head_classes, trained)]
+    held_N = _validation(loaded, validation, seed)
+    return tuple(_stage(loaded, held_N, i, name, range(*ends)) for i, (name, *ends) in enumerate(borders, start=1))
+
+
+def unseen(loaded: Loaded) -> tuple[int, int]:
+    """Return the number of classes without training rows, and of the test rows in them."""
+    counts_C = np.bincount(loaded.labels_N[loaded.train_N], minlength=len(loaded.class_names))
+    return int((counts_C == 0).sum()), int((counts_C[loaded.labels_N] == 0).sum())
+
+
+def _stage(loaded: Loaded, held_N: np.ndarray, stage: int, name: str, classes: range) -> StageData:
+    """Collect one stage's rows."""
+    if len(classes) < 2:
+        raise UserError(
+            f"The {name} stage of {loaded.origin} would have {len(classes)} class with training rows; "
+            "a stage needs two."
+        )
+    in_N = (loaded.labels_N >= classes.start) & (loaded.labels_N < classes.stop)
+    return StageData(
+        stage=stage,
+        name=name,
+        classes=tuple(classes),
+        train_rows=np.flatnonzero(in_N & loaded.train_N & ~held_N),
+        validation_rows=np.flatnonzero(in_N & held_N),
+        test_rows=np.flatnonzero(in_N & ~loaded.train_N),
+    )
+
+
+def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
+    """Return bool [N]: the rows set aside, those whose hashed id comes first in their class."""
+    held_N = np.zeros(len(loaded.ids), dtype=bool)
+    if part == 0:
+        return held_N
+    for label in range(len(loaded.class_names)):
+        rows = np.flatnonzero((loaded.labels_N == label) & loaded.train_N)
+        if len(rows) >= FEW:
+            count = max(1, int(part * len(rows) + 1e-9))  # 0.29 * 100 is 28.999...
+            ordered = sorted(rows.tolist(), key=lambda row: _rank(seed, loaded.ids[row]))
+            held_N[ordered[:count]] = True
+    return held_N
+
+
+def _rank(seed: int, id_: str) -> bytes:
+    """Return the place of a row in the draw of its class."""
+    return hashlib.sha256(f"{seed}\x1f{id_}".encode()).digest()
