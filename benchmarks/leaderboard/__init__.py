@@ -1,0 +1,1 @@
+"""Records -> Markdown: which strategy helps which classes, on which backbone, at what cost, and is it real."""

@@ -1,0 +1,117 @@
+"""`<suite>/per-class/<backbone>.md`: every class under every strategy, and which classes a strategy helped or hurt."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks import stats
+from benchmarks.leaderboard import describe, published
+from benchmarks.leaderboard.markdown import NOTHING, escape, number, page, table
+from benchmarks.leaderboard.sections import BASELINE, Entry, Section, sections
+from benchmarks.leaderboard.suite_page import TITLES
+from benchmarks.records import Record
+
+MOST = 3  # classes named as helped, and as hurt
+
+
+def class_page(suite: str, backbone: str, records: Sequence[Record]) -> str:
+    """Return the text of a backbone's page, from its finished records."""
+    blocks = [
+        f"# Class by class: {escape(backbone)} on {escape(suite)}",
+        "Back to the [leaderboard](../leaderboard.md).",
+    ]
+    found = sections([record for record in records if record.backbone == backbone])
+    for position, section in enumerate(found, start=1):
+        entries = sorted(section.entries, key=lambda e: (e.strategy != BASELINE, e.strategy))
+        if len(found) > 1:
+            blocks.append(f"## Conditions {position}")
+        blocks.append(describe.conditions(section.first))
+        for stage, result in enumerate(section.first.stages):
+            blocks += [f"## {TITLES[result.name]}", *_classes(section, entries, stage)]
+            blocks += _changes(section, entries, stage)
+    return page(blocks)
+
+
+def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str]:
+    """Return the table of a stage's classes: rows, published figures, top-1 / top-5 of each strategy."""
+    result = section.first.stages[stage]
+    headers = ["class", "training rows", "test rows"]
+    columns = [
+        [escape(name) for name in result.classes],
+        [f"{n:,}" for n in result.train_n],
+        [f"{n:,}" if n else "no test rows" for n in result.test_n],
+    ]
+    for entry in entries:
+        headers.append(escape(entry.strategy))
+        columns.append([_pair(*accuracies) for accuracies in zip(*_accuracies(entry, stage), strict=True)])
+    note = "Top-1 / top-5 accuracy, mean over seeds: "
+    note += ", ".join(f"{escape(e.strategy)} {e.seeds} seed{'' if e.seeds == 1 else 's'}" for e in entries) + "."
+    reference = published.of_class(section.first)
+    if reference:
+        headers.append(f"study ({published.LABEL})")
+        columns.append([_pair(*reference[name]) if name in reference else "" for name in result.classes])
+        note += (
+            f" The last column is what {published.WHO}, reached as published; it was not run here. Where it is blank, "
+            "the study's table has no such class: it listed only classes with a hit."
+        )
+    return [table(headers, columns), note]
+
+
+def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str]:
+    """Return, per strategy, the classes that gained and lost most against plain training; nothing without it."""
+    base = next((e for e in entries if e.strategy == BASELINE), None)
+    result = section.first.stages[stage]
+    if base is None or len(entries) < 2 or result.rows == 0:
+        return []
+    before_C = _accuracies(base, stage)[0]
+    rows: list[list[str]] = []
+    for entry in entries:
+        after_C = _accuracies(entry, stage)[0]
+        for c in _most_changed(after_C - before_C, np.array(result.test_n)) if entry is not base else ():
+            n = result.test_n[c]
+            change = number(float(after_C[c] - before_C[c]), 2, signed=True)
+            name = escape(result.classes[c])
+            rows.append([escape(entry.strategy), name, change, str(n), _wilson(before_C[c], n), _wilson(after_C[c], n)])
+    if not rows:
+        return []
+    headers = ["strategy", "class", "change in top-1", "test rows", f"{BASELINE} [95 %]", "strategy [95 %]"]
+    return [
+        f"### What changed most against {BASELINE}: {TITLES[result.name].lower()}",
+        table(headers, [list(column) for column in zip(*rows, strict=True)], left=2),
+        f"Up to {MOST} classes that gained and {MOST} that lost, picked by change times the square root of the test "
+        "rows, so that a class with one row does not crowd out the rest. In brackets Wilson's interval for that many "
+        "test rows; where the two overlap widely, a change is no more than a hint.",
+    ]
+
+
+def _most_changed(change_C: np.ndarray, test_C: np.ndarray) -> list[int]:
+    """Return the classes that gained most, best first, then those that lost most, worst last."""
+    shown_C = np.where(np.abs(change_C) < 0.005, 0.0, np.nan_to_num(change_C))  # would be written 0.00
+    weight_C = np.round(shown_C * np.sqrt(test_C), 9)
+    order = np.argsort(-weight_C, kind="stable")
+    gained = [int(c) for c in order if weight_C[c] > 0][:MOST]
+    lost = [int(c) for c in order if weight_C[c] < 0][-MOST:]
+    return gained + lost
+
+
+def _accuracies(entry: Entry, stage: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return top-1 and top-5 accuracy per class, mean over seeds, float64 [C]; NaN without test rows."""
+    results = [record.stages[stage] for record in entry.records]
+    test_C = np.array(results[0].test_n, dtype=np.float64)
+    test_C[test_C == 0] = np.nan
+    top1_C = np.mean([r.top1_hits for r in results], axis=0) / test_C
+    return top1_C, np.mean([r.top5_hits for r in results], axis=0) / test_C
+
+
+def _pair(top1: float, top5: float) -> str:
+    """Return "0.84 / 0.97", a dash where neither is known."""
+    return NOTHING if math.isnan(top1) and math.isnan(top5) else f"{number(top1, 2)} / {number(top5, 2)}"
+
+
+def _wilson(accuracy: float, rows: int) -> str:
+    """Return "0.43 [0.21, 0.67]"."""
+    low, high = stats.wilson(accuracy * rows, rows)
+    return f"{number(accuracy, 2)} [{number(low, 2)}, {number(high, 2)}]"

@@ -1,0 +1,72 @@
+"""Sentences and short texts about records: the conditions of a table, the machines, the recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from benchmarks.leaderboard.markdown import escape, number
+from benchmarks.records import Record
+
+_STAGES = {"head": "head", "tail": "tail", "all": ""}
+
+
+def conditions(record: Record) -> str:
+    """Return the sentence that says on what data and how a section was measured."""
+    stages = " and ".join(
+        f"{len(s.classes)} {_STAGES[s.name]} classes ({s.rows:,} test rows)".replace("  ", " ") for s in record.stages
+    )
+    unseen = (
+        f" {record.unseen_rows:,} test rows of {record.unseen_classes} classes never seen in training are not scored."
+        if record.unseen_rows
+        else " Every test row's class was seen in training."
+    )
+    return (
+        f"Data set {escape(record.dataset)} (fingerprint {escape(record.fingerprint)}), {record.protocol} protocol, "
+        f"{record.image_size} px: {stages}.{unseen}"
+    )
+
+
+def recipe(record: Record) -> str:
+    """Return the recipe as one foldable line."""
+    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in _flat(record.recipe))
+    return f"<details><summary>Recipe</summary>\n\n{items or 'not recorded'}\n\n</details>"
+
+
+def machine(record: Record) -> str:
+    """Return the machine in a few words: its GPU, or its processor and cores."""
+    hardware = record.hardware
+    if record.device.startswith("cuda"):
+        return escape(str(hardware.get("gpu", record.device)))
+    cores = hardware.get("cores", record.threads)
+    return f"{escape(str(hardware.get('cpu', 'CPU')))}, {cores} core{'' if cores == 1 else 's'}"
+
+
+def machines(records: Iterable[Record]) -> str:
+    """Return the machines, each once, sorted."""
+    return "; ".join(sorted({machine(record) for record in records}))
+
+
+def precision(records: Iterable[Record]) -> str:
+    """Return how the network was computed, such as "bfloat16 channels_last"."""
+    return "; ".join(sorted({escape(f"{record.dtype} {record.layout}") for record in records}))
+
+
+def dates(records: Iterable[Record]) -> str:
+    """Return the first and the last day on which the records were made (UTC)."""
+    days = sorted({record.made[:10] for record in records})
+    return escape(days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}")
+
+
+def seconds(value: float) -> str:
+    """Return seconds as minutes from two minutes on."""
+    return f"{number(value / 60, 1)} min" if value >= 120 else f"{number(value, 1)} s"
+
+
+def _flat(values: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Return nested values as (dotted name, value), sorted by name."""
+    found = []
+    for name in sorted(values):
+        value = values[name]
+        found += _flat(value, f"{before}{name}.") if isinstance(value, dict) else [(f"{before}{name}", value)]
+    return found

@@ -1,0 +1,137 @@
+"""The leaderboards below an output folder: make their texts, write them, check that they are what the records give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from benchmarks import records
+from benchmarks.errors import UserError
+from benchmarks.leaderboard import describe
+from benchmarks.leaderboard.class_page import class_page
+from benchmarks.leaderboard.markdown import MARKER, escape, page, table
+from benchmarks.leaderboard.suite_page import suite_page
+from benchmarks.records import Record
+
+
+def generate(out: Path, suite: str | None = None) -> dict[Path, str]:
+    """Return the text of every leaderboard file (path relative to `out` -> Markdown), from the records below `out`.
+
+    `suite` limits the work to one suite; the index, which lists them all, is then left out. The texts hold no time and
+    no path of this machine, so the same records give the same bytes everywhere. Unreadable records are left out;
+    `check` and `write` name them.
+    """
+    return _generate(_load(out, suite)[0], suite is None)
+
+
+def write(out: Path, suite: str | None = None) -> list[str]:
+    """Write the leaderboards, remove those whose records are gone; return a sentence per unreadable record.
+
+    Raises `UserError` where a file stands in the way that was not made by this module.
+    """
+    loaded, problems = _load(out, suite)
+    texts = _generate(loaded, suite is None)
+    for relative in texts:
+        if (out / relative).exists() and not _ours(out / relative):
+            raise UserError(f"{out / relative} was not made by this command; move it away or choose another --out.")
+    for relative, text in texts.items():
+        (out / relative).parent.mkdir(parents=True, exist_ok=True)
+        (out / relative).write_text(text, encoding="utf-8", newline="\n")
+    for relative in _stale(out, suite, texts):
+        (out / relative).unlink()
+    return problems
+
+
+def check(out: Path, suite: str | None = None) -> list[str]:
+    """Return a sentence per file that is not what the records give and per unreadable record; none if all is well."""
+    loaded, differences = _load(out, suite)
+    texts = _generate(loaded, suite is None)
+    for relative, text in sorted(texts.items()):
+        try:
+            found = (out / relative).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            differences.append(f"{relative.as_posix()} is missing")
+            continue
+        if found != text:
+            differences.append(f"{relative.as_posix()} differs from its records, first in line {_line(found, text)}")
+    stale = _stale(out, suite, texts)
+    return differences + [f"{path.as_posix()} has no records any more" for path in stale]
+
+
+def _load(out: Path, suite: str | None) -> tuple[dict[str, list[Record]], list[str]]:
+    """Return the readable records of each suite, by folder name, and a sentence per unreadable one.
+
+    Raises `UserError` for an output folder or suite without records.
+    """
+    folders = sorted(path.parent for path in Path(out).glob("*/records") if suite in (None, path.parent.name))
+    if not folders:
+        wanted = f"{suite}/records" if suite else "<suite>/records"
+        raise UserError(f"no records below {out} (looked for {wanted}); run some cells first or name another --out.")
+    loaded, problems = {}, []
+    for folder in folders:
+        loaded[folder.name], found = records.read_all(folder / "records")
+        problems += found
+    return {name: found for name, found in loaded.items() if found}, problems
+
+
+def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
+    """Return relative path -> text of all pages."""
+    texts: dict[Path, str] = {}
+    for suite, found in loaded.items():
+        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, found)
+        for backbone in sorted({record.backbone for record in found if record.status == "done"}):
+            own = [record for record in found if record.backbone == backbone]
+            texts[Path(suite) / "per-class" / f"{records.safe_name(backbone)}.md"] = class_page(suite, backbone, own)
+    if index:
+        texts[Path("README.md")] = _index(loaded)
+    return texts
+
+
+def _index(loaded: dict[str, list[Record]]) -> str:
+    """Return the page that lists the suites."""
+    rows = [
+        [
+            f"[{escape(suite)}]({quote(suite)}/leaderboard.md)",
+            escape(", ".join(sorted({record.dataset for record in found}))),
+            str(len(found)),
+            str(sum(record.status == "failed" for record in found)),
+            str(len({record.backbone for record in found})),
+            str(len({record.strategy for record in found})),
+            str(len({record.seed for record in found})),
+            describe.dates(found),
+            describe.machines(found),
+        ]
+        for suite, found in sorted(loaded.items())
+    ]
+    headers = ["suite", "data set", "records", "failed", "backbones", "strategies", "seeds", "measured", "machines"]
+    columns: Sequence[Sequence[str]] = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(headers)
+    return page(
+        [
+            "# Results",
+            "Every figure here is made from the records beside it (`<suite>/records/`, one JSON file per cell: backbone "
+            "x strategy x seed) and from nothing else: `python -m benchmarks leaderboard --out <this folder>` writes "
+            "these pages again, `--check` says whether they are what the records give.",
+            table(headers, columns, left=2),
+        ]
+    )
+
+
+def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
+    """Return the pages made earlier, relative to `out`, that no record gives any more."""
+    name = "*" if suite is None else suite
+    found = [*out.glob(f"{name}/leaderboard.md"), *out.glob(f"{name}/per-class/*.md")]
+    return sorted(p.relative_to(out) for p in found if p.relative_to(out) not in texts and _ours(p))
+
+
+def _ours(path: Path) -> bool:
+    """Whether the file was made by this module."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().rstrip("\n") == MARKER
+
+
+def _line(found: str, expected: str) -> int:
+    """Return the number of the first line that differs, counted from 1."""
+    pairs = zip(found.splitlines(), expected.splitlines(), strict=False)
+    shorter = min(len(found.splitlines()), len(expected.splitlines()))
+    return next((k for k, (a, b) in enumerate(pairs, start=1) if a != b), shorter + 1)

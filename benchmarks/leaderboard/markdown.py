@@ -1,0 +1,60 @@
+"""Markdown that GitHub renders: inert names, numbers, tables with the best value of a column marked."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+MARKER = "<!-- Made from the records by `python -m benchmarks leaderboard`; edits are overwritten. -->"
+NOTHING = "–"
+
+_INERT = str.maketrans(
+    {c: f"\\{c}" for c in "\\`*_[]#~"}
+    | {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "$": "&#36;", "@": "&#64;"}
+)
+_LINK = re.compile(r"://|www\.", re.IGNORECASE)
+
+
+def escape(text: str) -> str:
+    """Return `text` as inert Markdown in one line: no formatting, HTML, links, table borders, invisible characters."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    unlinked = _LINK.sub(lambda m: m[0].replace(":", "&#58;").replace(".", "&#46;"), line.translate(_INERT))
+    return unlinked or "(empty)"
+
+
+def number(value: float, digits: int = 3, signed: bool = False) -> str:
+    """Return a number with that many decimals, a dash for NaN.
+
+    Rounded to 9 decimals first, because the last bits of a sum differ between machines.
+    """
+    if math.isnan(value):
+        return NOTHING
+    rounded = round(round(value, 9), digits) + 0.0  # no "-0.000"
+    return f"{rounded:+,.{digits}f}" if signed and rounded else f"{rounded:,.{digits}f}"
+
+
+def mark_best(values: Sequence[float], texts: Sequence[str], digits: int = 3, lowest: bool = False) -> list[str]:
+    """Return the texts with the best value's bold. Values written alike tie; where all tie there is nothing to mark."""
+    shown = [round(round(v, 9), digits) for v in values]
+    known = [v for v in shown if not math.isnan(v)]
+    if len(set(known)) < 2:
+        return list(texts)
+    best = min(known) if lowest else max(known)
+    return [f"**{text}**" if value == best else text for value, text in zip(shown, texts, strict=True)]
+
+
+def table(headers: Sequence[str], columns: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return a table of columns of finished cells; the first `left` are aligned left, the others right."""
+    from tabulate import tabulate
+
+    aligned = ["left"] * left + ["right"] * (len(headers) - left)
+    rows = [list(row) for row in zip(*columns, strict=True)]
+    return str(
+        tabulate(rows, list(headers), tablefmt="pipe", disable_numparse=True, colalign=aligned if rows else None)
+    )
+
+
+def page(blocks: Sequence[str]) -> str:
+    """Join blocks into a file's text, with the marker on top and blank lines between."""
+    return "\n\n".join((MARKER, *blocks)) + "\n"

@@ -1,0 +1,128 @@
+"""Records -> sections -> entries: only what was measured under the same conditions meets in a table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from statistics import fmean
+
+import numpy as np
+
+from benchmarks import metrics, stats
+from benchmarks.keys import content_key
+from benchmarks.records import Record
+
+BASELINE = "none"
+
+
+@dataclasses.dataclass(frozen=True)
+class StageScores:
+    """What an entry reached in one stage. `top1`, `top5`: one `Summary` per seed; `pooled`: top-1 over all seeds."""
+
+    top1: tuple[metrics.Summary, ...]
+    top5: tuple[metrics.Summary, ...]
+    pooled: metrics.Summary
+
+    def mean(self, field: str, top: int = 1) -> float:
+        """Return the mean over seeds of a field of `Summary`."""
+        return fmean(getattr(summary, field) for summary in (self.top1 if top == 1 else self.top5))
+
+    def deviation(self, field: str) -> float:
+        """Return the standard deviation over seeds of a field of the top-1 summaries, NaN for one seed."""
+        return stats.spread([getattr(s, field) for s in self.top1])[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A backbone with a strategy: its finished records, one per seed in order, and its scores, one per stage."""
+
+    backbone: str
+    strategy: str
+    records: tuple[Record, ...]
+    scores: tuple[StageScores, ...]
+
+    @property
+    def seeds(self) -> int:
+        """The number of seeds."""
+        return len(self.records)
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """The entries that may be compared: same data, protocol, image size, recipe, classes and test rows.
+
+    Ranked by the class mean of the last stage (the tail, or all classes), then by its top-1 accuracy.
+    """
+
+    entries: tuple[Entry, ...]
+
+    @property
+    def first(self) -> Record:
+        """Any record: they agree in what describes the section."""
+        return self.entries[0].records[0]
+
+    def baseline(self, entry: Entry) -> Entry | None:
+        """Return the entry of plain training on the same backbone, None where it was not run."""
+        same = (e for e in self.entries if e.backbone == entry.backbone and e.strategy == BASELINE)
+        return next(same, None)
+
+    def differences(self, entry: Entry, stage: int) -> tuple[stats.Difference, stats.Difference] | None:
+        """Return how far the entry lies above plain training: top-1 overall and class mean.
+
+        Seeds are paired; None where the two have no seed in common, and for plain training itself.
+        """
+        baseline = self.baseline(entry)
+        if baseline is None or baseline is entry or not self.first.stages[stage].rows:
+            return None
+        theirs = {record.seed: record for record in baseline.records}
+        pairs = [(ours, theirs[ours.seed]) for ours in entry.records if ours.seed in theirs]
+        if not pairs:
+            return None
+        return stats.differences([a.stages[stage] for a, _ in pairs], [b.stages[stage] for _, b in pairs])
+
+
+def sections(records: Sequence[Record]) -> list[Section]:
+    """Group the finished records; failed ones are left out. In a fixed order, the same for any order of records."""
+    groups: dict[tuple[str, ...], list[Record]] = {}
+    for record in records:
+        if record.status == "done":
+            groups.setdefault(_conditions(record), []).append(record)
+    return [Section(_ranked(groups[key])) for key in sorted(groups)]
+
+
+def _conditions(record: Record) -> tuple[str, ...]:
+    """Return what has to agree between two records of one table."""
+    split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
+    size = f"{record.image_size:06d}"
+    return record.dataset, record.protocol, size, record.fingerprint, content_key(record.recipe), split
+
+
+def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:
+    """Join the seeds of a backbone with a strategy, and rank."""
+    cells: dict[tuple[str, str], list[Record]] = {}
+    for record in sorted(records, key=lambda r: (r.backbone, r.strategy, r.seed)):
+        cells.setdefault((record.backbone, record.strategy), []).append(record)
+    entries = [Entry(*names, tuple(seeds), _scores(seeds)) for names, seeds in cells.items()]
+
+    def rank(entry: Entry) -> tuple[float | str, ...]:
+        last = entry.scores[-1]
+        keys = (last.mean("class_mean"), last.mean("overall"))
+        return (*(-round(np.nan_to_num(k, nan=-1.0), 9) for k in keys), entry.backbone, entry.strategy)
+
+    return tuple(sorted(entries, key=rank))
+
+
+def _scores(seeds: Sequence[Record]) -> tuple[StageScores, ...]:
+    """Summarise each stage over the records of its seeds."""
+    found = []
+    for results in zip(*(record.stages for record in seeds), strict=True):
+        test_C, train_C = np.array(results[0].test_n), np.array(results[0].train_n)
+        top1_SC, top5_SC = (np.array([getattr(r, name) for r in results]) for name in ("top1_hits", "top5_hits"))
+        found.append(
+            StageScores(
+                tuple(metrics.summarise(hits_C, test_C, train_C) for hits_C in top1_SC),
+                tuple(metrics.summarise(hits_C, test_C, train_C) for hits_C in top5_SC),
+                metrics.summarise(top1_SC.sum(axis=0), test_C * len(results), train_C),
+            )
+        )
+    return tuple(found)
