@@ -195,15 +195,14 @@ class Strategy:
         return self if phase.active and self.acts_in(stage) and self.trains_differently() else Strategy()
 
     def training_identity(self, stage: int, phase: Phase) -> str:
-        """Return the text of the parts whose training hooks act in this stretch, for the job's key; "" when plain.
+        """Return the `identity` of what acts during training in this stretch, for the job's key; "" when plain."""
+        return self.acting(stage, phase).identity()
 
-        Unlike `str`, it spells out defaults and versions, so that changing one changes the key.
-        """
-        return "+".join(part._identity() for part in self.acting(stage, phase).parts() if part.name)
-
-    def _identity(self) -> str:
-        values = ",".join(f"{name}={_text(value)}" for name, value in self.parameters().items())
-        return f"{self.name}@{self.version}({values})"
+    def identity(self) -> str:
+        """Return the text that spells out defaults and versions, so that changing one changes the keys made of it."""
+        parts = [part for part in self.parts() if part.name]
+        values = [",".join(f"{name}={_text(value)}" for name, value in part.parameters().items()) for part in parts]
+        return "+".join(f"{part.name}@{part.version}({text})" for part, text in zip(parts, values, strict=True))
 
     def parameters(self) -> dict[str, Any]:
         """The dataclass fields and their values."""

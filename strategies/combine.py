@@ -109,7 +109,7 @@ class Combined(Strategy):
             raise StrategyError(f"{retraining[0]} and {retraining[1]} both train the classifier again; only one may.")
         every = [phase for plan in plans.values() for phase in plan]
         borders = sorted({0, epochs} | {border for p in every for border in (p.start, p.end)})
-        empty = {(p.start, p.end) for p in every if p.start == p.end}
+        empty = {(p.start, p.end) for p in every if p.start == p.end and p.active}
         return [_stretch(plans, start, end) for start, end in sorted({*itertools.pairwise(borders), *empty})]
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
@@ -158,8 +158,8 @@ class Combined(Strategy):
             part.after_training(network, facts)
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
-        """The stored logits through every part, in order."""
-        for part in self.members:
+        """The stored logits through every part that acts in this stage, in order."""
+        for part in (part for part in self.members if part.acts_in(facts.stage)):
             outputs = dataclasses.replace(outputs, logits_BC=part.predict(outputs, facts))
         return outputs.logits_BC
 
