@@ -19,7 +19,8 @@ _TRAIN, _TEST, _VALIDATION = ("train", "training"), ("test", "testing"), ("val",
 def find(path: Path) -> Callable[[], Source] | None:
     """Return what opens the images at `path`, or None where there is neither a tree nor a CSV."""
     if path.is_file():
-        return partial(folder_csv.open_csv, path) if folder_csv.is_table(path) else None
+        # a CSV that was named is opened whatever its columns, so that the error says which are needed
+        return partial(folder_csv.open_csv, path) if path.suffix.lower() in folder_csv.ENDINGS else None
     if not path.is_dir():
         return None
     tables = [file for file in sorted(path.iterdir()) if file.is_file() and folder_csv.is_table(file)]

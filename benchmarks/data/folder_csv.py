@@ -15,7 +15,7 @@ PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "imag
 LABELS = ("label", "class", "target", "category", "class_name", "articletype")
 SPLITS = ("split", "subset", "partition", "fold")
 TEXTS = ("text", "title", "name", "productdisplayname", "description", "caption")
-_ENDINGS = (".csv", ".tsv")
+ENDINGS = (".csv", ".tsv")
 _SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), True),
     **dict.fromkeys(("test", "testing", "val", "valid", "validation", "eval"), False),
@@ -24,7 +24,7 @@ _SPLIT_WORDS = {
 
 def is_table(path: Path) -> bool:
     """Whether the file is a CSV whose header has a path and a label column."""
-    if path.suffix.lower() not in _ENDINGS:
+    if path.suffix.lower() not in ENDINGS:
         return False
     try:
         header = next(_rows(path), [])

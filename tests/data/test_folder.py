@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.data import folder, load
+from benchmarks.data.image_files import drawn_split
+from benchmarks.errors import UserError
+
+Draw = Callable[..., bytes]
+NAMES = ["plain.png", "with space.png", 'it\'s "quoted".png', "two\nlines.jpg", "größe-図.jpeg", "comma, here.PNG"]
+
+
+def put(path: Path, data: bytes) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return str(path)
+
+
+def table(path: Path, rows: list[list[str]], delimiter: str = ",") -> Path:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    return path
+
+
+def test_a_tree_of_classes_with_any_file_names(tmp_path: Path, image: Draw) -> None:
+    for i, name in enumerate(NAMES):
+        put(tmp_path / "cats" / name, image(i))
+        put(tmp_path / "dogs & foxes" / "deep" / name, image(i + 10))
+    put(tmp_path / "cats" / "notes.txt", b"x")
+    put(tmp_path / ".hidden" / "a.png", image(50))
+    put(tmp_path / "stray.png", image(51))
+    loaded = load.load("folder", path=tmp_path, size=8, cache=tmp_path / ".cache")
+    assert sorted(loaded.ids) == sorted(
+        [f"cats/{name}" for name in NAMES] + [f"dogs & foxes/deep/{name}" for name in NAMES]
+    )
+    assert set(loaded.class_names) == {"cats", "dogs & foxes"}
+    assert (~loaded.train_N).sum() == 4
+    again = load.load("folder", path=tmp_path, size=8, cache=tmp_path / ".other")
+    assert again.fingerprint == loaded.fingerprint
+
+
+def test_a_file_name_that_is_no_utf8(tmp_path: Path, image: Draw) -> None:
+    for label in ("a", "b"):
+        (tmp_path / label).mkdir()
+        with open(os.fsencode(tmp_path / label) + b"/\xff.png", "wb") as file:
+            file.write(image(0))
+    source = folder.open_source(tmp_path)
+    assert source.ids == ("a/\\xff.png", "b/\\xff.png")
+    assert source.read(0) == image(0)
+
+
+@pytest.mark.parametrize(("train", "test"), [("train", "test"), ("Training", "val")])
+def test_train_and_test_folders_are_the_split(tmp_path: Path, image: Draw, train: str, test: str) -> None:
+    for i in range(3):
+        put(tmp_path / train / "a" / f"{i}.png", image(i))
+        put(tmp_path / train / "b" / f"{i}.png", image(i))
+    put(tmp_path / test / "a" / "0.png", image(9))
+    source = folder.open_source(tmp_path)
+    assert dict(zip(source.ids, source.train.tolist(), strict=True)) == {
+        **{f"{train}/{label}/{i}.png": True for label in "ab" for i in range(3)},
+        f"{test}/a/0.png": False,
+    }
+    assert set(source.labels) == {"a", "b"}
+
+
+def test_where_test_and_val_both_stand_val_is_left_out_and_counted(tmp_path: Path, image: Draw) -> None:
+    for part in ("train", "test", "val"):
+        for label in ("a", "b"):
+            put(tmp_path / part / label / "0.png", image(0))
+    source = folder.open_source(tmp_path)
+    assert source.notes == (("images of val/ left out", 2),)
+    assert len(source.ids) == 4
+
+
+@given(st.lists(st.text("abcdef", min_size=1), unique=True, min_size=1), st.integers(0, 5))
+def test_the_drawn_split_follows_names_not_order(names: list[str], turn: int) -> None:
+    labels = ["x" if name < "c" else "y" for name in names]
+    train = dict(zip(names, drawn_split(names, labels).tolist(), strict=True))
+    order = names[turn:] + names[:turn]
+    again = drawn_split(order, ["x" if name < "c" else "y" for name in order])
+    assert dict(zip(order, again.tolist(), strict=True)) == train
+    for label in set(labels):
+        of_class = [train[name] for name, its in zip(names, labels, strict=True) if its == label]
+        assert any(of_class)
+        assert len(of_class) == 1 or of_class.count(False) == max(1, round(0.3 * len(of_class)))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_csv_with_split_and_text(tmp_path: Path, image: Draw, delimiter: str) -> None:
+    rows = [["Class", "Image", "Split", "Title"]]
+    for i, name in enumerate(NAMES):
+        put(tmp_path / "pictures" / name, image(i))
+        rows.append(["ab"[i % 2], f"pictures/{name}", "train" if i < 4 else "Test", f"A thing, {i}"])
+    rows += [["a", "pictures/absent.png", "test", "gone"], ["", "pictures/x.png", "test", ""], rows[1]]
+    path = table(tmp_path / "list.csv", rows, delimiter)
+    for given_path in (path, tmp_path):
+        loaded = load.load("folder", path=given_path, size=8, cache=tmp_path / ".cache")
+        assert loaded.ids == tuple(f"pictures/{name}" for name in NAMES)
+        assert loaded.texts == tuple(f"A thing, {i}" for i in range(6))
+        assert loaded.train_N.tolist() == [True] * 4 + [False] * 2
+        assert dict(loaded.notes) == {
+            "rows without a path or a label, dropped": 1,
+            "rows that repeat a path, dropped": 1,
+            "rows without an image, left out": 1,
+            "rows with an unreadable image, left out": 0,
+            "greyscale images, turned into RGB": 0,
+        }
+
+
+@pytest.mark.parametrize("kind", ["above", "absolute", "link", "folder link"])
+def test_a_csv_that_leaves_its_folder_is_refused(tmp_path: Path, image: Draw, kind: str) -> None:
+    outside = put(tmp_path / "outside" / "x.png", image(0))
+    root = tmp_path / "data"
+    put(root / "in.png", image(1))
+    cell = {"above": "../outside/x.png", "absolute": outside, "link": "link.png", "folder link": "link/x.png"}[kind]
+    if kind == "link":
+        (root / "link.png").symlink_to(outside)
+    if kind == "folder link":
+        (root / "link").symlink_to(tmp_path / "outside")
+    with pytest.raises(UserError, match="lies outside its folder"):
+        folder.open_source(table(root / "a.csv", [["path", "label"], ["in.png", "a"], [cell, "b"]]))
+
+
+def test_absolute_paths_and_links_inside_the_folder_are_read(tmp_path: Path, image: Draw) -> None:
+    inside = put(tmp_path / "in.png", image(1))
+    (tmp_path / "link.png").symlink_to("in.png")
+    source = folder.open_source(table(tmp_path / "a.csv", [["path", "label"], [inside, "a"], ["link.png", "b"]]))
+    assert source.ids == ("in.png", "link.png")
+    assert [source.read(0), source.read(1)] == [image(1), image(1)]
+
+
+def test_bad_tables_and_trees_are_one_sentence(tmp_path: Path, image: Draw) -> None:
+    put(tmp_path / "one" / "class" / "a.png", image(0))
+    put(tmp_path / "none" / "a.png", image(0))
+    put(tmp_path / "latin" / "a.csv", b"path,label\na.png,caf\xe9\nb.png,x\n")
+    header = ["path", "label", "split"]
+    wrong = table(tmp_path / "split.csv", [header, ["a.png", "a", "train"], ["b.png", "b", "maybe"]])
+    cases = {
+        tmp_path / "no": "does not exist; expected a class/image tree",
+        tmp_path / "one": "holds 1 class; at least two classes are needed",
+        tmp_path / "none": "holds no images in classes; looked for a class/image tree",
+        tmp_path / "latin" / "a.csv": "cannot be read as a UTF-8 CSV",
+        wrong: "has 'maybe' in its split column; expected one of train",
+        table(tmp_path / "columns.csv", [["a", "b"], ["1", "2"]]): r"needs a path column \(path, file",
+        table(tmp_path / "nul.csv", [["path", "label"], ["a\0b", "x"], ["c", "y"]]): "is no path",
+    }
+    for path, message in cases.items():
+        with pytest.raises(UserError, match=message) as caught:
+            folder.open_source(path)
+        assert "\n" not in str(caught.value)

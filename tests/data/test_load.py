@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.data import load
+from benchmarks.errors import UserError
+
+from .conftest import Shop
+
+
+def test_the_dataset_is_found_by_looking(shop: Shop, tmp_path: Path, image: Callable[..., bytes]) -> None:
+    for label in ("a", "b"):
+        (tmp_path / "tree" / label).mkdir(parents=True)
+        (tmp_path / "tree" / label / "0.png").write_bytes(image(0))
+    (tmp_path / "list.csv").write_text("file,target\na.png,x\n")
+    (tmp_path / "empty").mkdir()
+    assert load.detect(shop.folder(tmp_path / "kaggle")) == "fashion"
+    assert load.detect(shop.zip(tmp_path / "archive.zip")) == "fashion"
+    assert load.detect(shop.shards(tmp_path / "hub")) == "fashion"
+    assert load.detect(tmp_path / "tree") == "folder"
+    assert load.detect(tmp_path / "list.csv") == "folder"
+    with pytest.raises(UserError, match=r"holds no dataset; looked for Kaggle's folder .* or a class/image tree"):
+        load.detect(tmp_path / "empty")
+    with pytest.raises(UserError, match="does not exist; expected Kaggle's folder"):
+        load.detect(tmp_path / "no")
+
+
+def test_fashion_without_a_path_is_the_fetched_one(shop: Shop, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`data fetch fashion`, or give it with --data PATH"):
+        load.load("fashion", size=16, cache=tmp_path)
+    shop.shards(load.fetched_folder(tmp_path, "fashion"))
+    assert len(load.load("fashion", size=16, cache=tmp_path).ids) == 22
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "message"),
+    [
+        ("fashoin", None, r"no dataset 'fashoin' \(did you mean 'fashion'\?\)"),
+        ("folder", None, "needs --data PATH: a class/image tree"),
+        ("catalog", Path("x"), "takes no path"),
+        ("digits", Path("x"), "takes no path"),
+    ],
+)
+def test_names_and_paths_that_do_not_go_together(tmp_path: Path, name: str, path: Path | None, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load.open_source(name, path, cache=tmp_path)
+
+
+def test_classes_are_ordered_by_training_rows_of_readable_images(shop: Shop, tmp_path: Path) -> None:
+    loaded = load.load("fashion", path=shop.folder(tmp_path / "shop"), size=16, cache=tmp_path)
+    train = loaded.labels_N[loaded.train_N].tolist()
+    counts = [train.count(label) for label in range(len(loaded.class_names))]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == 0
+    assert [loaded.class_names[label] for label in loaded.labels_N] == [
+        row[4] for row in shop.rows if row[0] in loaded.ids
+    ]
+
+
+def test_the_fingerprint_follows_pixels_texts_split_and_size(shop: Shop, tmp_path: Path) -> None:
+    def fingerprint(number: int, size: int = 16) -> str:
+        path = shop.folder(tmp_path / str(number))
+        return load.load("fashion", path=path, size=size, cache=tmp_path / "cache").fingerprint
+
+    prints = [fingerprint(0), fingerprint(1, size=17)]
+    shop.rows[0][-1] = "Another name"
+    prints.append(fingerprint(2))
+    shop.rows[0][7] = "2011"
+    prints.append(fingerprint(3))
+    shop.images["1001"] = shop.images["1002"]
+    prints.append(fingerprint(4))
+    assert len(set(prints)) == 5
+    shop.rows[0][5] = "Red"  # a column nothing is trained on
+    assert fingerprint(5) == prints[-1]
+
+
+def test_the_cache_folder_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path))
+    assert load.cache_folder() == tmp_path
+    monkeypatch.delenv("BENCHMARKS_CACHE")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load.cache_folder() == tmp_path / ".cache" / "imbalance-benchmarks"
+
+
+def test_loading_imports_neither_torch_nor_pandas(shop: Shop, tmp_path: Path) -> None:
+    shop.shards(tmp_path / "hub")
+    code = (
+        "import sys; from pathlib import Path; from benchmarks.data import load, split, fetch\n"
+        "assert not {'cv2', 'pyarrow', 'PIL', 'huggingface_hub'} & set(sys.modules), 'heavy import at import'\n"
+        f"load.load('fashion', path=Path({str(tmp_path / 'hub')!r}), size=16, cache=Path({str(tmp_path)!r}))\n"
+        "assert not {'torch', 'sklearn'} & set(sys.modules), 'torch imported'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.data.base import Loaded
+from benchmarks.data.split import stages, unseen
+from benchmarks.errors import UserError
+
+COUNTS = {"a": (40, 5), "b": (30, 0), "c": (10, 3), "d": (9, 2), "e": (1, 4), "f": (0, 6)}  # training, test rows
+
+
+def loaded(counts: Mapping[str, tuple[int, int]], shuffle: int | None = None) -> Loaded:
+    rows = [
+        (f"{name}{i}", label, i < train)
+        for label, (name, (train, test)) in enumerate(counts.items())
+        for i in range(train + test)
+    ]
+    if shuffle is not None:
+        random.Random(shuffle).shuffle(rows)
+    n = len(rows)
+    return Loaded(
+        name="x",
+        ids=tuple(row[0] for row in rows),
+        texts=None,
+        origin="here",
+        notes=(),
+        images_NHWC=np.zeros((n, 8, 8, 3), dtype=np.uint8),
+        labels_N=np.array([row[1] for row in rows], dtype=np.int64),
+        class_names=tuple(counts),
+        train_N=np.array([row[2] for row in rows], dtype=bool),
+        fingerprint="f",
+        size=8,
+    )
+
+
+def test_head_and_tail() -> None:
+    data = loaded(COUNTS)
+    head, tail = stages(data, "two-stage", 2, 0.1)
+    assert (head.stage, head.name, head.classes) == (1, "head", (0, 1))
+    assert (tail.stage, tail.name, tail.classes) == (2, "tail", (2, 3, 4))
+    assert [len(head.train_rows), len(head.validation_rows), len(head.test_rows)] == [63, 7, 5]
+    assert [len(tail.train_rows), len(tail.validation_rows), len(tail.test_rows)] == [19, 1, 9]
+    assert unseen(data) == (1, 6)
+
+
+def test_joint_is_one_stage_of_all_classes_seen() -> None:
+    (stage,) = stages(loaded(COUNTS), "joint", 20, 0.0)
+    assert (stage.stage, stage.name, stage.classes) == (1, "all", (0, 1, 2, 3, 4))
+    assert [len(stage.train_rows), len(stage.validation_rows), len(stage.test_rows)] == [90, 0, 14]
+
+
+@pytest.mark.parametrize(
+    ("counts", "protocol", "head", "part", "message"),
+    [
+        (COUNTS, "two-stage", 5, 0.1, "5 head classes leave no two stages: here has 5 classes"),
+        (COUNTS, "two-stage", 0, 0.1, "0 head classes leave no two stages"),
+        (COUNTS, "two-stage", 1, 0.1, "head stage of here would have 1 class"),
+        (COUNTS, "two-stage", 4, 0.1, "tail stage of here would have 1 class"),
+        ({"a": (3, 3), "b": (0, 3)}, "joint", 1, 0.1, "all stage of here would have 1 class"),
+        (COUNTS, "two-stage", 2, 1.0, "validation part must be"),
+        (COUNTS, "two-stage", 2, float("nan"), "validation part must be"),
+    ],
+)
+def test_what_cannot_be_split(
+    counts: dict[str, tuple[int, int]], protocol: str, head: int, part: float, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        stages(loaded(counts), protocol, head, part)  # type: ignore[arg-type]
+
+
+ROWS = st.lists(st.tuples(st.integers(1, 60), st.integers(0, 3)), min_size=4, max_size=8)
+
+
+@given(ROWS, st.floats(0, 0.99), st.integers(0, 3))
+def test_parts_are_disjoint_complete_and_of_the_size_asked(
+    counts: list[tuple[int, int]], part: float, seed: int
+) -> None:
+    data = loaded({f"c{i}-": count for i, count in enumerate(sorted(counts, reverse=True))})
+    for stage in stages(data, "two-stage", 2, part, seed):
+        rows = np.concatenate([stage.train_rows, stage.validation_rows, stage.test_rows])
+        assert sorted(rows.tolist()) == np.flatnonzero(np.isin(data.labels_N, stage.classes)).tolist()
+        assert data.train_N[stage.train_rows].all()
+        assert data.train_N[stage.validation_rows].all()
+        assert not data.train_N[stage.test_rows].any()
+        for label in stage.classes:
+            n = int((data.train_N & (data.labels_N == label)).sum())
+            held = int((data.labels_N[stage.validation_rows] == label).sum())
+            asked = max(1, int(part * n + 1e-9)) if n >= 10 and part > 0 else 0
+            assert held == asked
+            assert held < n
+        for part_rows in (stage.train_rows, stage.validation_rows, stage.test_rows):
+            assert part_rows.dtype == np.int64
+            assert (np.diff(part_rows) > 0).all()
+
+
+def test_the_rows_held_out_depend_on_ids_and_seed_only() -> None:
+    def held(shuffle: int | None, seed: int) -> set[str]:
+        data = loaded(COUNTS, shuffle)
+        return {data.ids[row] for stage in stages(data, "two-stage", 2, 0.2, seed) for row in stage.validation_rows}
+
+    assert held(None, 0) == held(1, 0) == held(2, 0)
+    assert held(None, 0) != held(None, 1)
