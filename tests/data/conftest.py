@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 COLUMNS = (
-    "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName".split(",")
+    "id", "gender", "masterCategory", "subCategory", "articleType", "baseColour", "season", "year", "usage",
+    "productDisplayName",
 )  # fmt: skip
 
 
@@ -39,7 +40,7 @@ class Shop:
 
     def csv(self) -> bytes:
         # as the published file is: nothing is quoted
-        return "\n".join(",".join(row) for row in [COLUMNS, *self.rows]).encode() + b"\n"
+        return "\n".join(",".join(row) for row in [list(COLUMNS), *self.rows]).encode() + b"\n"
 
     def folder(self, path: Path) -> Path:
         (path / "images").mkdir(parents=True)

@@ -178,7 +178,8 @@ import numpy as np
 from benchmarks.data.base import Source
 from benchmarks.data.cache import decode
 images = [np.random.default_rng(i).integers(0, 256, (24, 24, 3), dtype=np.uint8) for i in range(400)]
-source = Source("folder", tuple(map(str, range(400))), ("a",) * 400, np.ones(400, bool), None, images.__getitem__, "s", "")
+ids = tuple(map(str, range(400)))
+source = Source("folder", ids, ("a",) * 400, np.ones(400, bool), None, images.__getitem__, "s", "")
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(5):

@@ -154,7 +154,7 @@ def wrong_paths(path: Path) -> dict[str, tuple[Path, str]]:
 
 
 @pytest.mark.parametrize(
-    "kind", "absent,empty,rows only,text,no zip,other zip,no shard,other shard,plain bytes".split(",")
+    "kind", ["absent", "empty", "rows only", "text", "no zip", "other zip", "no shard", "other shard", "plain bytes"]
 )
 def test_a_wrong_path_is_one_sentence(tmp_path: Path, kind: str) -> None:
     path, message = wrong_paths(tmp_path)[kind]

@@ -26,7 +26,8 @@ class Hub(ThreadingHTTPServer):
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
-        self.files, self.requests, self.broken = files, [], set[str]()
+        self.files, self.broken = files, set[str]()
+        self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.endpoint = f"http://127.0.0.1:{self.server_port}"
 
