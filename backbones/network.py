@@ -76,8 +76,8 @@ def build(
     parsed = parse(spec)
     with seeded(seed, "encoder"):
         encoder = _encoder(parsed.backbone, image_size, weights)
-        if parsed.classifier.pool is not None:
-            _stop_pooling(encoder, parsed)
+        if parsed.classifier.pool is not None and parsed.backbone.timm_name:
+            encoder = _unpooled(encoder)
     shape = _output_shape(encoder, parsed.backbone, image_size)
     size = _map_size(encoder, shape)
     with seeded(seed, "pool"):
@@ -123,16 +123,26 @@ def _encoder(backbone: Backbone, image_size: int, weights: Literal["none", "imag
     return weights_.create_timm(backbone, image_size, weights)
 
 
-def _stop_pooling(encoder: nn.Module, parsed: Spec) -> None:
-    """Make a timm encoder return its feature map."""
-    if parsed.backbone.builder is not None:
-        return
+class _FeatureMap(nn.Module):
+    """A timm model that is asked for its feature map only."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.pretrained_cfg = model.pretrained_cfg
+        self.output_fmt = getattr(model, "output_fmt", "NCHW")
+
+    def forward(self, images_BCHW: Tensor) -> Tensor:
+        return self.model.forward_features(images_BCHW)  # type: ignore[operator]
+
+
+def _unpooled(encoder: nn.Module) -> nn.Module:
+    """Return a timm model that gives its feature map: itself where its pooling can be taken out."""
     try:
         encoder.reset_classifier(0, "")  # type: ignore[operator]
-    except Exception as error:  # timm's models refuse an empty pooling in many ways
-        raise BackboneError(
-            f"{parsed} cannot be built: {parsed.backbone.name} does not give its feature map"
-        ) from error
+    except Exception:  # some models refuse, each in its own way
+        return _FeatureMap(encoder)
+    return encoder
 
 
 def _output_shape(encoder: nn.Module, backbone: Backbone, image_size: int) -> tuple[int, ...]:
@@ -142,6 +152,8 @@ def _output_shape(encoder: nn.Module, backbone: Backbone, image_size: int) -> tu
         needs = _least_size(encoder, image_size)
         hint = f"it needs at least {needs} px" if needs else "choose another image size"
         raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; {hint}")
+    if len(shape) not in (2, 3, 4):
+        raise BackboneError(f"{backbone.name} gives neither features nor one feature map; choose another backbone")
     return shape
 
 
@@ -150,7 +162,8 @@ def _try(encoder: nn.Module, image_size: int) -> tuple[int, ...] | None:
     training = encoder.training
     try:
         with torch.no_grad():
-            return tuple(encoder.eval()(torch.zeros(1, 3, image_size, image_size)).shape)
+            output = encoder.eval()(torch.zeros(1, 3, image_size, image_size))
+        return tuple(getattr(output, "shape", ()))
     except (RuntimeError, AssertionError, ValueError):
         return None
     finally:
@@ -158,10 +171,12 @@ def _try(encoder: nn.Module, image_size: int) -> tuple[int, ...] | None:
 
 
 def _least_size(encoder: nn.Module, fails: int, most: int = 512) -> int | None:
-    """Return the least size in (fails, most] that the encoder takes, by bisection; None where `most` fails too."""
-    if _try(encoder, most) is None:
-        return None
-    works = most
+    """Return the least size above `fails` that the encoder takes, by doubling and bisection; None past `most`."""
+    works = 2 * fails
+    while _try(encoder, works) is None:
+        fails, works = works, 2 * works
+        if works > most:
+            return None
     while works - fails > 1:
         middle = (fails + works) // 2
         works, fails = (works, middle) if _try(encoder, middle) is None else (middle, fails)
@@ -169,7 +184,7 @@ def _least_size(encoder: nn.Module, fails: int, most: int = 512) -> int | None:
 
 
 def _map_size(encoder: nn.Module, shape: tuple[int, ...]) -> int:
-    """Return F for an encoder's output shape."""
+    """Return F for the shape of an encoder's output."""
     if len(shape) == 4 and getattr(encoder, "output_fmt", "NCHW") != "NHWC":
         return shape[1]
     return shape[-1]
@@ -180,5 +195,8 @@ def _pool(parsed: Spec, shape: tuple[int, ...], size: int) -> nn.Module:
     if parsed.classifier.pool is None:
         return nn.Identity() if len(shape) == 2 else MeanPool(size)
     if len(shape) == 2:
-        raise BackboneError(f"{parsed} cannot be built: {parsed.backbone.name} does not give its feature map")
+        raise BackboneError(
+            f"{parsed} cannot be built: {parsed.backbone.name} gives pooled features and no feature map; "
+            "choose another classifier"
+        )
     return parsed.classifier.pool(size)

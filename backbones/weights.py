@@ -44,7 +44,8 @@ def _create(backbone: Backbone, image_size: int, pretrained: bool = False) -> nn
         raise BackboneError(
             f"{backbone.name} cannot be made for images of {image_size} px; it works at {config.input_size[-1]} px"
         ) from error
-    patch = max(getattr(getattr(encoder, "patch_embed", None), "patch_size", (1,)))
+    patch_sides = getattr(getattr(encoder, "patch_embed", None), "patch_size", 1)
+    patch = patch_sides if isinstance(patch_sides, int) else max(patch_sides)
     if image_size % patch:  # timm would leave out the pixels past the last whole patch, without a word
         raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; it needs a multiple of {patch} px")
     return encoder

@@ -1,0 +1,70 @@
+"""The probe: what it times, what it keeps."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from backbones import registry
+from backbones.errors import BackboneError
+from backbones.probe import Choice, autocast, probe
+from backbones.registry import register_backbone
+
+
+@pytest.fixture(autouse=True)
+def _tiny(monkeypatch):
+    """A backbone that takes a millisecond a step."""
+    monkeypatch.setattr(registry, "_backbones", dict(registry._backbones))
+    register_backbone("tiny", builder=lambda image_size: nn.Conv2d(3, 8, 3), description="one convolution")
+
+
+def _probe(cache_file, **changes):
+    arguments = {"image_size": 32, "batch_size": 4, "device": "cpu", "seconds": 0.1, "cache_file": cache_file}
+    return probe(**{"spec": "tiny", **arguments, **changes})
+
+
+def test_the_fastest_variant_is_chosen_and_chosen_again(tmp_path):
+    cache_file = tmp_path / "deep" / "probe.json"
+    state = torch.get_rng_state()
+    first = _probe(cache_file)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert len(first.img_per_s) >= 2
+    assert max(first.img_per_s.values()) == first.img_per_s[f"{first.layout} {first.dtype}"] > 0
+    kept = cache_file.read_bytes()
+    assert _probe(cache_file) == first
+    assert cache_file.read_bytes() == kept
+    assert [path.name for path in cache_file.parent.iterdir()] == ["probe.json"]
+
+
+def test_what_is_kept_decides(tmp_path):
+    cache_file = tmp_path / "probe.json"
+    _probe(cache_file)
+    known = json.loads(cache_file.read_text())
+    (key,) = known
+    assert key.startswith("tiny 32px batch 4 on ")
+    assert torch.__version__ in key
+    cache_file.write_text(json.dumps({key: {"contiguous float32": 2.0, "channels_last bfloat16": 1.0}}))
+    assert _probe(cache_file) == Choice(
+        "contiguous", "float32", {"contiguous float32": 2.0, "channels_last bfloat16": 1.0}
+    )
+    _probe(cache_file, batch_size=5, spec="tiny:mlp1")
+    assert len(json.loads(cache_file.read_text())) == 2
+
+
+def test_a_spoilt_cache_file_is_written_anew(tmp_path):
+    cache_file = tmp_path / "probe.json"
+    cache_file.write_text('{"half a')
+    choice = _probe(cache_file)
+    assert json.loads(cache_file.read_text()).popitem()[1] == choice.img_per_s
+
+
+def test_a_size_that_cannot_be_built_is_refused():
+    with pytest.raises(BackboneError, match="75 px"):
+        _probe(None, spec="inception_v3", image_size=64)
+
+
+@pytest.mark.parametrize(("dtype", "expected"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_autocast_computes_in_the_chosen_precision(dtype, expected):
+    with autocast(Choice("channels_last", dtype), "cpu"):
+        assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == expected
