@@ -6,6 +6,7 @@ Shape suffixes: N rows, C classes. An accuracy that has no rows behind it is NaN
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -59,22 +60,23 @@ class Summary:
 
 def summarise(hits_C: np.ndarray, test_C: np.ndarray, train_C: np.ndarray) -> Summary:
     """Return the summary of hits, test rows and training rows per class, each [C]."""
-    hits_C, test_C, train_C = np.asarray(hits_C), np.asarray(test_C), np.asarray(train_C)
-    seen_C = test_C > 0
-    accuracy_C = np.divide(hits_C, test_C, out=np.full(len(test_C), np.nan), where=seen_C)
+    tested = np.flatnonzero(np.asarray(test_C) > 0)  # T classes with test rows
+    if not tested.size:
+        return Summary(*(math.nan,) * 6, worst_class=-1, zeros=0)
+    hits_T, test_T, train_T = (np.asarray(values)[tested] for values in (hits_C, test_C, train_C))
+    accuracy_T = hits_T / test_T
 
-    def mean(group_C: np.ndarray) -> float:
-        chosen = accuracy_C[group_C & seen_C]
-        return float(chosen.mean()) if chosen.size else float("nan")
+    def mean(chosen: np.ndarray) -> float:
+        return float(chosen.sum() / chosen.size) if chosen.size else math.nan
 
-    worst = int(np.nanargmin(accuracy_C)) if seen_C.any() else -1
+    worst = int(accuracy_T.argmin())
     return Summary(
-        overall=float(hits_C.sum() / test_C.sum()) if seen_C.any() else float("nan"),
-        class_mean=mean(seen_C),
-        many=mean(train_C > MANY),
-        medium=mean((train_C >= FEW) & (train_C <= MANY)),
-        few=mean(train_C < FEW),
-        worst=float(accuracy_C[worst]) if worst >= 0 else float("nan"),
-        worst_class=worst,
-        zeros=int((seen_C & (hits_C == 0)).sum()),
+        overall=float(hits_T.sum() / test_T.sum()),
+        class_mean=mean(accuracy_T),
+        many=mean(accuracy_T[train_T > MANY]),
+        medium=mean(accuracy_T[(train_T >= FEW) & (train_T <= MANY)]),
+        few=mean(accuracy_T[train_T < FEW]),
+        worst=float(accuracy_T[worst]),
+        worst_class=int(tested[worst]),
+        zeros=int((hits_T == 0).sum()),
     )

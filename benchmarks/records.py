@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from pydantic import TypeAdapter
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 _UNSAFE = re.compile(r"[^A-Za-z0-9._()=+,-]")
 _LONGEST_NAME = 120  # file systems allow 255 bytes for a name; the temporary file's suffix needs room too
 
@@ -37,9 +37,9 @@ class StageResult:
     """What one stage measured. Tuples are per class, in the order of `classes` (most training rows first).
 
     `train_n`: rows trained on (validation rows not counted). `rows`: test rows of the stage. `top1_bits`, `top5_bits`:
-    `pack_bits` over them, class by class, so that `test_n` tells which bits are whose. `rows_key`: hash of the rows' ids
-    in the data set's order; two records may be paired only where it is equal. `jobs`: keys of the jobs trained for the
-    stage, `seconds` their training time, `img_per_s` their training throughput.
+    `pack_bits` over them, class by class, so that `test_n` tells which bits are whose. `rows_key`: hash of the rows'
+    ids in the data set's order; two records may be paired only where it is equal. `jobs`: keys of the jobs trained for
+    the stage, `seconds` their training time, `img_per_s` their training throughput.
 
     Raises `RecordError` on construction where the counts contradict each other.
     """
@@ -87,7 +87,7 @@ class Record:
     """What one cell (backbone x strategy x seed on a data set) measured, or why it failed.
 
     `seconds_alone`: what the cell would cost by itself; `seconds_marginal`: what it cost after the cells before it,
-    whose jobs it shares. `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: room for a strategy's own counts.
+    whose jobs it shares. `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: a strategy's own counts.
 
     Raises `RecordError` on construction where status, error and stages contradict each other.
     """
@@ -121,7 +121,7 @@ class Record:
     made: str
     notes: tuple[str, ...] = ()
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
-    schema: int = SCHEMA
+    schema: Literal[1] = SCHEMA
 
     def __post_init__(self) -> None:
         """Check that status, error and stages agree."""
@@ -152,7 +152,7 @@ def unpack_bits(text: str, rows: int) -> np.ndarray:
 
 
 def record_path(out: Path, suite: str, backbone: str, strategy: str, seed: int) -> Path:
-    """Return the cell's file below `out`: `<suite>/records/<backbone>/<strategy>-seed<k>.json`, safe characters only."""
+    """Return the cell's file below `out`: `<suite>/records/<backbone>/<strategy>-seed<k>.json`, names made safe."""
     return Path(out) / safe_name(suite) / "records" / safe_name(backbone) / f"{safe_name(strategy)}-seed{seed}.json"
 
 
@@ -170,10 +170,11 @@ def write(record: Record, out: Path) -> Path:
     path = record_path(out, record.suite, record.backbone, record.strategy, record.seed)
     try:
         content = {"schema": record.schema, **dataclasses.asdict(record)}  # the schema is read first
-        _adapter().validate_json(_canonical(content))
+        canonical = _canonical(content)
+        _adapter().validate_json(canonical)
     except (TypeError, ValueError) as error:
         raise RecordError(f"the record for {path.name} cannot be written: {_reason(error)}") from error
-    content["checksum"] = _checksum(content)
+    content["checksum"] = hashlib.sha256(canonical).hexdigest()
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, sort_keys=True)}" for name, value in content.items())
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
@@ -208,11 +209,12 @@ def read(path: Path) -> Record:
         raise RecordError(f"{path} cannot be read: {newer}")
     found = content.pop("checksum")
     try:
-        if found != _checksum(content):
+        canonical = _canonical(content)
+        if found != hashlib.sha256(canonical).hexdigest():
             raise RecordError(
                 f"{path} was changed after it was written (its checksum differs); delete it and run again"
             )
-        record: Record = _adapter().validate_json(_canonical(content))
+        record: Record = _adapter().validate_json(canonical)
     except RecordError:
         raise
     except ValueError as error:
@@ -221,7 +223,7 @@ def read(path: Path) -> Record:
 
 
 def read_all(folder: Path) -> tuple[list[Record], list[str]]:
-    """Read every record below `<out>/<suite>/records`, in path order; return the records, and a sentence per bad file."""
+    """Read every record below `<out>/<suite>/records`, in path order; return them, and a sentence per bad file."""
     records: list[Record] = []
     problems: list[str] = []
     for path in sorted(Path(folder).glob("*/*.json")):
@@ -239,13 +241,8 @@ def read_all(folder: Path) -> tuple[list[Record], list[str]]:
 
 
 def _canonical(content: dict[str, Any]) -> bytes:
-    """Write JSON in the one way that the checksum is taken over."""
+    """Write JSON in the one way that the checksum, sha256 over all of the record but the checksum, is taken over."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    """Return sha256 over the canonical JSON of the record without its checksum."""
-    return hashlib.sha256(_canonical(content)).hexdigest()
 
 
 def _count_bits(text: str, test_n: tuple[int, ...]) -> tuple[int, ...] | None:

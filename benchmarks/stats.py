@@ -117,4 +117,4 @@ def _difference(value_S: np.ndarray, rows_variance: float, rows_freedom: int) ->
         return Difference(value, value, value)
     freedom = variance**2 / (rows_variance**2 / rows_freedom + seeds_variance**2 / max(1, seeds - 1))
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(variance)
-    return Difference(value, value - half, value + half)
+    return Difference(value, max(-1.0, value - half), min(1.0, value + half))

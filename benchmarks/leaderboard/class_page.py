@@ -10,20 +10,18 @@ import numpy as np
 from benchmarks import stats
 from benchmarks.leaderboard import describe, published
 from benchmarks.leaderboard.markdown import NOTHING, escape, number, page, table
-from benchmarks.leaderboard.sections import BASELINE, Entry, Section, sections
+from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
-from benchmarks.records import Record
 
 MOST = 3  # classes named as helped, and as hurt
 
 
-def class_page(suite: str, backbone: str, records: Sequence[Record]) -> str:
-    """Return the text of a backbone's page, from its finished records."""
+def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
+    """Return the text of a backbone's page, from the sections that hold its entries alone."""
     blocks = [
         f"# Class by class: {escape(backbone)} on {escape(suite)}",
         "Back to the [leaderboard](../leaderboard.md).",
     ]
-    found = sections([record for record in records if record.backbone == backbone])
     for position, section in enumerate(found, start=1):
         entries = sorted(section.entries, key=lambda e: (e.strategy != BASELINE, e.strategy))
         if len(found) > 1:
@@ -45,8 +43,9 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         [f"{n:,}" if n else "no test rows" for n in result.test_n],
     ]
     for entry in entries:
+        top1, top5 = (accuracy_C.tolist() for accuracy_C in _accuracies(entry, stage))
         headers.append(escape(entry.strategy))
-        columns.append([_pair(*accuracies) for accuracies in zip(*_accuracies(entry, stage), strict=True)])
+        columns.append([_pair(*pair) for pair in zip(top1, top5, strict=True)])
     note = "Top-1 / top-5 accuracy, mean over seeds: "
     note += ", ".join(f"{escape(e.strategy)} {e.seeds} seed{'' if e.seeds == 1 else 's'}" for e in entries) + "."
     reference = published.of_class(section.first)

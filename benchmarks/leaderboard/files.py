@@ -11,6 +11,7 @@ from benchmarks.errors import UserError
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.class_page import class_page
 from benchmarks.leaderboard.markdown import MARKER, escape, page, table
+from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
 from benchmarks.records import Record
 
@@ -79,9 +80,11 @@ def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
     """Return relative path -> text of all pages."""
     texts: dict[Path, str] = {}
     for suite, found in loaded.items():
-        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, found)
-        for backbone in sorted({record.backbone for record in found if record.status == "done"}):
-            own = [record for record in found if record.backbone == backbone]
+        made = sections(found)
+        failed = [record for record in found if record.status == "failed"]
+        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, made, failed)
+        for backbone in sorted({entry.backbone for section in made for entry in section.entries}):
+            own = [part for section in made if (part := section.only(backbone)).entries]
             texts[Path(suite) / "per-class" / f"{records.safe_name(backbone)}.md"] = class_page(suite, backbone, own)
     if index:
         texts[Path("README.md")] = _index(loaded)
@@ -109,9 +112,9 @@ def _index(loaded: dict[str, list[Record]]) -> str:
     return page(
         [
             "# Results",
-            "Every figure here is made from the records beside it (`<suite>/records/`, one JSON file per cell: backbone "
-            "x strategy x seed) and from nothing else: `python -m benchmarks leaderboard --out <this folder>` writes "
-            "these pages again, `--check` says whether they are what the records give.",
+            "Every figure here is made from the records beside it (`<suite>/records/`, one JSON file per cell: "
+            "backbone x strategy x seed) and from nothing else: `python -m benchmarks leaderboard --out <this folder>` "
+            "writes these pages again, `--check` says whether they are what the records give.",
             table(headers, columns, left=2),
         ]
     )

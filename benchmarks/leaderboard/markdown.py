@@ -30,8 +30,8 @@ def number(value: float, digits: int = 3, signed: bool = False) -> str:
     """
     if math.isnan(value):
         return NOTHING
-    rounded = round(round(value, 9), digits) + 0.0  # no "-0.000"
-    return f"{rounded:+,.{digits}f}" if signed and rounded else f"{rounded:,.{digits}f}"
+    text = f"{round(value, 9):{'+' if signed else ''},.{digits}f}"
+    return text if text.strip("+-0.") else text.lstrip("+-")  # no "-0.000"
 
 
 def mark_best(values: Sequence[float], texts: Sequence[str], digits: int = 3, lowest: bool = False) -> list[str]:

@@ -61,22 +61,20 @@ class Section:
         """Any record: they agree in what describes the section."""
         return self.entries[0].records[0]
 
-    def baseline(self, entry: Entry) -> Entry | None:
-        """Return the entry of plain training on the same backbone, None where it was not run."""
-        same = (e for e in self.entries if e.backbone == entry.backbone and e.strategy == BASELINE)
-        return next(same, None)
+    def only(self, backbone: str) -> Section:
+        """Return the entries of one backbone."""
+        return Section(tuple(entry for entry in self.entries if entry.backbone == backbone))
+
+    def comparable(self, entry: Entry) -> list[tuple[Record, Record]]:
+        """Return (the entry's record, that of plain training on the same backbone and seed) per seed both have."""
+        plain = (e for e in self.entries if e.backbone == entry.backbone and e.strategy == BASELINE)
+        theirs = {record.seed: record for e in plain for record in e.records if e is not entry}
+        return [(ours, theirs[ours.seed]) for ours in entry.records if ours.seed in theirs]
 
     def differences(self, entry: Entry, stage: int) -> tuple[stats.Difference, stats.Difference] | None:
-        """Return how far the entry lies above plain training: top-1 overall and class mean.
-
-        Seeds are paired; None where the two have no seed in common, and for plain training itself.
-        """
-        baseline = self.baseline(entry)
-        if baseline is None or baseline is entry or not self.first.stages[stage].rows:
-            return None
-        theirs = {record.seed: record for record in baseline.records}
-        pairs = [(ours, theirs[ours.seed]) for ours in entry.records if ours.seed in theirs]
-        if not pairs:
+        """Return how far the entry lies above plain training in a stage: overall, class mean; None if unknown."""
+        pairs = self.comparable(entry)
+        if not pairs or not self.first.stages[stage].rows:
             return None
         return stats.differences([a.stages[stage] for a, _ in pairs], [b.stages[stage] for _, b in pairs])
 

@@ -9,15 +9,14 @@ from urllib.parse import quote
 
 from benchmarks.leaderboard import describe, published, tables
 from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, page, table
-from benchmarks.leaderboard.sections import Section, StageScores, sections
+from benchmarks.leaderboard.sections import Section, StageScores
 from benchmarks.records import Record, safe_name
 
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
 
-def suite_page(suite: str, records: Sequence[Record]) -> str:
-    """Return the text of a suite's leaderboard, from its records alone."""
-    found = sections(records)
+def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record]) -> str:
+    """Return the text of a suite's leaderboard, from the sections of its finished records and the failed ones."""
     blocks = [f"# Leaderboard: {escape(suite)}"]
     if len(found) > 1:
         blocks.append(
@@ -29,7 +28,7 @@ def suite_page(suite: str, records: Sequence[Record]) -> str:
             first = section.first
             blocks.append(f"## {position}. {escape(first.dataset)}, {first.protocol}, {first.image_size} px")
         blocks += _section(section)
-    blocks += _failed([record for record in records if record.status == "failed"])
+    blocks += _failed(failed)
     return page(blocks)
 
 
@@ -49,7 +48,7 @@ def _section(section: Section) -> list[str]:
 def _ranking(section: Section) -> list[str]:
     """Return the table that has everything in short: top-1 with its spread over seeds, per stage, and the cost."""
     headers = ["", "backbone", "strategy", "seeds"]
-    columns = [[str(k) for k in range(1, len(section.entries) + 1)], *tables.names(section)]
+    columns = [[str(k) for k in range(1, len(section.entries) + 1)], *tables.names(section.entries)]
     columns.append([str(entry.seeds) for entry in section.entries])
     references = [published.summary(section.first, stage) for stage in section.first.stages]
     reference = [NOTHING, f"{published.WHO} ({published.LABEL})", NOTHING, NOTHING]

@@ -13,15 +13,15 @@ from benchmarks.stats import Difference
 _GROUPS = ("many", "medium", "few")
 
 
-def names(section: Section) -> list[list[str]]:
+def names(entries: Sequence[Entry]) -> list[list[str]]:
     """Return the two columns that every table starts with."""
-    return [[escape(e.backbone) for e in section.entries], [escape(e.strategy) for e in section.entries]]
+    return [[escape(entry.backbone) for entry in entries], [escape(entry.strategy) for entry in entries]]
 
 
 def stage_table(section: Section, stage: int) -> list[str]:
     """Return a stage's table: top-1 and top-5, overall and class mean, groups by training rows, worst class, zeros."""
     scores = [entry.scores[stage] for entry in section.entries]
-    headers, columns = ["backbone", "strategy"], names(section)
+    headers, columns = ["backbone", "strategy"], names(section.entries)
 
     def add(header: str, values: Sequence[float], digits: int = 3, lowest: bool = False) -> None:
         headers.append(header)
@@ -54,15 +54,12 @@ def stage_table(section: Section, stage: int) -> list[str]:
 
 def against(section: Section) -> list[str]:
     """Return the paired differences from plain training on the same backbone, with intervals."""
-    entries = [entry for entry in section.entries if section.differences(entry, 0) or section.differences(entry, -1)]
+    entries = [e for e in section.entries if section.comparable(e)]
     if not entries:
         return [f"No strategy ran beside `{BASELINE}` on the same backbone and seed, so there is nothing to compare."]
     headers = ["backbone", "strategy", "seeds"]
-    columns = [
-        [escape(e.backbone) for e in entries],
-        [escape(e.strategy) for e in entries],
-        [str(e.seeds) for e in entries],
-    ]
+    columns = names(entries)
+    columns.append([str(len(section.comparable(e))) for e in entries])
     for stage, result in reversed(list(enumerate(section.first.stages))):
         found = [section.differences(entry, stage) for entry in entries]
         for position, label in ((1, "class mean"), (0, "top-1")):
@@ -96,7 +93,7 @@ def cost(section: Section) -> list[str]:
     memory = [max(r.peak_memory_bytes for r in e.records) / 2**30 for e in entries]
     machines = [describe.machines(e.records) for e in entries]
     columns = [
-        *names(section),
+        *names(entries),
         machines,
         [describe.precision(e.records) for e in entries],
         [describe.seconds(value) for value in alone],

@@ -1,0 +1,94 @@
+"""Writing and checking: the same records give the same bytes, and `check` sees every other byte."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote
+
+import pytest
+
+from benchmarks import records
+from benchmarks.errors import UserError
+from benchmarks.leaderboard import files
+from tests.leaderboard import make
+
+
+@pytest.fixture
+def out(tmp_path):
+    """Return a folder with records and the leaderboards made from them."""
+    make.write_fashion(tmp_path, seeds=1)
+    records.write(make.record(), tmp_path)
+    assert files.write(tmp_path) == []
+    return tmp_path
+
+
+def test_written_pages_pass_their_check(out):
+    assert files.check(out) == []
+    assert (out / "README.md").read_text().count("leaderboard.md") == 2
+    made = sorted(path.relative_to(out) for path in out.rglob("*.md"))
+    assert made == sorted(files.generate(out))
+
+
+def test_links_lead_to_files(out):
+    for page in out.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            assert (page.parent / unquote(target)).exists()
+
+
+def test_same_records_same_bytes_whatever_the_order_of_files(out, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    for path in sorted(out.rglob("*.json"), reverse=True):
+        records.write(records.read(path), other)
+    assert files.generate(other) == files.generate(out)
+
+
+def test_check_names_what_is_changed_missing_stale_or_unreadable(out):
+    board = out / "toy" / "leaderboard.md"
+    board.write_text(board.read_text().replace("0.", "1.", 1))
+    (out / "fashion-small" / "per-class" / "resnet10t.md").unlink()
+    stale = out / "toy" / "per-class" / "gone.md"
+    stale.write_text((out / "README.md").read_text())
+    bad = next((out / "fashion-small" / "records").rglob("*.json"))
+    bad.write_text("{")
+    found = "\n".join(files.check(out))
+    assert "toy/leaderboard.md differs from its records, first in line" in found
+    assert "fashion-small/per-class/resnet10t.md is missing" in found
+    assert "toy/per-class/gone.md has no records any more" in found
+    assert str(bad) in found
+    assert files.write(out) == [found.splitlines()[0]]  # the unreadable record stays a problem
+    assert not stale.exists()
+    assert len(files.check(out)) == 1
+
+
+def test_a_new_record_makes_the_check_fail_until_written(out):
+    records.write(make.record(strategy="new"), out)
+    assert {line.split()[0] for line in files.check(out)} == {
+        "toy/leaderboard.md",
+        "toy/per-class/resnet10t.md",
+        "README.md",
+    }
+    files.write(out)
+    assert files.check(out) == []
+
+
+def test_one_suite_alone(out):
+    records.write(make.record(strategy="new"), out)
+    assert files.check(out, "fashion-small") == []
+    assert len(files.check(out, "toy")) == 2
+    files.write(out, "toy")
+    assert [line.split()[0] for line in files.check(out)] == ["README.md"]
+
+
+def test_a_file_of_someone_else_is_not_overwritten(tmp_path):
+    records.write(make.record(), tmp_path)
+    (tmp_path / "README.md").write_text("# My project\n")
+    with pytest.raises(UserError, match="was not made by this command"):
+        files.write(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "# My project\n"
+    assert not (tmp_path / "toy" / "leaderboard.md").exists()
+
+
+@pytest.mark.parametrize("suite", [None, "toy"])
+def test_no_records_is_said_in_one_sentence(tmp_path, suite):
+    with pytest.raises(UserError, match="no records below"):
+        files.check(tmp_path, suite)

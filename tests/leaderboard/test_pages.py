@@ -1,0 +1,163 @@
+"""What the pages say, read back from their tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import records
+from benchmarks.leaderboard import files, published
+from tests.leaderboard import make
+
+BOARD = Path("toy/leaderboard.md")
+
+
+def generate(tmp_path, *made):
+    """Write the records and return the pages made from them."""
+    for one in made:
+        records.write(one, tmp_path)
+    return files.generate(tmp_path)
+
+
+def tables(text: str, title: str) -> list[list[dict[str, str]]]:
+    """Return the tables under each heading of that title, rows as dictionaries of their cells."""
+    found = []
+    for part in text.split("\n#")[1:]:
+        heading, *lines = part.splitlines()
+        if heading.lstrip("# ") == title:
+            rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+            found.append([dict(zip(rows[0], row, strict=True)) for row in rows[2:]])
+    return found
+
+
+def staged(accuracy: float, seed: int = 0, **changes):
+    """A record whose stages hit exactly this share of each class's rows."""
+    test_n = (40, 20, 20)
+    hits_N = np.concatenate([np.arange(n) < round(accuracy * n) for n in test_n])
+    stages = tuple(make.stage_result(name, test_n=test_n, hits_N=hits_N) for name in ("head", "tail"))
+    return make.record(stages, seed=seed, **changes)
+
+
+def test_ranking_spread_best_and_difference(tmp_path):
+    made = [staged(a, seed) for seed, a in enumerate((0.5, 0.6))]
+    made += [staged(a, seed, strategy="better") for seed, a in enumerate((0.75, 0.85))]
+    text = generate(tmp_path, *made)[BOARD]
+    [ranking] = tables(text, "Ranking")
+    assert [row["strategy"] for row in ranking] == ["better", "none"]
+    assert [row["tail class mean"] for row in ranking] == ["**0.800** ± 0.071", "0.550 ± 0.071"]
+    assert [row["seeds"] for row in ranking] == ["2", "2"]
+    [against] = tables(text, "Against plain training")
+    assert len(against) == 1
+    assert against[0]["head top-1"].startswith("+0.250 [+")
+    assert against[0]["head top-1"].endswith("▲")
+
+
+def test_a_small_difference_is_not_marked(tmp_path):
+    text = generate(tmp_path, staged(0.50), staged(0.55, strategy="same"))[BOARD]
+    cell = tables(text, "Against plain training")[0][0]["tail class mean"]
+    assert cell.startswith("+0.050 [")
+    assert staged(0.5).stages[0].top1_hits != staged(0.55).stages[0].top1_hits
+    worse = generate(tmp_path, staged(0.1, strategy="worse"))[BOARD]
+    assert tables(worse, "Against plain training")[0][-1]["tail class mean"].endswith("▼")
+
+
+def test_ties_are_all_marked(tmp_path):
+    made = [staged(a, strategy=name) for name, a in (("none", 0.5), ("one", 0.8), ("two", 0.8))]
+    [ranking] = tables(generate(tmp_path, *made)[BOARD], "Ranking")
+    assert [row["head top-1"] for row in ranking] == ["**0.800**", "**0.800**", "0.500"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"fingerprint": "beef"}, {"image_size": 32}, {"recipe": {"learning_rate": 0.2}}, {"dataset": "others"},
+        {"stages": (make.stage_result(),), "protocol": "joint"},
+        {"stages": tuple(dataclasses.replace(s, rows_key="other rows") for s in make.record().stages)},
+    ],
+)  # fmt: skip
+def test_different_conditions_never_meet_in_a_table(tmp_path, other):
+    text = generate(tmp_path, make.record(), make.record(strategy="changed", **other))[BOARD]
+    ranking = tables(text, "Ranking")
+    assert sorted([row["strategy"] for row in table] for table in ranking) == [["changed"], ["none"]]
+    assert "must not be compared" in text
+    assert "nothing to compare" in text
+
+
+def test_failed_cells_are_listed_with_their_error_and_nowhere_else(tmp_path):
+    pages = generate(tmp_path, make.record(), make.failed(backbone="vit", error="out of\nmemory | <b>"))
+    [rows] = tables(pages[BOARD], "Failed cells")
+    assert rows == [{"backbone": "vit", "strategy": "none", "seed": "0", "error": "out of memory &#124; &lt;b&gt;"}]
+    assert [row["backbone"] for row in tables(pages[BOARD], "Ranking")[0]] == ["resnet10t"]
+    assert Path("toy/per-class/vit.md") not in pages
+
+
+def test_only_failed_cells_still_make_a_page(tmp_path):
+    assert "out of memory" in generate(tmp_path, make.failed())[BOARD]
+
+
+def test_hostile_names_stay_inside_their_cells(tmp_path):
+    name = "<script>|*x*\n# y"
+    stages = tuple(make.stage_result(stage, classes=(name, "b", "c")) for stage in ("head", "tail"))
+    pages = generate(tmp_path, make.record(stages, strategy=name, backbone=name, dataset=name))
+    for text in pages.values():
+        assert "<script>" not in text
+        assert "\n# y" not in text
+    [ranking] = tables(pages[BOARD], "Ranking")
+    assert ranking[0]["strategy"] == "&lt;script&gt;&#124;\\*x\\* \\# y"
+
+
+def test_classes_without_test_rows_and_classes_at_zero_are_shown(tmp_path):
+    stage = make.stage_result(
+        test_n=(4, 0, 3), hits_N=np.array([1, 1, 1, 0, 0, 0, 0]), classes=("Full", "Untested", "Zero")
+    )
+    pages = generate(tmp_path, make.record((stage,)))
+    board, page = pages[BOARD], pages[Path("toy/per-class/resnet10t.md")]
+    [rows] = tables(page, "All classes")
+    assert [(row["class"], row["test rows"], row["none"].split(" / ")[0]) for row in rows] == [
+        ("Full", "4", "0.75"), ("Untested", "no test rows", "–"), ("Zero", "3", "0.00"),
+    ]  # fmt: skip
+    [scores] = tables(board, "All classes")
+    assert scores[0]["worst class"] == "0.000 Zero"
+    assert scores[0]["classes at zero"] == "1.0"
+    assert "not scored: Untested." in board
+    assert "11 test rows of 2 classes never seen in training" in page
+
+
+def test_published_figures_stand_beside_fashion_and_are_marked(tmp_path):
+    made = make.fashion("resnet10t", "none", 0)
+    pages = generate(tmp_path, made, dataclasses.replace(made, suite="other", dataset="folder"))
+    page = pages[Path("fashion-small/per-class/resnet10t.md")]
+    label = f"study ({published.LABEL})"
+    by_class = {row["class"]: row[label] for row in tables(page, "Head classes")[0] + tables(page, "Tail classes")[0]}
+    assert by_class["Shirts"] == "0.98 / 1.00"
+    assert by_class["Flats"] == by_class["Sarees"] == ""
+    assert by_class["Tights"] == "0.00 / –"
+    last = tables(pages[Path("fashion-small/leaderboard.md")], "Ranking")[0][-1]
+    assert published.LABEL in last["backbone"]
+    assert "**" not in "".join(last.values())
+    assert not any("published" in text for path, text in pages.items() if path.parts[0] == "other")
+
+
+def test_published_summary_counts_missing_classes_as_wrong():
+    made = make.fashion("resnet10t", "none", 0)
+    table = published.tables()["head"]
+    found = published.summary(made, made.stages[0])
+    assert found is not None
+    assert found.class_mean == pytest.approx(sum(top1 for top1, _ in table.values()) / 19)  # 18 listed, and Flats
+    assert published.summary(made, make.stage_result("head")) is None  # another border between head and tail
+
+
+def test_changes_name_the_classes_that_gained_and_lost(tmp_path):
+    test_n = (40, 40, 40)
+    hits = lambda *shares: np.concatenate([np.arange(40) < 40 * share for share in shares])  # noqa: E731
+    before = make.record((make.stage_result(test_n=test_n, hits_N=hits(0.5, 0.5, 0.5)),))
+    after = make.record((make.stage_result(test_n=test_n, hits_N=hits(0.75, 0.5, 0.25)),), strategy="other")
+    page = generate(tmp_path, before, after)[Path("toy/per-class/resnet10t.md")]
+    [rows] = tables(page, "What changed most against none: all classes")
+    assert [(row["class"], row["change in top-1"], row["test rows"]) for row in rows] == [
+        ("all 0", "+0.25", "40"), ("all 2", "-0.25", "40"),
+    ]  # fmt: skip
+    assert rows[0]["strategy [95 %]"] == "0.75 [0.60, 0.86]"
