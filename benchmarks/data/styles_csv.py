@@ -10,6 +10,7 @@ from benchmarks.errors import UserError
 
 NAME = "productDisplayName"
 NEEDED = ("id", "articleType", "year", NAME)
+MOST_LINES = 50  # in one quoted cell; a quote left open further than this is a character
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 
 
@@ -60,7 +61,7 @@ def _row(lines: list[str], start: int, width: int) -> tuple[list[str], int]:
     """Return the row that starts at line `start`, and the line after it; `width` is the number of columns."""
     cells, open_quote = _cells(lines[start])
     text, end = lines[start], start + 1
-    while open_quote and end < len(lines):
+    while open_quote and end < min(len(lines), start + MOST_LINES):
         if width and len(_cells(lines[end])[0]) >= width:
             break  # the next line is a row of its own: the quote was a character
         text, end = f"{text}\n{lines[end]}", end + 1

@@ -58,6 +58,7 @@ def test_no_text_stops_the_parser_or_loses_the_rows_around_it(lines: list[str]) 
         (['1,A,2011,"two\nlines"', "2,A,2011,next"], ["two\nlines", "next"]),
         (['1,A,2011,"never closed', "2,A,2011,next"], ['"never closed', "next"]),
         (['1,A,2011,"never closed, comma', "2,A,2011,next"], ['"never closed, comma', "next"]),
+        (['1,A,2011,"never closed', '2,A,2011,3.5" heel'], ['"never closed', '3.5" heel']),
         (['1,A,2011,"last row open'], ['"last row open']),
         (['1,A,2011,"quoted, ""well"""'], ['quoted, "well"']),
         (["1,A,2011,x\r", "", "2,A,2011,y\r"], ["x", "y"]),
