@@ -114,7 +114,8 @@ def test_pictures_of_a_class_differ(source: Source) -> None:
 
 
 def test_colours_are_in_rgb_order(source: Source) -> None:
-    red, blue = [], []
+    red: list[float] = []
+    blue: list[float] = []
     for row, label in enumerate(source.labels):
         if label == "Handbags" and source.extra["baseColour"][row] in ("Red", "Blue"):
             mean_3 = np.asarray(source.read(row)).reshape(-1, 3).mean(0)

@@ -37,8 +37,8 @@ def test_the_fashion_loader_reads_every_form_back(small: Source, tmp_path: Path,
     for row in range(0, len(small.ids), 9):
         coded = back.read(row)
         assert isinstance(coded, bytes)
-        image_HW3 = cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(float)
-        assert np.abs(image_HW3 - small.read(row)).mean() < 8, "quality 95, and RGB not swapped"
+        bgr_HW3 = np.asarray(cv2.imdecode(np.frombuffer(coded, np.uint8), cv2.IMREAD_COLOR), dtype=float)
+        assert np.abs(bgr_HW3[..., ::-1] - small.read(row)).mean() < 8, "quality 95, and RGB not swapped"
 
 
 def test_all_forms_hold_the_same_data(small: Source, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_awkward_cells_and_missing_images_survive(small: Source, tmp_path: Path)
         small, texts=names, extra={**small.extra, "year": years}, read=lambda row: None if row == 0 else images.get(1)
     )
     for form in ("folder", "zip"):
-        back = fashion.open_source(export(awkward, tmp_path / form, form))  # type: ignore[arg-type]
+        back = fashion.open_source(export(awkward, tmp_path / form, form))
         assert back.texts == names
         assert back.extra["year"] == years
         assert back.read(0) is None
