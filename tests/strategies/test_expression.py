@@ -149,6 +149,8 @@ def test_blanks_dashes_and_types() -> None:
         ("typed(tau=-inf)", "a finite number or auto"),
         ("typed(warm-up=1e999)", "a finite number"),
         ("typed(fast=yes)", "typed: fast must be true or false"),
+        ('typed(text="\\q")', 'typed: text="\\q" cannot be read: Invalid \\escape'),
+        ("typed(count=" + "9" * 5000 + ")", "typed: count must be a whole number"),
         ("typed(limit=many)", "a whole number or none"),
         ("loss-weights(scheme=invers)", "loss-weights: scheme must be max-ratio or inverse, got 'invers'"),
         ("typed(count=1,count=2)", "'count' is given twice"),
