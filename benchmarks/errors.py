@@ -10,6 +10,10 @@ class UserError(Exception):
     """The caller asked for something that cannot be; the message is one sentence that says what to do."""
 
 
+class OutputClosed(BaseException):
+    """Whoever read the output has gone, as `| head` does: the run ends. No cell's failure, hence no `Exception`."""
+
+
 def nearest(word: str, known: Iterable[str], most: int = 3) -> str:
     """Return `" (did you mean 'a' or 'b'?)"` for the known words nearest to `word`, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=most, cutoff=0.5)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
+from benchmarks.errors import OutputClosed
 from benchmarks.plan import Cell, Job, Plan
+from benchmarks.ranking import stage_means
 from benchmarks.records import Record
 from benchmarks.store import JobResult
 
@@ -31,6 +34,44 @@ class Reporter:
         """The run ends, whatever the reason."""
 
 
+class Reporters(Reporter):
+    """Several reporters as one: each is told of everything, in order."""
+
+    def __init__(self, reporters: Sequence[Reporter]) -> None:
+        """Tell these."""
+        self._reporters = tuple(reporters)
+
+    def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.begin(plan, stored)
+
+    def job_started(self, job: Job, cell: Cell) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.job_started(job, cell)
+
+    def progress(self, job: Job, step: int, steps: int) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.progress(job, step, steps)
+
+    def job_done(self, job: Job, result: JobResult) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.job_done(job, result)
+
+    def cell_done(self, cell: Cell, record: Record) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.cell_done(cell, record)
+
+    def end(self) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.end()
+
+
 class PlainReporter(Reporter):
     """One line per job and cell, for logs and pipes."""
 
@@ -43,34 +84,37 @@ class PlainReporter(Reporter):
         """Say what is to do."""
         self._cells = len(plan.cells)
         self._at = len(stored)
-        print(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.", flush=True)
+        say(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.")
 
     def job_done(self, job: Job, result: JobResult) -> None:
         """Say what was trained and how fast."""
         rate = result.images / result.seconds if result.seconds else 0.0
-        print(
-            f"  stage {job.stage} {job.backbone} {job.strategy} seed {job.seed}: {result.epochs} epochs, "
-            f"{result.seconds:.1f} s, {rate:.0f} img/s, loss {result.losses[-1]:.3f}"
-            if result.losses
-            else f"  stage {job.stage} {job.backbone} {job.strategy} seed {job.seed}: no training",
-            flush=True,
-        )
+        trained = f"{result.epochs} epochs, {result.seconds:.1f} s, {rate:.0f} img/s, loss {result.losses[-1]:.3f}"
+        say(f"  {describe(job)}: {trained}" if result.losses else f"  {describe(job)}: no training")
 
     def cell_done(self, cell: Cell, record: Record) -> None:
         """Say what the cell reached, and how far the run is."""
         self._at += 1
         spent = time.monotonic() - self._started
-        print(f"[{self._at}/{self._cells}, {spent:.0f} s] {cell.name}: {outcome(record)}", flush=True)
+        say(f"[{self._at}/{self._cells}, {spent:.0f} s] {cell.name}: {outcome(record)}")
+
+
+def say(line: str) -> None:
+    """Print a line at once. Raises OutputClosed where nobody reads any more, which no cell's failure may hide."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError as error:
+        raise OutputClosed from error
+
+
+def describe(job: Job) -> str:
+    """Return what a job trains, in a few words."""
+    return f"stage {job.stage} {job.backbone} {job.strategy} seed {job.seed}"
 
 
 def outcome(record: Record) -> str:
     """Return a record's result in a few words: top-1 overall and class mean of each stage, or its error."""
     if record.status == "failed":
         return f"failed: {record.error}"
-    parts = []
-    for stage in record.stages:
-        tested = [(h, n) for h, n in zip(stage.top1_hits, stage.test_n, strict=True) if n]
-        mean = sum(h / n for h, n in tested) / len(tested) if tested else float("nan")
-        overall = sum(stage.top1_hits) / stage.rows if stage.rows else float("nan")
-        parts.append(f"{stage.name} {overall:.3f} (class mean {mean:.3f})")
-    return ", ".join(parts)
+    means = stage_means(record)
+    return ", ".join(f"{name} {overall:.3f} (class mean {mean:.3f})" for name, (overall, mean) in means.items())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,11 +12,10 @@ import torch
 
 from backbones.network import build
 from backbones.probe import Choice, probe
-from backbones.registry import list_backbones
-from backbones.registry import parse as parse_backbone
+from benchmarks.choose import expand_backbones
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
-from benchmarks.errors import UserError, nearest
+from benchmarks.errors import UserError
 from benchmarks.job import Workshop
 from benchmarks.plan import Plan, Setting, make_plan
 from benchmarks.protocol import make_stages
@@ -58,7 +56,7 @@ class Session:
 def open_session(request: Request, say: Say, advance: Advance) -> Session:
     """Load the data, probe the backbones, make the plan.
 
-    `say` gets lines for the user, `advance(what, done, total)` the progress of decoding.
+    `say` gets lines for the user, `advance(what, done, total)` the progress of what takes long.
     Raises UserError, StrategyError or BackboneError for what the user can mend.
     """
     device = pick_device(request.device)
@@ -71,7 +69,10 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     loaded = load_data(suite, request.data, advance)
     stages = make_stages(loaded, suite)
     weights = check_weights(suite, request.weights, backbones)
-    choices = {name: choose(name, suite, device) for name in backbones}
+    choices = {}
+    for index, name in enumerate(backbones):
+        choices[name] = choose(name, suite, device)
+        advance("timing layouts and precisions", index + 1, len(backbones))
     setting = Setting(
         loaded.fingerprint,
         suite,
@@ -106,20 +107,6 @@ def pick_device(name: str) -> torch.device:
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu or auto.")
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def expand_backbones(patterns: Sequence[str]) -> list[str]:
-    """Return canonical backbone names; globs match the registered names (`mobile*:mlp1` keeps its classifier)."""
-    known = [name for name, _ in list_backbones()]
-    found: dict[str, None] = {}
-    for pattern in patterns:
-        name, colon, classifier = pattern.partition(":")
-        matches = fnmatch.filter(known, name) if any(c in name for c in "*?[") else [name]
-        if not matches:
-            raise UserError(f"no backbone matches {pattern!r}{nearest(name, known)}; there are {', '.join(known)}.")
-        for match in matches:
-            found[str(parse_backbone(match + colon + classifier))] = None
-    return list(found)
 
 
 def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:

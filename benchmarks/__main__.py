@@ -1,0 +1,20 @@
+"""`python -m benchmarks`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+from benchmarks.cli import main
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    """Treat SIGTERM like Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(main())

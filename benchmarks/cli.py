@@ -1,0 +1,79 @@
+"""The command line: which commands there are, and what becomes of errors. Importing it imports no library but typer.
+
+Exit codes: 0 done, 1 some cells failed or some tables differ, 2 the user's to mend (one sentence), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from benchmarks.commands import data, listing, plan, run, tables
+from benchmarks.errors import OutputClosed, UserError
+
+PROGRAM = "python -m benchmarks"
+MISTAKE, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    help="Which way of countering class imbalance helps which classes, on which backbone, at what cost.",
+    # Rich help and rich tracebacks would take a third of the start.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("run")(run.run)
+app.command("plan")(plan.plan)
+app.command("leaderboard")(tables.leaderboard)
+app.command("list")(listing.show)
+app.add_typer(data.app, name="data")
+app.command("throughput")(tables.throughput)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that `arguments` (default: the process's) ask for, and return its exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    try:
+        code = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except (BrokenPipeError, OutputClosed):  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:
+        sentence = _mistake(error)
+        if sentence is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        return MISTAKE
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends at once, without a traceback
+        print(f"\ninterrupted; what was finished is kept. To go on: {PROGRAM} {shlex.join(arguments)}", file=sys.stderr)
+    return code if isinstance(code, int) else 0
+
+
+def _mistake(error: Exception) -> str | None:
+    """Return the sentence of an error that the user can mend, None for a defect."""
+    if hasattr(error, "format_message"):  # click's usage errors, whichever package ships them
+        # typer words its own conversions as "Value error, ..."
+        message = error.format_message().replace("Value error, ", "").rstrip(".")
+        context = getattr(error, "ctx", None)
+        hint = f"; see `{context.command_path} --help`" if context else ""
+        return f"{message}{hint}."
+    from backbones.errors import BackboneError
+    from strategies.base import StrategyError
+
+    if isinstance(error, UserError | BackboneError | StrategyError):
+        return " ".join(str(error).split())
+    with contextlib.suppress(ImportError):
+        from benchmarks.records import RecordError
+
+        if isinstance(error, RecordError):
+            return str(error)
+    return None

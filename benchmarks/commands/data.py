@@ -1,0 +1,99 @@
+"""`data info|fetch|export`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmarks.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from benchmarks.suite import Suite
+
+app = typer.Typer(help="Show, fetch and export data.", rich_markup_mode=None, pretty_exceptions_enable=False)
+
+Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, CSV or Parquet shards.")]
+
+
+@app.command()
+def info(
+    dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
+    data: Data = None,
+    head_classes: Annotated[int | None, typer.Option(min=1, help="How many classes are head classes.")] = None,
+    per_class: Annotated[bool, typer.Option("--per-class", help="Also every class with its rows.")] = False,
+) -> int:
+    """Show a dataset's rows, classes, head and tail, and the oddities that were met and mended."""
+    from benchmarks.choose import adapt
+    from benchmarks.data.describe import lines
+    from benchmarks.data.load import cache_folder, load
+    from benchmarks.display import progress
+
+    suite = adapt(_suite(dataset, data), None, head_classes)
+    with progress() as advance:
+        loaded = load(
+            suite.dataset,
+            path=data,
+            size=suite.recipe.image_size,
+            cache=cache_folder(),
+            on_progress=lambda done, total: advance("decoding", done, total),
+            options=suite.options,
+        )
+    print("\n".join(lines(loaded, suite.head_classes, per_class=per_class)))
+    return 0
+
+
+def _suite(dataset: str, data: Path | None) -> Suite:
+    """Return the suite at whose image size a dataset is looked at, so that the decoded images serve a run too."""
+    from benchmarks import suite as suites
+    from benchmarks.choose import automatic
+    from benchmarks.data.load import DATASETS
+
+    if dataset == "auto":
+        return suites.load(automatic(data, "cpu")[0])
+    if dataset not in DATASETS:
+        known = ", ".join(DATASETS)
+        raise UserError(f"There is no dataset {dataset!r}{nearest(dataset, DATASETS)}; there are {known}.")
+    return suites.load("fashion-small" if dataset == "fashion" else dataset)
+
+
+@app.command()
+def fetch(
+    dataset: Annotated[str, typer.Argument(help="fashion, the only one there is to fetch.")] = "fashion",
+    endpoint: Annotated[str | None, typer.Option(help="Another hub than the default, as a URL.")] = None,
+) -> int:
+    """Get a dataset from the Hugging Face hub into the cache."""
+    from benchmarks.data.fetch import fetch_fashion
+    from benchmarks.data.load import cache_folder
+
+    if dataset != "fashion":
+        raise UserError(f"There is no dataset {dataset!r} to fetch; expected fashion.")
+    print(f"The dataset is in {fetch_fashion(cache_folder(), endpoint)}; runs find it there.")
+    return 0
+
+
+class Form(StrEnum):
+    """Layouts that `export` writes and `--data` reads."""
+
+    FOLDER = "folder"
+    ZIP = "zip"
+    PARQUET = "parquet"
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Empty or new folder to write to.")],
+    dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
+    data: Data = None,
+    form: Annotated[Form, typer.Option(help="Kaggle's folder, Kaggle's zip, or the hub's shards.")] = Form.FOLDER,
+) -> int:
+    """Write a dataset to disk in a layout that --data reads."""
+    from benchmarks.data import export as exporting
+    from benchmarks.data.load import cache_folder, open_source
+
+    suite = _suite(dataset, data)
+    source = open_source(suite.dataset, data, cache=cache_folder(), options=suite.options)
+    print(f"Written; use it with --data {exporting.export(source, folder, form.value)}")
+    return 0

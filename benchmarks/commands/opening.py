@@ -1,0 +1,56 @@
+"""From options to an opened session; what needs no torch is checked before torch is loaded."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.commands.options import PlanOptions
+from benchmarks.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.session import Session
+
+
+def open_asked(options: PlanOptions) -> Session:
+    """Check what is asked for, say which suite that is and why, load the data and make the plan.
+
+    Raises UserError, StrategyError or BackboneError for what the user can mend.
+    """
+    from benchmarks.choose import choose_suite, expand_backbones
+    from strategies.expression import expand
+
+    load_plugins(options.plugin or ())
+    backbones = tuple(expand_backbones(options.backbone or ()))
+    strategies = tuple(expand(options.strategy or ()))
+    for given, found, option in ((options.backbone, backbones, "backbone"), (options.strategy, strategies, "strategy")):
+        if given and not found:
+            raise UserError(f"--{option} is empty; give at least one name, or leave it out for the suite's.")
+    if options.weights is not None and not options.weights.is_file():
+        raise UserError(f"--weights {options.weights} is not a file; expected a safetensors file.")
+    suite, why = choose_suite(
+        options.suite, options.data, device=options.device, protocol=options.protocol, head_classes=options.head_classes
+    )
+    print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
+    from benchmarks.display import progress
+    from benchmarks.session import Request, open_session
+
+    request = Request(
+        suite, options.data, backbones, strategies, options.seeds, str(options.device), options.out,
+        options.weights, options.threads,
+    )  # fmt: skip
+    with progress() as advance:
+        return open_session(request, lambda line: print(line, flush=True), advance)
+
+
+def load_plugins(files: Sequence[Path]) -> None:
+    """Load all plugins: an installed one that is broken is warned of by name, a file that is broken is refused."""
+    from backbones.registry import load_entry_points
+    from strategies.registry import discover, load_file
+
+    for problem in (*discover(), *load_entry_points()):
+        print(f"warning: {problem}", file=sys.stderr)
+    for file in files:
+        load_file(file)

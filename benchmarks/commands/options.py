@@ -1,0 +1,94 @@
+"""Options that several commands take, written once: a dataclass whose fields become the options."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+_Options = TypeVar("_Options")
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class Protocol(StrEnum):
+    """Head then tail, or one stage over all classes."""
+
+    TWO_STAGE = "two-stage"
+    JOINT = "joint"
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions:
+    """What `plan` and `run` take, as typed; None stands for the suite's default."""
+
+    all: Annotated[bool, typer.Option("--all", help="All backbones and strategies of the suite.")] = False
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,...", help="Backbones: names, comma lists, globs such as 'mobile*:mlp1'."),
+    ] = None
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,...", help="Strategies: names, a+b(x=1), comma lists, globs such as 'over*'."),
+    ] = None
+    suite: Annotated[
+        str, typer.Option(metavar="NAME|FILE.toml", help="auto, a suite of `list suites`, or a TOML file.")
+    ] = "auto"
+    data: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Your data: folder, zip, CSV or Parquet shards.")
+    ] = None
+    seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many seeds, counted from 0.")] = None
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
+    ] = None
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = Path("runs")
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.safetensors", help="safetensors file with first weights, instead of a download."),
+    ] = None
+    head_classes: Annotated[int | None, typer.Option(min=1, metavar="K", help="How many classes are head classes.")] = (
+        None
+    )
+    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None
+    protocol: Annotated[Protocol | None, typer.Option(help="Protocol instead of the suite's.")] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions(PlanOptions):
+    """What only `run` takes."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
+
+
+def takes(options: type[_Options]) -> Callable[[Callable[[_Options], int]], Callable[..., int]]:
+    """Return a decorator that makes a command of one dataclass a function with the dataclass's fields as options."""
+
+    def decorate(command: Callable[[_Options], int]) -> Callable[..., int]:
+        def entry(**values: Any) -> int:
+            return command(options(**values))
+
+        hints = get_type_hints(options, include_extras=True)
+        fields = dataclasses.fields(options)  # type: ignore[arg-type]
+        parameters = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
+            for f in fields
+        ]
+        entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        entry.__annotations__ = hints
+        entry.__doc__ = command.__doc__
+        return entry
+
+    return decorate

@@ -1,0 +1,59 @@
+"""`plan`: what `run` would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.commands.opening import open_asked
+from benchmarks.commands.options import PlanOptions, takes
+
+if TYPE_CHECKING:
+    from benchmarks.outlook import Outlook
+    from benchmarks.session import Session
+
+
+@takes(PlanOptions)
+def plan(options: PlanOptions) -> int:
+    """Show jobs, epochs and time of a run."""
+    print_plan(open_asked(options), options.out)
+    return 0
+
+
+def print_plan(session: Session, out: Path) -> None:
+    """Print the jobs, what they share, epochs asked and executed, what is stored and how long the rest will take."""
+    from tabulate import tabulate
+
+    from benchmarks.outlook import look
+
+    plan, outlook = session.plan, look(session.plan, session.shop, out)
+    asked = [key for cell in plan.cells for chain in cell.jobs for key in chain]
+    waiting = {job.key for job in outlook.todo}
+    rows = [
+        [
+            job.stage, job.backbone, job.strategy, job.seed, f"{job.start}..{job.end}", asked.count(key),
+            "stored" if key in outlook.finished else "to run" if key in waiting else "not needed",
+        ]
+        for key, job in plan.jobs.items()
+    ]  # fmt: skip
+    headers = ["stage", "backbone", "what acts", "seed", "epochs", "cells", "state"]
+    print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True))
+    shared = sum(asked.count(key) > 1 for key in plan.jobs)
+    print(
+        f"\ncells: {len(plan.cells)}, {len(outlook.stored)} stored\n"
+        f"jobs: {len(asked)} asked, {len(plan.jobs)} distinct ({shared} shared), {len(outlook.todo)} to run\n"
+        f"epochs: {plan.epochs_asked()} asked, {plan.epochs_executed()} in distinct jobs, "
+        f"{sum(job.epochs for job in outlook.todo)} to run\n"
+        f"estimate: {_estimate(outlook)}"
+    )
+
+
+def _estimate(outlook: Outlook) -> str:
+    """Say how long it will take, and what that rests on."""
+    if not outlook.todo:
+        return "nothing to train"
+    if outlook.minutes is None:
+        return "none, because nothing has been timed here for this backbone and device"
+    names = dict.fromkeys(job.backbone for job in outlook.todo)
+    rates = ", ".join(f"{name} {outlook.img_per_s[name]:.0f} img/s" for name in names)
+    return f"about {outlook.minutes:.1f} minutes of training ({rates})"

@@ -1,0 +1,85 @@
+"""`run`: train what is missing, score it, rank it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.commands.opening import open_asked
+from benchmarks.commands.options import RunOptions, takes
+from benchmarks.commands.plan import print_plan
+from benchmarks.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.execute.local import Outcome
+    from benchmarks.report import Reporter
+    from benchmarks.session import Session
+
+
+@takes(RunOptions)
+def run(options: RunOptions) -> int:
+    """Train and score what is not there yet."""
+    if options.all == bool(options.backbone or options.strategy):
+        raise UserError(
+            "run takes either --all, or --backbone and --strategy (the suite serves for the one left out); "
+            "`run --all` runs the suite as it is."
+        )
+    session = open_asked(options)
+    if options.dry_run:
+        print_plan(session, options.out)
+        return 0
+    from benchmarks.execute.local import execute
+
+    outcome = execute(session.plan, session.shop, options.out, _reporter(session, options))
+    _print_results(session, options.out)
+    return _print_failures(outcome, session)
+
+
+def _reporter(session: Session, options: RunOptions) -> Reporter:
+    """Return all that is to be told of the run; where everything is there already, say so."""
+    from benchmarks.display import make_reporter
+    from benchmarks.outlook import look
+    from benchmarks.report import Reporters
+
+    reporters: list[Reporter] = []
+    if options.tensorboard:
+        from benchmarks.tensorboard import TensorBoardReporter
+
+        reporters.append(TensorBoardReporter(options.tensorboard, session.shop.store))
+    outlook = look(session.plan, session.shop, options.out)
+    if len(outlook.stored) < len(session.plan.cells):
+        reporters.append(make_reporter(outlook))
+    else:
+        print(f"All {len(session.plan.cells)} cells are there already: nothing to do.")
+    return Reporters(reporters)
+
+
+def _print_results(session: Session, out: Path) -> None:
+    """Regenerate the leaderboards and print the short ranking."""
+    from tabulate import tabulate
+
+    from benchmarks.execute.local import stored_records
+    from benchmarks.leaderboard.files import write
+    from benchmarks.ranking import cells, headers, ranking
+    from benchmarks.records import safe_name
+
+    suite = session.shop.suite.name
+    for problem in write(out):
+        print(f"warning: {problem}", file=sys.stderr)
+    rows = ranking(stored_records(session.plan, out, suite).values())
+    if rows:
+        print(f"\n{tabulate([cells(row) for row in rows], headers(rows[0]), tablefmt='simple', disable_numparse=True)}")
+    print(f"\nLeaderboard: {out / safe_name(suite) / 'leaderboard.md'}")
+
+
+def _print_failures(outcome: Outcome, session: Session) -> int:
+    """Name the cells that failed and where their tracebacks are; return the exit code."""
+    if not outcome.failed:
+        return 0
+    for cell in outcome.failed:
+        path = session.shop.store.work / "failures" / f"{cell.key}.txt"
+        print(f"failed: {cell.name}; traceback: {path}", file=sys.stderr)
+    cells = f"{len(outcome.failed)} of {len(session.plan.cells)} cells failed"
+    print(f"{cells}; the same command tries them again.", file=sys.stderr)
+    return 1

@@ -1,0 +1,43 @@
+"""`leaderboard` and `throughput`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.commands.options import Device
+
+
+def leaderboard(
+    suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a table differs.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder that holds <suite>/records.")] = Path("results"),
+) -> int:
+    """Regenerate or check the leaderboards."""
+    from benchmarks.leaderboard import files
+
+    if check:
+        differences = files.check(out, suite)
+        print("\n".join(differences) or f"The leaderboards in {out} are what their records give.")
+        return 1 if differences else 0
+    for problem in files.write(out, suite):
+        print(f"warning: {problem}", file=sys.stderr)
+    print(f"Leaderboards: {out / suite / 'leaderboard.md' if suite else out / 'README.md'}")
+    return 0
+
+
+def throughput(
+    backbone: Annotated[list[str] | None, typer.Option(help="Backbones: names, comma lists, globs.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
+) -> int:
+    """Time training against simpler loops."""
+    from benchmarks.choose import expand_backbones
+    from benchmarks.session import pick_device
+    from benchmarks.throughput import report
+
+    backbones = expand_backbones(backbone or ["resnet50", "resnet10t", "mobilenetv3_small"])
+    report(backbones, pick_device(device))
+    return 0

@@ -1,0 +1,56 @@
+"""What a plan still has to train, and how long it will take: for `plan` to print and for the display's ETA."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.execute.local import stored_records
+from benchmarks.job import Workshop
+from benchmarks.plan import Job, Plan
+from benchmarks.records import Record
+
+UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each other
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What is stored, and what is to do.
+
+    `stored`: finished records by cell key. `finished`: keys of finished jobs. `todo`: jobs that cells without a record
+    wait for, in order. `images`, `seconds`: what each of these has to train and what that is expected to take, by
+    key; `img_per_s` the rates behind it, by backbone: timed when the backbone was probed, or measured in finished
+    jobs. A backbone that is missing there was never timed: the seconds of its jobs are no estimate, only a weight.
+    """
+
+    stored: Mapping[str, Record]
+    finished: frozenset[str]
+    todo: tuple[Job, ...]
+    images: Mapping[str, int]
+    seconds: Mapping[str, float]
+    img_per_s: Mapping[str, float]
+
+    @property
+    def minutes(self) -> float | None:
+        """The estimate in minutes; None where a backbone was never timed."""
+        if any(job.backbone not in self.img_per_s for job in self.todo):
+            return None
+        return sum(self.seconds.values()) / 60
+
+
+def look(plan: Plan, shop: Workshop, out: Path) -> Outlook:
+    """Return what `plan` has left to do, given the records and jobs below `out`."""
+    stored = stored_records(plan, out, shop.suite.name)
+    results = {key: shop.store.result(key) for key in plan.jobs}
+    finished = frozenset(key for key, result in results.items() if result is not None)
+    needed = {key for cell in plan.cells if cell.key not in stored for chain in cell.jobs for key in chain}
+    todo = tuple(job for key, job in plan.jobs.items() if key in needed - finished)
+    rates = {name: max(choice.img_per_s.values()) for name, choice in shop.choices.items() if choice.img_per_s}
+    for backbone in {job.backbone for job in plan.jobs.values()}:
+        measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.seconds]
+        if measured:
+            rates[backbone] = sum(r.images for r in measured) / sum(r.seconds for r in measured)
+    images = {job.key: job.epochs * len(shop.stage(job.stage).data.train_rows) for job in todo}
+    seconds = {job.key: images[job.key] / rates.get(job.backbone, UNTIMED_IMG_PER_S) for job in todo}
+    return Outlook(stored, finished, todo, images, seconds, rates)

@@ -1,0 +1,60 @@
+"""The short ranking that a run shows: backbone x strategy by the class mean of the last stage, over its seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from benchmarks.metrics import summarise
+from benchmarks.records import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One backbone x strategy: per stage name (overall, class mean), top-1 in [0, 1], means over `seeds` seeds."""
+
+    backbone: str
+    strategy: str
+    seeds: int
+    means: Mapping[str, tuple[float, float]]
+
+
+def stage_means(record: Record) -> dict[str, tuple[float, float]]:
+    """Return top-1 (overall, class mean) in [0, 1] of each stage, NaN where it has no test rows."""
+    summaries = {
+        stage.name: summarise(np.array(stage.top1_hits), np.array(stage.test_n), np.array(stage.train_n))
+        for stage in record.stages
+    }
+    return {name: (summary.overall, summary.class_mean) for name, summary in summaries.items()}
+
+
+def ranking(records: Iterable[Record]) -> list[Row]:
+    """Return the finished records' rows, best class mean in the last stage first."""
+    groups: dict[tuple[str, str], list[dict[str, tuple[float, float]]]] = {}
+    for record in records:
+        if record.status == "done":
+            groups.setdefault((record.backbone, record.strategy), []).append(stage_means(record))
+    rows = [
+        Row(*names, len(found), {stage: _mean([means[stage] for means in found]) for stage in found[0]})
+        for names, found in groups.items()
+    ]
+    return sorted(rows, key=lambda row: -list(row.means.values())[-1][1])
+
+
+def cells(row: Row) -> list[str]:
+    """Return the row as texts, the last stage first."""
+    numbers = [f"{value:.3f}" for overall, class_mean in [*row.means.values()][::-1] for value in (class_mean, overall)]
+    return [row.backbone, row.strategy, *numbers, str(row.seeds)]
+
+
+def headers(row: Row) -> list[str]:
+    """Return the headers of `cells(row)`."""
+    names = [f"{stage} {what}" for stage in [*row.means][::-1] for what in ("class mean", "overall")]
+    return ["backbone", "strategy", *names, "seeds"]
+
+
+def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    overall, class_mean = np.mean(np.array(pairs), axis=0).tolist()
+    return overall, class_mean
