@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import statistics
 import tempfile
 import time
 from collections.abc import Mapping
@@ -62,7 +61,7 @@ def probe(
 ) -> Choice:
     """Return the fastest layout and precision for training steps of `spec`, timed for about `seconds`.
 
-    On the CPU the variants take turns, one step each, and the median step counts; bfloat16 is tried only where the CPU
+    On the CPU the variants take turns, one step each, and the fastest step counts; bfloat16 is tried only where the CPU
     computes in it. A GPU that computes in bfloat16 gets channels_last bfloat16 without timing. The outcome is kept in
     `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Raises `BackboneError` for a spec or
     an image size that cannot be built. Leaves torch's generators as they were.
@@ -103,7 +102,7 @@ def _cpu_computes_bfloat16() -> bool:
 def _time_variants(
     spec: str, image_size: int, batch_size: int, device: torch.device, seconds: float
 ) -> dict[str, float]:
-    """Time one training step of each variant in turn until the time is up, and return medians in img/s."""
+    """Time one training step of each variant in turn until the time is up, and return the best in img/s."""
     variants = _variants(device)
     networks = [build(spec, PROBE_CLASSES, image_size=image_size, seed=0) for _ in variants]
     networks = [n.to(device).to(memory_format=v.memory_format) for n, v in zip(networks, variants, strict=True)]
@@ -117,9 +116,9 @@ def _time_variants(
                 taken.append(_step(network, variant, images_BCHW, labels_B))
             if time.perf_counter() > deadline:
                 break
-    # the first step allocates and picks kernels: it counts only where there was time for no other
+    # the fastest step counts: other work on the machine only ever slows one down, and by different amounts
     return {
-        f"{variant.layout} {variant.dtype}": round(batch_size / statistics.median(taken[1:] or taken), 1)
+        f"{variant.layout} {variant.dtype}": round(batch_size / min(taken), 1)
         for variant, taken in zip(variants, times, strict=True)
     }
 

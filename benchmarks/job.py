@@ -13,7 +13,6 @@ import torch
 from backbones.network import Network, build
 from backbones.probe import Choice
 from benchmarks import checkpoint
-from benchmarks.augment import Augmenter
 from benchmarks.batches import Batcher
 from benchmarks.data.base import Loaded
 from benchmarks.hardware import peak_memory_bytes
@@ -100,13 +99,13 @@ def _resume(shop: Workshop, job: Job) -> tuple[Training, dict]:
         spent = state[1]["spent"]
     elif job.continues and job.parent:
         state = checkpoint.load(shop.store.state(job.parent))
-    training = _begin(shop, job)
+    training = begin(shop, job)
     if state is not None:
         _restore(training, *state, resumed=path.exists())
     return training, spent
 
 
-def _begin(shop: Workshop, job: Job) -> Training:
+def begin(shop: Workshop, job: Job) -> Training:
     """Return the job's training at the start of its stage: backbone from the parent, classifier new."""
     stage, recipe = shop.stage(job.stage), shop.suite.recipe
     strategy = parse(job.strategy)
@@ -129,7 +128,7 @@ def _begin(shop: Workshop, job: Job) -> Training:
         stage.facts, None, job.start,  # type: ignore[arg-type]
     )  # fmt: skip
     prepare(training)
-    training.optimizer = make_optimizer(recipe, network, shop.device)
+    training.optimizer = make_optimizer(recipe, network)
     return training
 
 
@@ -138,6 +137,8 @@ def _batcher(shop: Workshop, network: Network, strategy: Strategy, stage: Stage)
     pipeline = strategy.augmentation(stage.facts)
     if pipeline is None:
         return Batcher(shop.loaded.images_NHWC, shop.suite.recipe, network.mean, network.std, shop.device)
+    from benchmarks.augment import Augmenter  # slow to import: only where it is used
+
     strength_C = np.asarray(pipeline.strength_C)
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
     augmenter = Augmenter(pipeline.strength_C, shop.loaded.size)
@@ -184,9 +185,10 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
 
 def _predict(shop: Workshop, training: Training) -> None:
     """Store the logits of the stage's test and validation rows."""
-    data = training.stage.data
-    shop.store.write_predictions(
-        training.job.key,
-        test=logits_of(training.network, training.batcher, data.test_rows, training.choice),
-        validation=logits_of(training.network, training.batcher, data.validation_rows, training.choice),
-    )
+    data, classes = training.stage.data, training.facts.num_classes
+    rows = {"test": data.test_rows, "validation": data.validation_rows}
+    logits = {
+        name: logits_of(training.network, training.batcher, rows_N, training.choice, classes)
+        for name, rows_N in rows.items()
+    }
+    shop.store.write_predictions(training.job.key, **logits)

@@ -123,7 +123,7 @@ def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[s
             borders = _borders(setting, backbone, seed, [s for _, s in parsed])
             for text, strategy in parsed:
                 chains = _chains(setting, backbone, seed, strategy, borders, jobs)
-                key = content_key({"jobs": [c[-1] for c in chains], "strategy": text, "schema": 1})
+                key = content_key({"jobs": [c[-1] for c in chains], "strategy": strategy.identity(), "schema": 1})
                 cells.append(Cell(backbone, text, seed, chains, key))
     return Plan(jobs, tuple(cells), left_out)
 

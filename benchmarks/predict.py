@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @torch.no_grad()
 def logits_of(
-    network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, batch_size: int = 256
+    network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int, batch_size: int = 256
 ) -> np.ndarray:
-    """Return float32 logits [N, C] of the rows; the network is put back into the mode it was in."""
+    """Return float32 logits [N, C] of the rows, C being `classes`; the network is put back into the mode it was in."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     parts = []
@@ -28,4 +28,4 @@ def logits_of(
         parts.append(logits_BC.float().cpu().numpy())
     for module, mode in modes.items():
         module.training = mode
-    return np.concatenate(parts) if parts else np.zeros((0, network.num_classes), dtype=np.float32)
+    return np.concatenate(parts) if parts else np.zeros((0, classes), dtype=np.float32)

@@ -23,7 +23,7 @@ def learning_rate(recipe: Recipe, peak: float, step: int, steps: int) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
 
-def make_optimizer(recipe: Recipe, network: torch.nn.Module, device: torch.device) -> torch.optim.Optimizer:
+def make_optimizer(recipe: Recipe, network: torch.nn.Module) -> torch.optim.Optimizer:
     """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed."""
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [

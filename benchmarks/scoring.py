@@ -55,6 +55,8 @@ def score_stage(shop: Workshop, stage: Stage, strategy: Strategy, results: Seque
 
 
 def _after_the_fact(strategy: Strategy, logits_NC: np.ndarray, stage: Stage) -> np.ndarray:
+    if not strategy.acts_in(stage.data.stage):
+        return logits_NC
     outputs = Outputs(torch.from_numpy(logits_NC), torch.zeros(len(logits_NC), 0))
     return strategy.predict(outputs, stage.facts).numpy()
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class JobResult:
-    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, and its loss by epoch."""
+    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch."""
 
     key: str
     seconds: float

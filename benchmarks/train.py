@@ -98,7 +98,7 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
     """
     with _own_random_numbers():
         while training.epoch < training.job.end:
-            epoch = _one_epoch(training, on_step)
+            epoch = one_epoch(training, on_step)
             if "validation" in training.strategy.needs:
                 training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
             training.epoch += 1
@@ -111,11 +111,13 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
 def measure(training: Training) -> tuple[float, ...]:
     """Return top-1 per class on the stage's validation rows, NaN for a class that has none."""
     rows = training.stage.data.validation_rows
-    logits_NC = logits_of(training.network, training.batcher, rows, training.choice)
-    return accuracy_C(logits_NC, training.stage.labels_N[rows], training.facts.num_classes)
+    classes = training.facts.num_classes
+    logits_NC = logits_of(training.network, training.batcher, rows, training.choice, classes)
+    return accuracy_C(logits_NC, training.stage.labels_N[rows], classes)
 
 
-def _one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
+def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
+    """Train the epoch at which `training` stands, in place; the caller moves `training.epoch` on."""
     started = time.perf_counter()
     job, recipe, stage = training.job, training.recipe, training.stage
     epochs = recipe.stage_epochs(stage.data.name)

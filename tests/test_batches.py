@@ -1,0 +1,113 @@
+"""The order of an epoch and the pixels of a batch are functions of their key, and follow the asked distribution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.batches import Batcher, affine_B23, epoch_order, split_batches
+from benchmarks.suite import Epochs, Recipe
+from benchmarks.throughput import photographs
+
+CPU = torch.device("cpu")
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+LABELS = np.repeat([0, 1, 2], [600, 300, 100])
+
+
+def recipe(**changes: object) -> Recipe:
+    return Recipe(image_size=16, epochs=Epochs(), **{"flip": False, **changes})  # type: ignore[arg-type]
+
+
+def batcher(images_NHWC: np.ndarray, **changes: object) -> Batcher:
+    return Batcher(images_NHWC, recipe(**changes), MEAN, STD, CPU)
+
+
+def test_without_sampling_every_sample_comes_once() -> None:
+    order = epoch_order(LABELS, None, 0, 1, 2)
+    assert sorted(order) == list(range(1000))
+    assert not np.array_equal(order, epoch_order(LABELS, None, 0, 1, 3))
+
+
+def test_sampling_draws_the_asked_frequencies_and_as_many_samples() -> None:
+    asked_C = np.array([0.1, 0.3, 0.6])
+    orders = [epoch_order(LABELS, asked_C, 0, 1, epoch) for epoch in range(30)]
+    assert all(len(order) == 1000 for order in orders)
+    drawn_C = np.bincount(LABELS[np.concatenate(orders)], minlength=3) / 30_000
+    np.testing.assert_allclose(drawn_C, asked_C, atol=4 * np.sqrt(0.25 / 30_000))
+    within = np.bincount(np.concatenate(orders), minlength=1000)[900:]
+    assert within.min() > 0  # every sample of the rarest class is drawn, and none dominates
+    assert within.max() < 3 * within.mean()
+
+
+def test_a_class_without_samples_cannot_be_drawn() -> None:
+    with pytest.raises(ValueError, match="without samples"):
+        epoch_order(np.array([0, 0, 2]), np.array([0.5, 0.25, 0.25]), 0)
+
+
+@given(count=st.integers(1, 5000), size=st.integers(1, 300))
+def test_batches_cover_everything_in_nearly_equal_parts(count: int, size: int) -> None:
+    parts = list(split_batches(count, size))
+    lengths = [part.stop - part.start for part in parts]
+    assert np.concatenate([np.arange(count)[part] for part in parts]).tolist() == list(range(count))
+    assert len(parts) == -(-count // size)
+    assert max(lengths) <= size and max(lengths) - min(lengths) <= 1
+
+
+def test_an_image_without_augmentation_is_itself_normalised() -> None:
+    images_NHWC = photographs(4, 16)
+    made = batcher(images_NHWC).training(np.arange(4), np.arange(4), 16, 0, 1, 0)
+    expected = (images_NHWC / 255.0 - np.array(MEAN)) / np.array(STD)
+    np.testing.assert_allclose(made.numpy().transpose(0, 2, 3, 1), expected, atol=1e-5)
+    assert torch.equal(made, batcher(images_NHWC).evaluation(np.arange(4)))
+    assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_study_recipe_scales_to_zero_one_and_no_further() -> None:
+    images_NHWC = photographs(2, 16)
+    made = batcher(images_NHWC, normalise="none").evaluation(np.arange(2))
+    np.testing.assert_allclose(made.numpy().transpose(0, 2, 3, 1), images_NHWC / 255.0, atol=1e-6)
+
+
+def test_a_sample_is_augmented_the_same_in_whatever_batch_it_stands() -> None:
+    images_NHWC = photographs(10, 16)
+    make = batcher(images_NHWC, flip=True, shift=0.2, zoom=0.2, rotate=10)
+    rows = np.arange(10)
+    whole = make.training(rows, rows, 16, 0, 1, 5)
+    parts = torch.cat([make.training(rows[p], rows[p], 16, 0, 1, 5) for p in (slice(0, 3), slice(3, 10))])
+    assert torch.equal(whole, parts)
+    assert not torch.equal(whole, make.training(rows, rows, 16, 0, 1, 6))
+
+
+def test_flips_mirror_about_half_of_the_samples_and_nothing_else() -> None:
+    image = photographs(1, 16)
+    images_NHWC = np.repeat(image, 200, axis=0)
+    made = batcher(images_NHWC, flip=True).training(np.arange(200), np.arange(200), 16, 0, 1, 0)
+    plain = batcher(images_NHWC).evaluation(np.arange(1))[0]
+    kept = [torch.allclose(m, plain, atol=1e-5) for m in made]
+    mirrored = [torch.allclose(m, plain.flip(-1), atol=1e-5) for m in made]
+    assert all(a != b for a, b in zip(kept, mirrored, strict=True))
+    assert 60 < sum(mirrored) < 140
+
+
+def test_shifts_are_whole_pixels_within_reach() -> None:
+    maps = affine_B23(recipe(shift=0.25), 16, 16, np.random.default_rng(0).random((500, 5)))
+    shifts = maps[:, :, 2]
+    np.testing.assert_array_equal(shifts, np.rint(shifts))
+    assert np.abs(shifts).max() == 4
+    np.testing.assert_array_equal(maps[:, :, :2], np.tile(np.eye(2), (500, 1, 1)))
+
+
+def test_smaller_training_sizes_show_the_whole_image() -> None:
+    images_NHWC = np.full((3, 16, 16, 3), 77, dtype=np.uint8)
+    made = batcher(images_NHWC, normalise="none").training(np.arange(3), np.arange(3), 8, 0, 1, 0)
+    assert made.shape == (3, 3, 8, 8)
+    torch.testing.assert_close(made, torch.full_like(made, 77 / 255))
+
+
+@pytest.mark.parametrize(("fraction", "size"), [(0.0, 32), (0.29, 40), (0.3, 48), (0.6, 64), (1.0, 64)])
+def test_the_image_side_grows_in_steps_of_eight(fraction: float, size: int) -> None:
+    growing = Recipe(image_size=64, epochs=Epochs(), grow_from=32, grow_until=0.6)
+    assert growing.size_at(fraction) == size
