@@ -11,35 +11,31 @@ from torch import Tensor, nn
 from backbones.errors import BackboneError
 from backbones.registry import Backbone
 
+FILE_NAME = "model.safetensors"
+
 
 def create_timm(backbone: Backbone, image_size: int, weights: Literal["none", "imagenet"] | Path) -> nn.Module:
     """Return a timm model without its classifier, for square images of `image_size` pixels.
 
     Raises `BackboneError` for an image size that the model cannot be made for, and for weights that cannot be had.
     """
-    encoder = _create(backbone, image_size)  # first without weights: a wrong size is not a failed download
+    encoder = _create(backbone, image_size)
     if weights == "imagenet":
-        try:
-            return _create(backbone, image_size, pretrained=True)
-        except Exception as error:  # no network, no such file, no weights: each library says it in its own way
-            raise BackboneError(
-                f"ImageNet weights for {backbone.name} could not be had ({_first_line(error)}); "
-                "give them with --weights FILE.safetensors"
-            ) from error
-    if isinstance(weights, Path):
+        load_file(encoder, _fetch(encoder, backbone.name), backbone.name)
+    elif isinstance(weights, Path):
         load_file(encoder, weights, backbone.name)
     return encoder
 
 
-def _create(backbone: Backbone, image_size: int, pretrained: bool = False) -> nn.Module:
+def _create(backbone: Backbone, image_size: int) -> nn.Module:
     """Make the model, for its image size where timm's pretrained configuration says that it has a fixed one."""
     import timm
 
     config = timm.get_pretrained_cfg(backbone.timm_name)
     if config is None or not config.fixed_input_size:
-        return timm.create_model(backbone.timm_name, pretrained=pretrained, num_classes=0)
+        return timm.create_model(backbone.timm_name, num_classes=0)
     try:
-        encoder = timm.create_model(backbone.timm_name, pretrained=pretrained, num_classes=0, img_size=image_size)
+        encoder = timm.create_model(backbone.timm_name, num_classes=0, img_size=image_size)
     except (TypeError, AssertionError) as error:  # takes no other size, or not this one
         raise BackboneError(
             f"{backbone.name} cannot be made for images of {image_size} px; it works at {config.input_size[-1]} px"
@@ -49,6 +45,31 @@ def _create(backbone: Backbone, image_size: int, pretrained: bool = False) -> nn
     if image_size % patch:  # timm would leave out the pixels past the last whole patch, without a word
         raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; it needs a multiple of {patch} px")
     return encoder
+
+
+def _fetch(encoder: nn.Module, name: str) -> Path:
+    """Return the hub's safetensors file for a timm model, from huggingface_hub's cache where it is there.
+
+    timm's own loading would go on to an unpickled file, and leave keys that are missing at random.
+    """
+    config: Any = encoder.pretrained_cfg
+    repository = config.get("hf_hub_id")
+    if not repository:
+        raise BackboneError(f"timm has no ImageNet weights for {name}; give some with --weights FILE.safetensors")
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        try:
+            return Path(hf_hub_download(repository, FILE_NAME, local_files_only=True))
+        except LocalEntryNotFoundError:
+            get_hf_file_metadata(hf_hub_url(repository, FILE_NAME))  # fails at once; the download tries for a minute
+            return Path(hf_hub_download(repository, FILE_NAME))
+    except Exception as error:  # no network, no such file, a full disk: each library says it in its own way
+        raise BackboneError(
+            f"ImageNet weights for {name} could not be fetched ({_first_line(error)}); "
+            "give them with --weights FILE.safetensors"
+        ) from error
 
 
 def load_file(encoder: nn.Module, path: Path, name: str) -> None:
@@ -78,7 +99,8 @@ def _as_timm_loads_it(encoder: nn.Module, state: dict[str, Tensor]) -> dict[str,
     """Let the filter that timm keeps beside the model's class resample position embeddings and drop old buffers."""
     if not type(encoder).__module__.startswith("timm."):
         return state
-    adapt = getattr(inspect.getmodule(type(encoder)), "checkpoint_filter_fn", None)
+    module = inspect.getmodule(type(encoder))
+    adapt = getattr(module, "checkpoint_filter_fn", None)
     try:
         return adapt(state, encoder) if adapt else state
     except (KeyError, RuntimeError):

@@ -128,6 +128,8 @@ refused()
 server.shutdown()
 server.server_close()
 refused()
+build("resnet10t", 4, image_size=32, seed=0, weights="imagenet")
+print("still in the cache")
 """
 
 
@@ -140,11 +142,11 @@ def test_imagenet_weights_come_from_the_hub_and_a_hub_that_is_not_there_is_said(
         capture_output=True, text=True, env=environment, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    loaded, *refusals = done.stdout.splitlines()
-    assert loaded == "loaded"
+    loaded, *refusals, cached = done.stdout.splitlines()
+    assert (loaded, cached) == ("loaded", "still in the cache")
     assert len(refusals) == 2
     for sentence in refusals:
-        assert sentence.startswith("ImageNet weights for resnet18 could not be had (")
+        assert sentence.startswith("ImageNet weights for resnet18 could not be fetched (")
         assert sentence.endswith("; give them with --weights FILE.safetensors")
 
 
