@@ -17,6 +17,7 @@ import numpy as np
 from benchmarks.records import StageResult, unpack_bits
 
 CONFIDENCE = 0.95
+_ZERO = 1e-18  # below it a variance is rounding: accuracies are shares of at most millions of rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,9 +112,9 @@ def _difference(value_S: np.ndarray, rows_variance: float, rows_freedom: int) ->
     seeds = value_S.size
     seeds_variance = float(value_S.var(ddof=1)) / seeds if seeds > 1 else 0.0
     variance = rows_variance + seeds_variance
-    if math.isnan(variance) or (variance <= 0 and value):  # all rows alike: too few of them to say how sure that is
+    if math.isnan(variance) or (variance < _ZERO and value):  # all rows alike: too few of them to say how sure that is
         return Difference(value, math.nan, math.nan)
-    if variance <= 0:
+    if variance < _ZERO:
         return Difference(value, value, value)
     freedom = variance**2 / (rows_variance**2 / rows_freedom + seeds_variance**2 / max(1, seeds - 1))
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(variance)

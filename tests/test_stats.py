@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t, ttest_1samp
 
 from benchmarks import stats
 from tests.leaderboard import make
@@ -37,6 +37,27 @@ def test_spread():
     assert mean == 0.5
     assert math.isnan(sd)
     assert all(math.isnan(value) for value in stats.spread([math.nan, 1.0]))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=30))
+def test_one_seed_one_class_is_the_paired_t_interval(rows):
+    ours_N, theirs_N = np.array(rows).T
+    overall, class_mean = stats.differences([stage(ours_N, (len(rows),))], [stage(theirs_N, (len(rows),))])
+    d_N = ours_N.astype(float) - theirs_N
+    assert dataclasses.astuple(overall) == pytest.approx(dataclasses.astuple(class_mean), nan_ok=True)
+    assert overall.value == pytest.approx(d_N.mean())
+    if d_N.std() > 0:
+        expected = ttest_1samp(d_N, 0).confidence_interval()
+        assert (overall.low, overall.high) == pytest.approx(np.clip([expected.low, expected.high], -1, 1))
+
+
+def test_class_mean_is_stratified_and_single_rows_share_a_variance():
+    ours_N = np.array([1, 1, 0, 0, 1, 1, 0, 1, 0, 1], dtype=bool)  # classes of 5, 2, 1, 1 and 1 rows
+    found = stats.differences([stage(ours_N, (5, 2, 1, 1, 1))], [stage(np.zeros(10), (5, 2, 1, 1, 1))])[1]
+    parts = [ours_N[:5].var(ddof=1) / 5, ours_N[5:7].var(ddof=1) / 2, *[ours_N[7:].var(ddof=1)] * 3]
+    half = t.ppf(0.975, 10 - 5) * math.sqrt(sum(parts)) / 5
+    assert found.value == pytest.approx((0.6 + 0.5 + 1 + 0 + 1) / 5)
+    assert (found.low, found.high) == pytest.approx((found.value - half, min(1, found.value + half)))
 
 
 def test_intervals_agree_with_a_bootstrap_over_rows():
@@ -90,6 +111,8 @@ def test_seeds_that_disagree_widen_the_interval():
 def test_too_few_rows_have_no_interval_and_equal_results_an_empty_one():
     alone = stats.differences([stage([True], (1,))], [stage([False], (1,))])
     alike = stats.differences([stage([True] * 3, (3,))], [stage([False] * 3, (3,))])
+    thirds = stats.differences([stage([hit] * 4, (4,)) for hit in (1, 0, 0)], [stage([0] * 4, (4,))] * 3)
+    assert not thirds[0].real
     for found in (*alone, *alike):
         assert found.value == 1.0
         assert math.isnan(found.low)

@@ -33,7 +33,7 @@ def stage_result(
     count = lambda mask_N: metrics.per_class(mask_N, labels_N, len(test_n))  # noqa: E731
     return StageResult(
         stage=2 if name == "tail" else 1,
-        name=name,  # type: ignore[arg-type]
+        name=name,
         classes=classes or tuple(f"{name} {c}" for c in range(len(test_n))),
         train_n=train_n,
         validation_n=(0,) * len(test_n),
@@ -82,7 +82,7 @@ def record(stages: tuple[StageResult, ...] | None = None, **changes: object) -> 
         key="abc",
         made="2025-01-02T03:04:05Z",
     )
-    return dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(plain, **changes)
 
 
 def failed(**changes: object) -> Record:
