@@ -84,11 +84,12 @@ class LiveReporter(Reporter):
         )  # fmt: skip
         self._bar = Progress(*columns, console=console, speed_estimate_period=120.0)
         self._task = self._bar.add_task("", total=sum(self._seconds.values()) or 1.0, cells="")
-        self._live = Live(console=console, get_renderable=self._frame, refresh_per_second=4, transient=True)
         self._records: list[Record] = []
         self._rows: list[Row] = []
         self._line, self._spent, self._failed, self._cells = "", 0.0, 0, 0
         self._from: tuple[float, int] | None = None  # when the job at work was first heard of, and at which step
+        # last: it draws a first frame at once
+        self._live = Live(console=console, get_renderable=self._frame, refresh_per_second=4, transient=True)
 
     def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
         """Start drawing."""
@@ -108,7 +109,7 @@ class LiveReporter(Reporter):
         images, elapsed = self._images.get(job.key, 0) * (step - self._from[1]) / steps, now - self._from[0]
         epoch = job.start + min(job.epochs, 1 + (step - 1) * job.epochs // steps)
         rate = f", {images / elapsed:.0f} img/s" if elapsed > 1 else ""
-        self._line = f"{describe(job)}: epoch {epoch} of {job.start}..{job.end}{rate}"
+        self._line = f"{describe(job)}: epoch {epoch}/{job.end}{rate}"
         self._bar.update(self._task, completed=self._spent + self._seconds.get(job.key, 0.0) * step / steps)
 
     def job_done(self, job: Job, result: JobResult) -> None:
@@ -147,8 +148,11 @@ class LiveReporter(Reporter):
 
 def _table(rows: list[Row], width: int) -> Table:
     table = Table(box=None, width=width, pad_edge=False)
-    for index, header in enumerate(headers(rows[0])):
-        table.add_column(header, no_wrap=index < 2, overflow="ellipsis", justify="left" if index < 2 else "right")
+    for index, header in enumerate(headers(rows[0], overall=False)):
+        # names give way before numbers do
+        table.add_column(
+            header, no_wrap=True, min_width=0 if index < 2 else 5, justify="left" if index < 2 else "right"
+        )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in cells(row)))  # Text: brackets in a name are no markup
+        table.add_row(*(Text(cell) for cell in cells(row, overall=False)))  # Text: brackets in a name are no markup
     return table

@@ -69,7 +69,10 @@ def _print_results(session: Session, out: Path) -> None:
         print(f"warning: {problem}", file=sys.stderr)
     rows = ranking(stored_records(session.plan, out, suite).values())
     if rows:
-        print(f"\n{tabulate([cells(row) for row in rows], headers(rows[0]), tablefmt='simple', disable_numparse=True)}")
+        names = headers(rows[0])
+        align = ["left", "left"] + ["right"] * (len(names) - 2)
+        table = [cells(row) for row in rows]
+        print(f"\n{tabulate(table, names, tablefmt='simple', disable_numparse=True, colalign=align)}")
     print(f"\nLeaderboard: {out / safe_name(suite) / 'leaderboard.md'}")
 
 

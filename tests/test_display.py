@@ -1,0 +1,127 @@
+"""The live display on a terminal of a given size, drawn into memory; and the choice between it and plain lines."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+import time
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from benchmarks.display import LiveReporter, is_terminal, make_reporter
+from benchmarks.outlook import Outlook
+from benchmarks.plan import Cell, Job, Plan
+from benchmarks.report import PlainReporter, Reporter, Reporters
+from benchmarks.store import JobResult
+from tests.leaderboard.make import record, stage_result
+
+SHOW_CURSOR = "\x1b[?25h"
+JOBS = {
+    key: Job(key, "resnet10t", strategy, 1, 0, 0, 4, "all", False, None, False)
+    for key, strategy in (("a", "none"), ("b", "oversample[odd]"))
+}
+CELLS = tuple(Cell(j.backbone, j.strategy, 0, ((j.key,),), f"cell {j.key}") for j in JOBS.values())
+OUTLOOK = Outlook({}, frozenset(), tuple(JOBS.values()), {"a": 400, "b": 400}, {"a": 10.0, "b": 30.0}, {})
+
+
+def _record(cell: Cell, accuracy: float):
+    stages = (stage_result("head", accuracy=0.9), stage_result("tail", accuracy=accuracy))
+    return dataclasses.replace(record(stages), backbone=cell.backbone, strategy=cell.strategy)
+
+
+def _terminal(width: int = 80, height: int = 24) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, height=height, highlight=False, no_color=True)
+
+
+def _frame(reporter: LiveReporter, console: Console) -> str:
+    with console.capture() as capture:
+        console.print(reporter._frame())
+    return Text.from_ansi(capture.get()).plain
+
+
+def test_a_run_is_shown_with_its_share_its_job_and_its_ranking():
+    console = _terminal()
+    live = LiveReporter(OUTLOOK, console)
+    live.begin(Plan(JOBS, CELLS), {})
+    try:
+        live.job_started(JOBS["a"], CELLS[0])
+        live.progress(JOBS["a"], 1, 8)
+        time.sleep(1.1)
+        live.progress(JOBS["a"], 4, 8)
+        shown = _frame(live, console)
+        assert "12 %" in shown  # 5 of 40 expected seconds
+        assert re.search(r"stage 1 resnet10t none seed 0: epoch 2/4, 1[0-4]\d img/s", shown)
+        live.job_done(JOBS["a"], JobResult("a", 1.0, 400, 4, (1.0,), 0))
+        live.cell_done(CELLS[0], _record(CELLS[0], 0.3))
+        live.job_started(JOBS["b"], CELLS[1])
+        live.job_done(JOBS["b"], JobResult("b", 1.0, 400, 4, (1.0,), 0))
+        live.cell_done(CELLS[1], _record(CELLS[1], 0.9))
+        shown = _frame(live, console)
+        assert "100 %" in shown
+        assert "2 of 2 cells" in shown
+        assert shown.index("oversample[odd]") < shown.index("none ")
+    finally:
+        live.end()
+    text = console.file.getvalue()
+    assert "resnet10t | none | seed 0: head" in text
+    assert text.rindex(SHOW_CURSOR) > text.rindex("%")
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 12), (200, 50), (20, 4)])
+def test_it_keeps_within_the_window(width: int, height: int):
+    console = _terminal(width, height)
+    live = LiveReporter(OUTLOOK, console)
+    live._cells = 2
+    live.job_started(JOBS["b"], CELLS[1])
+    live.progress(JOBS["b"], 1, 8)
+    for _ in range(30):
+        live._records.append(_record(CELLS[1], 0.5))
+    live._count()
+    shown = _frame(live, console)
+    assert all(len(line) <= min(width, 79) for line in shown.splitlines())
+    assert width < 40 or re.search(r" 0\.\d{3}  ", shown)
+
+
+def test_failures_are_counted_and_told():
+    console = _terminal()
+    live = LiveReporter(OUTLOOK, console)
+    live.begin(Plan(JOBS, CELLS), {})
+    failed = dataclasses.replace(_record(CELLS[0], 0.5), status="failed", error="[red]no[/red] memory", stages=())
+    live.cell_done(CELLS[0], failed)
+    assert "1 failed" in _frame(live, console)
+    live.end()
+    assert "failed: [red]no[/red] memory" in console.file.getvalue()
+
+
+def test_pipes_and_dumb_terminals_get_lines(monkeypatch: pytest.MonkeyPatch):
+    assert isinstance(make_reporter(OUTLOOK), PlainReporter)
+    assert is_terminal(_terminal())
+    monkeypatch.setenv("TERM", "dumb")
+    assert not is_terminal(_terminal())
+
+
+def test_reporters_tell_each_of_everything():
+    heard: list[tuple[str, str]] = []
+
+    class Ear(Reporter):
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def __getattribute__(self, name: str):
+            if not name.startswith("_"):
+                heard.append((object.__getattribute__(self, "_name"), name))
+            return object.__getattribute__(self, name)
+
+    both = Reporters([Ear("first"), Ear("second")])
+    job, cell = JOBS["a"], CELLS[0]
+    both.begin(Plan(JOBS, CELLS), {})
+    both.job_started(job, cell)
+    both.progress(job, 1, 2)
+    both.job_done(job, JobResult("a", 1.0, 1, 1, (), 0))
+    both.cell_done(cell, _record(cell, 0.5))
+    both.end()
+    told = ["begin", "job_started", "progress", "job_done", "cell_done", "end"]
+    assert heard == [(name, event) for event in told for name in ("first", "second")]
