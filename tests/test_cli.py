@@ -115,10 +115,12 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path):
     assert done.stderr.startswith("error: There is no strategy 'oversampel' (did you mean 'oversample'")
 
 
-def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path):
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path, unbuffered: str):
     with subprocess.Popen(
-        command("list", "backbones"), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+        command("list", "backbones"), cwd=tmp_path, env=environment() | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()

@@ -35,7 +35,7 @@ def _times(out: Path) -> dict[str, int]:
 def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    suite = write_suite(tmp_path, epochs=30)
+    suite = write_suite(tmp_path, epochs=12)
     arguments = ["run", "--all", "--suite", suite.name, "--out", "my runs"]
     code, _, errors = interrupted(tmp_path, signal.SIGINT, "stage 1 test_resnet none", *arguments)
     assert code == 130
