@@ -12,11 +12,11 @@ from benchmarks.data.load import cache_folder, fetched_folder
 from benchmarks.errors import UserError
 
 
-def test_without_data_it_is_the_catalogue():
+def test_without_data_it_is_the_catalogue() -> None:
     assert automatic(None)[0] == "catalog"
 
 
-def test_a_tree_is_the_users_own(tmp_path: Path):
+def test_a_tree_is_the_users_own(tmp_path: Path) -> None:
     for name in ("train/a/1.png", "train/b/2.png", "test/a/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"\x89PNG")
@@ -25,7 +25,7 @@ def test_a_tree_is_the_users_own(tmp_path: Path):
     assert str(tmp_path) in why
 
 
-def test_fashion_data_given_or_fetched_is_fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_fashion_data_given_or_fetched_is_fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "styles.csv").write_text("id,articleType,year,productDisplayName\n1,Shirts,2012,A shirt\n")
     assert automatic(tmp_path, "cpu") == (
@@ -36,7 +36,7 @@ def test_fashion_data_given_or_fetched_is_fashion(tmp_path: Path, monkeypatch: p
     assert automatic(None, "cpu")[0] == "fashion-small"
 
 
-def test_another_border_or_protocol_changes_the_name():
+def test_another_border_or_protocol_changes_the_name() -> None:
     catalog = suites.load("catalog")
     assert adapt(catalog, None, None) is catalog
     assert adapt(catalog, "two-stage", catalog.head_classes) is catalog
@@ -48,6 +48,6 @@ def test_another_border_or_protocol_changes_the_name():
         adapt(catalog, "joint", 10)
 
 
-def test_backbones_expand_globs_lists_and_classifiers():
+def test_backbones_expand_globs_lists_and_classifiers() -> None:
     assert expand_backbones(["resnet50,resnet18:mlp1", "resnet50"]) == ["resnet50", "resnet18:mlp1"]
     assert expand_backbones(["mobile*:mlp1"]) == ["mobilenetv3:mlp1", "mobilenetv3_small:mlp1"]

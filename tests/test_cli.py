@@ -29,7 +29,9 @@ HEAVY = ("torch", "timm", "sklearn", "pandas", "albumentations", "cv2")
     ],
     ids=" ".join,
 )
-def test_what_trains_nothing_imports_nothing_heavy(tmp_path: Path, arguments: list[str], banned: tuple[str, ...]):
+def test_what_trains_nothing_imports_nothing_heavy(
+    tmp_path: Path, arguments: list[str], banned: tuple[str, ...]
+) -> None:
     code = (
         "import sys; from benchmarks.cli import main; main(sys.argv[2:]);"
         "loaded = set(sys.argv[1].split()) & set(sys.modules); sys.exit(f'imported {loaded}' if loaded else 0)"
@@ -42,7 +44,7 @@ def test_what_trains_nothing_imports_nothing_heavy(tmp_path: Path, arguments: li
     assert done.stdout or "error: " in done.stderr
 
 
-def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str]):
+def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
     for kind, expected in {
         "backbones": ["resnet50 ", ":mlp2", "any timm name"],
         "strategies": ["none ", "loss-weights(scheme=max-ratio)"],
@@ -97,7 +99,7 @@ def _zip_that_climbs(folder: Path) -> Path:
 )
 def test_a_mistake_gets_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str, expected: str
-):
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("no data")
     given = {"ZIP": lambda: _zip_that_climbs(tmp_path), "SUITE": lambda: write_suite(tmp_path)}
@@ -109,14 +111,14 @@ def test_a_mistake_gets_one_sentence(
     assert expected.lower() in said.err.lower()
 
 
-def test_a_mistake_in_a_process_of_its_own(tmp_path: Path):
+def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = bench(tmp_path, "run", "--strategy", "oversampel")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: There is no strategy 'oversampel' (did you mean 'oversample'")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
-def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path, unbuffered: str):
+def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path, unbuffered: str) -> None:
     with subprocess.Popen(
         command("list", "backbones"), cwd=tmp_path, env=environment() | {"PYTHONUNBUFFERED": unbuffered},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -127,7 +129,7 @@ def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path, unbuffere
         assert process.stderr.read() == b""
 
 
-def test_a_broken_plugin_that_is_installed_is_named_and_the_rest_is_listed(tmp_path: Path):
+def test_a_broken_plugin_that_is_installed_is_named_and_the_rest_is_listed(tmp_path: Path) -> None:
     installed = tmp_path / "broken-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
@@ -140,7 +142,7 @@ def test_a_broken_plugin_that_is_installed_is_named_and_the_rest_is_listed(tmp_p
     assert "oversample" in done.stdout
 
 
-def test_data_is_described_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_data_is_described_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["data", "info", "digits", "--per-class"]) == 0
     info = capsys.readouterr().out
     assert "10 classes" in info

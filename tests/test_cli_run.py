@@ -22,7 +22,7 @@ from strategies.registry import register
 @dataclasses.dataclass(frozen=True)
 class Broken(Strategy):
     name = "broken"
-    def loss(self, outputs, batch, weights_C):
+    def loss(self, outputs, batch, weights_C) -> None:
         raise RuntimeError("nobody can train this")
 """
 
@@ -34,7 +34,7 @@ def _times(out: Path) -> dict[str, int]:
 
 def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     suite = write_suite(tmp_path, epochs=12)
     arguments = ["run", "--all", "--suite", suite.name, "--out", "my runs"]
     code, _, errors = interrupted(tmp_path, signal.SIGINT, "stage 1 test_resnet none", *arguments)
@@ -60,7 +60,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     assert "stage 1" not in again
 
 
-def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path: Path):
+def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(PLUGIN)
     done = bench(
         tmp_path, "run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "broken,none",
@@ -79,7 +79,7 @@ def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path: Path):
     assert [path.parent.name for path in tmp_path.glob("logs/tiny/test_resnet/*/events*")] == ["none-seed0"]
 
 
-def test_sigterm_while_starting_says_how_to_go_on(tmp_path: Path):
+def test_sigterm_while_starting_says_how_to_go_on(tmp_path: Path) -> None:
     arguments = ["run", "--all", "--suite", str(write_suite(tmp_path))]
     code, _, errors = interrupted(tmp_path, signal.SIGTERM, "Suite tiny", *arguments)
     assert code == 130
@@ -89,7 +89,7 @@ def test_sigterm_while_starting_says_how_to_go_on(tmp_path: Path):
 
 def test_plan_and_dry_run_count_what_is_to_do_and_train_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.chdir(tmp_path)
     options = ["--suite", str(write_suite(tmp_path)), "--device", "cpu", "--seeds", "2"]
     assert main(["plan", *options]) == 0

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import re
 import time
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 from benchmarks.display import LiveReporter, is_terminal, make_reporter
 from benchmarks.outlook import Outlook
 from benchmarks.plan import Cell, Job, Plan
+from benchmarks.records import Record
 from benchmarks.report import PlainReporter, Reporter, Reporters
 from benchmarks.store import JobResult
 from tests.leaderboard.make import record, stage_result
@@ -27,7 +29,7 @@ CELLS = tuple(Cell(j.backbone, j.strategy, 0, ((j.key,),), f"cell {j.key}") for 
 OUTLOOK = Outlook({}, frozenset(), tuple(JOBS.values()), {"a": 400, "b": 400}, {"a": 10.0, "b": 30.0}, {})
 
 
-def _record(cell: Cell, accuracy: float):
+def _record(cell: Cell, accuracy: float) -> Record:
     stages = (stage_result("head", accuracy=0.9), stage_result("tail", accuracy=accuracy))
     return dataclasses.replace(record(stages), backbone=cell.backbone, strategy=cell.strategy)
 
@@ -36,13 +38,18 @@ def _terminal(width: int = 80, height: int = 24) -> Console:
     return Console(file=io.StringIO(), force_terminal=True, width=width, height=height, highlight=False, no_color=True)
 
 
+def _drawn(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
 def _frame(reporter: LiveReporter, console: Console) -> str:
     with console.capture() as capture:
         console.print(reporter._frame())
     return Text.from_ansi(capture.get()).plain
 
 
-def test_a_run_is_shown_with_its_share_its_job_and_its_ranking():
+def test_a_run_is_shown_with_its_share_its_job_and_its_ranking() -> None:
     console = _terminal()
     live = LiveReporter(OUTLOOK, console)
     live.begin(Plan(JOBS, CELLS), {})
@@ -65,13 +72,13 @@ def test_a_run_is_shown_with_its_share_its_job_and_its_ranking():
         assert shown.index("oversample[odd]") < shown.index("none ")
     finally:
         live.end()
-    text = console.file.getvalue()
+    text = _drawn(console)
     assert "resnet10t | none | seed 0: head" in text
     assert text.rindex(SHOW_CURSOR) > text.rindex("%")
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 12), (200, 50), (20, 4)])
-def test_it_keeps_within_the_window(width: int, height: int):
+def test_it_keeps_within_the_window(width: int, height: int) -> None:
     console = _terminal(width, height)
     live = LiveReporter(OUTLOOK, console)
     live._cells = 2
@@ -85,7 +92,7 @@ def test_it_keeps_within_the_window(width: int, height: int):
     assert width < 40 or re.search(r" 0\.\d{3}  ", shown)
 
 
-def test_failures_are_counted_and_told():
+def test_failures_are_counted_and_told() -> None:
     console = _terminal()
     live = LiveReporter(OUTLOOK, console)
     live.begin(Plan(JOBS, CELLS), {})
@@ -93,24 +100,24 @@ def test_failures_are_counted_and_told():
     live.cell_done(CELLS[0], failed)
     assert "1 failed" in _frame(live, console)
     live.end()
-    assert "failed: [red]no[/red] memory" in console.file.getvalue()
+    assert "failed: [red]no[/red] memory" in _drawn(console)
 
 
-def test_pipes_and_dumb_terminals_get_lines(monkeypatch: pytest.MonkeyPatch):
+def test_pipes_and_dumb_terminals_get_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(make_reporter(OUTLOOK), PlainReporter)
     assert is_terminal(_terminal())
     monkeypatch.setenv("TERM", "dumb")
     assert not is_terminal(_terminal())
 
 
-def test_reporters_tell_each_of_everything():
+def test_reporters_tell_each_of_everything() -> None:
     heard: list[tuple[str, str]] = []
 
     class Ear(Reporter):
         def __init__(self, name: str) -> None:
             self._name = name
 
-        def __getattribute__(self, name: str):
+        def __getattribute__(self, name: str) -> Any:
             if not name.startswith("_"):
                 heard.append((object.__getattribute__(self, "_name"), name))
             return object.__getattribute__(self, name)

@@ -16,7 +16,7 @@ from benchmarks.tensorboard import TensorBoardReporter
 from tests.leaderboard.make import record
 
 
-def test_a_cell_leaves_the_loss_of_every_epoch_and_what_it_reached(tmp_path: Path):
+def test_a_cell_leaves_the_loss_of_every_epoch_and_what_it_reached(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     store = Store(tmp_path)
     for key, losses in {"a": (3.0, 2.0), "b": (1.5,), "c": (4.0, 0.5)}.items():
@@ -35,7 +35,7 @@ def test_a_cell_leaves_the_loss_of_every_epoch_and_what_it_reached(tmp_path: Pat
     assert [(e.step, e.value) for e in scalars("tail/class mean")] == [(2, pytest.approx(class_mean))]
 
 
-def test_without_tensorboard_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_tensorboard_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UserError, match=r"pip install -e \.\[tensorboard\]"):
         TensorBoardReporter(tmp_path, Store(tmp_path))
