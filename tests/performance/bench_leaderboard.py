@@ -27,7 +27,7 @@ def thousand(tmp_path_factory):
     return out
 
 
-def test_thousand_records(benchmark, thousand: Path) -> None:
+def bench_thousand_records(benchmark, thousand: Path) -> None:
     """One fresh process: imports, reading, tables, writing."""
     code = (
         "import sys; from pathlib import Path; from benchmarks.leaderboard import files; files.write(Path(sys.argv[1]))"
