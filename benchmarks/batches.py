@@ -99,7 +99,7 @@ class Batcher:
         self._shift_C = (-mean_C / std_C).to(device)
         # On the accelerator the data stays there: no copy per batch.
         self._resident = (
-            torch.from_numpy(np.ascontiguousarray(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
+            torch.from_numpy(np.array(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
         )
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:

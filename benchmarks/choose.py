@@ -24,13 +24,16 @@ def choose_suite(
 ) -> tuple[Suite, str]:
     """Return the suite meant, and why it is that one ("" where it was named).
 
-    "auto" looks at `data`, else at what was fetched. A protocol or border other than the suite's changes its name too
+    "auto" looks at `data`, else at what was fetched. A folder of the user's own lends the suite its name. A protocol or border other than the suite's changes its name too
     (`catalog-joint`, `catalog-head10`), so that results do not mix. Raises UserError for what does not exist or fit.
     """
     why = ""
     if name == "auto":
         name, why = automatic(data, device)
-    return adapt(suites.load(name), protocol, head_classes), why
+    suite = adapt(suites.load(name), protocol, head_classes)
+    if suite.dataset == "folder" and data is not None:  # each user's data set has its own results
+        suite = suite.model_copy(update={"name": f"{suite.name}-{data.resolve().stem}"})
+    return suite, why
 
 
 def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
