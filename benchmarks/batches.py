@@ -98,9 +98,7 @@ class Batcher:
         self._scale_C = (1 / (255 * std_C)).to(device)
         self._shift_C = (-mean_C / std_C).to(device)
         # On the accelerator the data stays there: no copy per batch.
-        self._resident = (
-            torch.from_numpy(np.array(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
-        )
+        self._resident = torch.from_numpy(np.array(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""
@@ -116,8 +114,8 @@ class Batcher:
             images_BHWC = self._resident[torch.from_numpy(rows_B).to(self.device)]
             self._augment_resident(images_BHWC, rows_B, positions_B, key)
             return _warp_resident(self._to_float(images_BHWC), maps_B23, size)
-        images_BHWC = self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key)
-        return self._to_float(torch.from_numpy(_warp(images_BHWC, maps_B23, size)).to(self.device))
+        made_BHWC = _warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
+        return self._to_float(torch.from_numpy(made_BHWC).to(self.device))
 
     def _to_float(self, images_BHWC: torch.Tensor) -> torch.Tensor:
         images_BCHW = images_BHWC.permute(0, 3, 1, 2).float()

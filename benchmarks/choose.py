@@ -24,8 +24,8 @@ def choose_suite(
 ) -> tuple[Suite, str]:
     """Return the suite meant, and why it is that one ("" where it was named).
 
-    "auto" looks at `data`, else at what was fetched. A folder of the user's own lends the suite its name. A protocol or border other than the suite's changes its name too
-    (`catalog-joint`, `catalog-head10`), so that results do not mix. Raises UserError for what does not exist or fit.
+    "auto" looks at `data`, else at what was fetched. A folder of the user's own, and a protocol or border other than
+    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix. Raises UserError for what does not exist or fit.
     """
     why = ""
     if name == "auto":

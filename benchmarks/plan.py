@@ -75,7 +75,7 @@ class Cell:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Jobs by key, parents before children, and the cells that they serve. `left_out` says in a line each what is not."""
+    """Jobs by key, parents before children, and the cells they serve; `left_out` has a line for each that is not."""
 
     jobs: Mapping[str, Job]
     cells: tuple[Cell, ...]

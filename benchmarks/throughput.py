@@ -193,7 +193,7 @@ def _plain(
     return run
 
 
-class _Files:
+class _Files(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
     """JPEG files in a folder, read by PIL one at a time."""
 
     def __init__(self, jpegs: Sequence[bytes], folder: Path, transform: Callable[[object], torch.Tensor]) -> None:

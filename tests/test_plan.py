@@ -42,7 +42,7 @@ def deferred(monkeypatch: pytest.MonkeyPatch) -> None:
     class AfterTheFact(Strategy):
         name: ClassVar[str] = "t-posthoc"
 
-        def predict(self, outputs, facts):  # noqa: ANN001, ANN202
+        def predict(self, outputs, facts):
             return outputs.logits_BC
 
     @registry.register
@@ -64,7 +64,7 @@ def deferred(monkeypatch: pytest.MonkeyPatch) -> None:
         def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
             return (Phase(0, epochs, active=False), Phase(epochs, epochs))
 
-        def after_training(self, network, facts):  # noqa: ANN001, ANN202
+        def after_training(self, network, facts):
             pass
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.data.base import Loaded
 from benchmarks.errors import UserError
 
+StageName = Literal["head", "tail", "all"]
 FEW = 10  # classes with fewer training rows keep all of them
 
 
@@ -19,7 +20,7 @@ class StageData:
     """One stage's classes (indices into `Loaded.class_names`, most training rows first) and rows (int64, ascending)."""
 
     stage: int
-    name: str  # "head", "tail" or "all"
+    name: StageName
     classes: tuple[int, ...]
     train_rows: np.ndarray
     validation_rows: np.ndarray
@@ -44,6 +45,7 @@ def stages(
     if not 0 <= validation < 1:
         raise UserError(f"The validation part must be at least 0 and below 1, not {validation}.")
     trained = int((np.bincount(loaded.labels_N[loaded.train_N], minlength=len(loaded.class_names)) > 0).sum())
+    borders: list[tuple[StageName, int, int]]
     if protocol == "joint":
         borders = [("all", 0, trained)]
     else:
@@ -54,7 +56,9 @@ def stages(
             )
         borders = [("head", 0, head_classes), ("tail", head_classes, trained)]
     held_N = _validation(loaded, validation, seed)
-    return tuple(_stage(loaded, held_N, i, name, range(*ends)) for i, (name, *ends) in enumerate(borders, start=1))
+    return tuple(
+        _stage(loaded, held_N, i, name, range(first, last)) for i, (name, first, last) in enumerate(borders, start=1)
+    )
 
 
 def unseen(loaded: Loaded) -> tuple[int, int]:
@@ -63,7 +67,7 @@ def unseen(loaded: Loaded) -> tuple[int, int]:
     return int((counts_C == 0).sum()), int((counts_C[loaded.labels_N] == 0).sum())
 
 
-def _stage(loaded: Loaded, held_N: np.ndarray, stage: int, name: str, classes: range) -> StageData:
+def _stage(loaded: Loaded, held_N: np.ndarray, stage: int, name: StageName, classes: range) -> StageData:
     """Collect one stage's rows."""
     if len(classes) < 2:
         raise UserError(

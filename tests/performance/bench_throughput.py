@@ -1,4 +1,4 @@
-"""The training loop over the bare step and over a plain script, in one run; `python -m benchmarks throughput` at length.
+"""The training loop over the bare step and over a plain script; at length: `python -m benchmarks throughput`.
 
 Reference: ratios of at least 0.95 (resnet50) and 0.90 (resnet10t, mobilenetv3_small) over the bare step, and of 1.7
 (resnet50) and 2 (resnet10t) over the plain script, at 64 px on two CPU cores that compute in bfloat16.
