@@ -25,7 +25,8 @@ def choose_suite(
     """Return the suite meant, and why it is that one ("" where it was named).
 
     "auto" looks at `data`, else at what was fetched. A folder of the user's own, and a protocol or border other than
-    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix. Raises UserError for what does not exist or fit.
+    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix.
+    Raises UserError for what does not exist or fit.
     """
     why = ""
     if name == "auto":

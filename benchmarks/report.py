@@ -12,6 +12,9 @@ from benchmarks.records import Record
 from benchmarks.store import JobResult
 
 
+QUIET_SECONDS = 60.0
+
+
 class Reporter:
     """Told of everything that happens in a run; by default says nothing."""
 
@@ -73,30 +76,41 @@ class Reporters(Reporter):
 
 
 class PlainReporter(Reporter):
-    """One line per job and cell, for logs and pipes."""
+    """One line per job and cell, and one a minute, for logs and pipes."""
 
     def __init__(self) -> None:
         """Start counting cells."""
         self._cells = self._at = 0
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
+
+    def _line(self, line: str) -> None:
+        self._said = time.monotonic()
+        say(line)
 
     def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
         """Say what is to do."""
         self._cells = len(plan.cells)
         self._at = len(stored)
-        say(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.")
+        self._line(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.")
 
     def job_done(self, job: Job, result: JobResult) -> None:
         """Say what was trained and how fast."""
-        rate = result.images / result.seconds if result.seconds else 0.0
-        trained = f"{result.epochs} epochs, {result.seconds:.1f} s, {rate:.0f} img/s, loss {result.losses[-1]:.3f}"
-        say(f"  {describe(job)}: {trained}" if result.losses else f"  {describe(job)}: no training")
+        trained = "no training of its own"
+        if result.losses and result.seconds:
+            rate = result.images / result.seconds
+            trained = f"{result.epochs} epochs, {result.seconds:.1f} s, {rate:.0f} img/s, loss {result.losses[-1]:.3f}"
+        self._line(f"  {describe(job)}: {trained}")
+
+    def progress(self, job: Job, step: int, steps: int) -> None:
+        """Say once a minute that it goes on."""
+        if time.monotonic() - self._said > QUIET_SECONDS:
+            self._line(f"  {describe(job)}: step {step} of {steps}")
 
     def cell_done(self, cell: Cell, record: Record) -> None:
         """Say what the cell reached, and how far the run is."""
         self._at += 1
         spent = time.monotonic() - self._started
-        say(f"[{self._at}/{self._cells}, {spent:.0f} s] {cell.name}: {outcome(record)}")
+        self._line(f"[{self._at}/{self._cells}, {spent:.0f} s] {cell.name}: {outcome(record)}")
 
 
 def say(line: str) -> None:

@@ -50,7 +50,7 @@ def score_stage(shop: Workshop, stage: Stage, strategy: Strategy, results: Seque
         jobs=tuple(result.key for result in results),
         epochs=sum(result.epochs for result in results),
         seconds=seconds,
-        img_per_s=sum(result.images for result in results) / seconds,
+        img_per_s=sum(result.images for result in results) / seconds if seconds else 0.0,
     )
 
 

@@ -66,9 +66,10 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = request.suite
     backbones = expand_backbones(request.backbones or suite.backbones)
     strategies = expand(request.strategies or suite.strategies)
+    # Before the data: decoding takes minutes at 224 px, and would be in vain.
+    weights = check_weights(suite, request.weights, backbones)
     loaded = load_data(suite, request.data, advance)
     stages = make_stages(loaded, suite)
-    weights = check_weights(suite, request.weights, backbones)
     choices = {}
     for index, name in enumerate(backbones):
         choices[name] = choose(name, suite, device)

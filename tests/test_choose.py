@@ -21,7 +21,7 @@ def test_a_tree_is_the_users_own(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"\x89PNG")
     suite, why = choose_suite("auto", tmp_path)
-    assert suite.name == "folder"
+    assert suite.name == f"folder-{tmp_path.name}"
     assert str(tmp_path) in why
 
 
