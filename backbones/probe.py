@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backbones.errors import BackboneError
 from backbones.network import Network, build, seeded
 from backbones.registry import parse
 
@@ -56,23 +57,26 @@ def probe(
     image_size: int,
     batch_size: int,
     device: torch.device | str,
+    smallest_size: int | None = None,
     seconds: float = 3.0,
     cache_file: Path | None = None,
 ) -> Choice:
     """Return the fastest layout and precision for training steps of `spec`, timed for about `seconds`.
 
     On the CPU the variants take turns, one step each, and the fastest step counts; bfloat16 is tried only where the CPU
-    computes in it. A GPU that computes in bfloat16 gets channels_last bfloat16 without timing. The outcome is kept in
+    computes in it, and where its gradients can be trusted down to `smallest_size` pixels (default: `image_size`), from
+    which a recipe may let its images grow. A GPU that computes in bfloat16 gets channels_last bfloat16 without timing. The outcome is kept in
     `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Raises `BackboneError` for a spec or
     an image size that cannot be built. Leaves torch's generators as they were.
     """
     device = torch.device(device)
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return Choice("channels_last", "bfloat16")
-    key = _key(str(parse(spec)), image_size, batch_size, device)
+    smallest_size = smallest_size or image_size
+    key = _key(str(parse(spec)), image_size, smallest_size, batch_size, device)
     known = _read(cache_file)
     if key not in known:
-        timed = _time_variants(spec, image_size, batch_size, device, seconds)
+        timed = _time_variants(spec, image_size, smallest_size, batch_size, device, seconds)
         known = {key: timed, **_read(cache_file)}  # read again: another process may have been first
         if cache_file is not None:
             _write(cache_file, known)
@@ -99,11 +103,39 @@ def _cpu_computes_bfloat16() -> bool:
     return any(bool(flags.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
+def bfloat16_is_sound(network: Network, spec: str, image_size: int) -> bool:
+    """Whether torch's bfloat16 gradients on the CPU can be trusted for images of `image_size` pixels.
+
+    With torch 2.15 the weight gradient of a strided convolution wider than one pixel reads memory that nobody wrote
+    where its input is a single pixel. Raises `BackboneError` where the encoder cannot take such images.
+    """
+    struck = []
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        wide = isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1 and max(module.stride) > 1
+        if wide and inputs[0].shape[-2:] == (1, 1):
+            struck.append(module)
+
+    hooks = [module.register_forward_hook(look) for module in network.modules()]
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, 3, image_size, image_size))
+    except (RuntimeError, AssertionError, ValueError) as error:
+        raise BackboneError(f"{spec} cannot take images of {image_size} px, from which the recipe grows") from error
+    finally:
+        network.train()
+        for hook in hooks:
+            hook.remove()
+    return not struck
+
+
 def _time_variants(
-    spec: str, image_size: int, batch_size: int, device: torch.device, seconds: float
+    spec: str, image_size: int, smallest_size: int, batch_size: int, device: torch.device, seconds: float
 ) -> dict[str, float]:
     """Time one training step of each variant in turn until the time is up, and return the best in img/s."""
     variants = _variants(device)
+    if not bfloat16_is_sound(build(spec, PROBE_CLASSES, image_size=image_size, seed=0), spec, smallest_size):
+        variants = [variant for variant in variants if variant.dtype != "bfloat16"]
     networks = [build(spec, PROBE_CLASSES, image_size=image_size, seed=0) for _ in variants]
     networks = [n.to(device).to(memory_format=v.memory_format) for n, v in zip(networks, variants, strict=True)]
     with seeded("probe"):
@@ -151,13 +183,14 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _key(spec: str, image_size: int, batch_size: int, device: torch.device) -> str:
+def _key(spec: str, image_size: int, smallest_size: int, batch_size: int, device: torch.device) -> str:
     """Return what an outcome depends on, as text."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
         name = f"{torch.cpu.get_capabilities().get('cpu_name', 'cpu')} x{torch.get_num_threads()}"
-    return f"{spec} {image_size}px batch {batch_size} on {name}, torch {torch.__version__}"
+    sizes = f"{image_size}px" if smallest_size == image_size else f"{smallest_size}-{image_size}px"
+    return f"{spec} {sizes} batch {batch_size} on {name}, torch {torch.__version__}"
 
 
 def _read(cache_file: Path | None) -> dict[str, dict[str, float]]:

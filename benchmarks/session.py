@@ -120,6 +120,7 @@ def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
         image_size=suite.recipe.image_size,
         batch_size=suite.recipe.batch_size,
         device=device,
+        smallest_size=suite.recipe.size_at(0.0),
         cache_file=cache_folder() / "probe.json",
     )
 

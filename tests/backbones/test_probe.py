@@ -77,3 +77,18 @@ def test_a_size_that_cannot_be_built_is_refused():
 def test_autocast_computes_in_the_chosen_precision(dtype, expected):
     with autocast(Choice("channels_last", dtype), "cpu"):
         assert torch.nn.Linear(2, 2)(torch.ones(1, 2)).dtype == expected
+
+
+def test_bfloat16_is_not_timed_where_a_strided_convolution_meets_a_single_pixel(monkeypatch):
+    monkeypatch.setattr("backbones.probe._cpu_computes_bfloat16", lambda: True)
+    layers = [nn.Conv2d(3, 8, 3, stride=4, padding=1), nn.Conv2d(8, 8, 3, stride=2, padding=1)]
+    register_backbone("strided", builder=lambda image_size: nn.Sequential(*layers), description="two convolutions")
+    assert "channels_last bfloat16" in _probe(None, spec="strided", image_size=8).img_per_s
+    assert "channels_last bfloat16" not in _probe(None, spec="strided", image_size=4).img_per_s
+    assert "channels_last bfloat16" not in _probe(None, spec="strided", image_size=8, smallest_size=4).img_per_s
+
+
+def test_a_size_to_grow_from_that_the_encoder_cannot_take_is_said():
+    register_backbone("wide", builder=lambda image_size: nn.Conv2d(3, 8, 9), description="a wide convolution")
+    with pytest.raises(BackboneError, match="wide cannot take images of 8 px, from which the recipe grows"):
+        _probe(None, spec="wide", smallest_size=8)
