@@ -65,9 +65,9 @@ def probe(
 
     On the CPU the variants take turns, one step each, and the fastest step counts; bfloat16 is tried only where the CPU
     computes in it, and where its gradients can be trusted down to `smallest_size` pixels (default: `image_size`), from
-    which a recipe may let its images grow. A GPU that computes in bfloat16 gets channels_last bfloat16 without timing. The outcome is kept in
-    `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Raises `BackboneError` for a spec or
-    an image size that cannot be built. Leaves torch's generators as they were.
+    which a recipe may let its images grow. A GPU that computes in bfloat16 gets channels_last bfloat16 without timing.
+    The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Raises
+    `BackboneError` for a spec or an image size that cannot be built. Leaves torch's generators as they were.
     """
     device = torch.device(device)
     if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
