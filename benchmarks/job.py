@@ -159,6 +159,7 @@ def _save(path: Path, training: Training, spent: dict) -> None:
     numbers = {
         "job": training.job.key,
         "epoch": training.epoch,
+        "trains": training.job.trains,
         "spent": so_far,
         # JSON has no NaN: None stands for a class without validation rows.
         "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
@@ -173,8 +174,7 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
     fresh = job.new_classifier and not resumed
     kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
     network.load_state_dict({**network.state_dict(), **kept})
-    optimizer_fits = job.trains == "all" and not fresh or resumed
-    if optimizer_fits:
+    if numbers.get("trains", "all") == job.trains and not fresh:  # its buffers belong to what it trained
         checkpoint.unpack_optimizer(training.optimizer, tensors)
     training.epoch = int(numbers["epoch"])
     accuracy = numbers["validation_accuracy"]

@@ -28,6 +28,11 @@ class Stretch:
     trains: str
     new_classifier: bool
     text: str
+    rate_over: tuple[int, int] | None = None
+
+    def content(self) -> list[object]:
+        """Return what a key covers; what stands at its default is left out, so that older keys stay."""
+        return [self.identity, self.start, self.end, self.trains, self.new_classifier, *(self.rate_over or ())]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Job:
     parent: str | None
     continues: bool
     ends_stage: bool = False
+    rate_over: tuple[int, int] | None = None
 
     @property
     def epochs(self) -> int:
@@ -148,9 +154,10 @@ def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
     merged: list[Stretch] = []
     for phase in active.phases(epochs, stage.facts):
         identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
-        new = Stretch(identity, phase.start, phase.end, phase.trains, phase.new_classifier, text)
+        new = Stretch(identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over)
         last = merged[-1] if merged else None
-        if last and (last.identity, last.trains) == (new.identity, new.trains) and not new.new_classifier:
+        joins = last and (last.identity, last.trains, last.rate_over) == (new.identity, new.trains, new.rate_over)
+        if last and joins and not new.new_classifier:
             merged[-1] = dataclasses.replace(last, end=new.end)
         else:
             merged.append(new)
@@ -180,7 +187,7 @@ def _state_key(
             "epochs": suite.recipe.stage_epochs(stage.data.name),
             "seed": seed,
             "start": start,
-            "history": [[h.identity, h.start, h.end, h.trains, h.new_classifier] for h in history],
+            "history": [stretch.content() for stretch in history],
         }
     )
 
@@ -216,7 +223,7 @@ def _chains(
                 continue
             job = Job(
                 key, backbone, stretch.text, stage.data.stage, seed, begun, at, stretch.trains,
-                stretch.new_classifier and begun == stretch.start, parent, bool(chain),
+                stretch.new_classifier and begun == stretch.start, parent, bool(chain), rate_over=stretch.rate_over,
             )  # fmt: skip
             jobs.setdefault(key, job)
             chain.append(key)

@@ -83,11 +83,15 @@ def prepare(training: Training) -> None:
     if training.choice.layout == "channels_last":
         network.to(memory_format=torch.channels_last)
     network.train()
-    if job.trains == "classifier":
+    if job.trains != "all":
         network.requires_grad_(False)
         network.eval()
-        network.classifier.requires_grad_(True)
-        network.classifier.train()
+        for name, module in network.named_modules():
+            if name == job.trains:
+                module.requires_grad_(True).train()
+        for name, parameter in network.named_parameters():
+            if name == job.trains:
+                parameter.requires_grad_(True)
 
 
 def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Callable[[Epoch], None]) -> None:
@@ -97,15 +101,18 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
     Raises TrainingError where the loss stops being finite.
     """
     with _own_random_numbers():
+        measures = "validation" in training.strategy.needs
         while training.epoch < training.job.end:
+            if measures and training.epoch and training.facts.validation_accuracy_C is None:  # plain so far
+                training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
             epoch = one_epoch(training, on_step)
-            if "validation" in training.strategy.needs:
+            if measures:
                 training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
             training.epoch += 1
             training.history.append(epoch)
             on_epoch(epoch)
         if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
-            training.strategy.after_training(training.network, training.facts)
+            training.strategy.after_training(training.network, training.facts, lambda: measure(training))
 
 
 def measure(training: Training) -> tuple[float, ...]:
@@ -127,13 +134,14 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     rows_N = _epoch_rows(training, progress, key)
     weights_C = _weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
+    first, end = job.rate_over or (0, epochs)
     loss_sum = torch.zeros((), dtype=torch.float64, device=training.batcher.device)
     rate = 0.0
     for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):
         at = training.epoch * steps + step
         # Dropout and its kin draw from torch's generator: keyed by the step, it needs no state to resume.
         torch.manual_seed(seed_for(job.seed, job.stage, at, "network"))
-        rate = learning_rate(recipe, recipe.peak(stage.data.name), at, epochs * steps)
+        rate = learning_rate(recipe, recipe.peak(stage.data.name), at - first * steps, (end - first) * steps)
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         positions_B = np.arange(part.start, part.stop)

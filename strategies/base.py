@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -70,7 +70,9 @@ class Progress:
 class Phase:
     """A stretch of a stage, in epochs counted from the stage's start.
 
-    `trains`: "all" or "classifier" (the rest frozen, batch-norm buffers included). `new_classifier`: start it afresh.
+    `trains`: "all", or the name of the module or parameter that alone is trained, such as "classifier" (the rest is
+    frozen, batch-norm buffers included). `new_classifier`: start it afresh. `rate_over`: the epochs (first, end) over
+    which the learning rate runs its course, for stretches that start it again; None: the whole stage.
     `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
     and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
     A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares.
@@ -82,6 +84,7 @@ class Phase:
     new_classifier: bool = False
     active: bool = True
     acting: tuple[str, ...] | None = None
+    rate_over: tuple[int, int] | None = None
 
 
 @dataclasses.dataclass
@@ -118,7 +121,9 @@ class Strategy:
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
     ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior" and "retraining" have to be
-    declared); `needs` what the data must offer ("validation", "text"); `paper` the citation, where there is one;
+    declared); `needs` what the data must offer ("validation", "text"); `defers` the hook that a schedule holds back:
+    in a combination the other parts that override it act where the schedule does, whole, and it brings none of its
+    own; `paper` the citation, where there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
 
@@ -127,6 +132,7 @@ class Strategy:
     paper: ClassVar[str] = ""
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
+    defers: ClassVar[str] = ""
     version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:
@@ -176,8 +182,11 @@ class Strategy:
     def after_step(self, network: nn.Module) -> None:
         """Change weights in place after an optimiser step (constraints)."""
 
-    def after_training(self, network: nn.Module, facts: Facts) -> None:
-        """Change weights in place once, at the end of a stage."""
+    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
+        """Change weights in place once, at the end of a stage.
+
+        `measure()` gives top-1 per class on validation of the network as it then stands, NaN for a class without rows.
+        """
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """Return the logits [N, C] that are scored, from stored outputs; costs no training."""

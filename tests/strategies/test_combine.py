@@ -60,7 +60,7 @@ class AtTheEnd(Strategy):
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
         return [Phase(0, epochs, active=False), Phase(epochs, epochs)]
 
-    def after_training(self, network: Any, facts: Facts) -> None:
+    def after_training(self, network: Any, facts: Facts, measure: Any) -> None:
         network.append("at-the-end")
 
 
@@ -165,7 +165,7 @@ def test_torch_hooks_run_in_order() -> None:
     assert ab.classifier(torch.nn.Linear(3, 4), 7, FACTS).in_features == 7
     calls: list[str] = []
     combine([TailOnly(), AtTheEnd(), Margin()]).after_step(calls)  # type: ignore[arg-type]
-    combine([TailOnly(), AtTheEnd(), Margin()]).after_training(calls, FACTS)  # type: ignore[arg-type]
+    combine([TailOnly(), AtTheEnd(), Margin()]).after_training(calls, FACTS, tuple)  # type: ignore[arg-type]
     assert calls == ["tail-only", "margin", "at-the-end"]
 
 

@@ -1,0 +1,40 @@
+"""What the schedules of the literature share: plain training up to an epoch, then something else to the stage's end."""
+
+from __future__ import annotations
+
+import math
+
+from strategies.base import Phase, StrategyError
+
+
+def check_start(name: str, start: float) -> None:
+    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, lies in [0, 1)."""
+    if not 0 <= start < 1:
+        raise StrategyError(f"{name}: start must lie in [0, 1), got {start}.")
+
+
+def start_epoch(start: float, epochs: int) -> int:
+    """Return the epoch, from 0, at which the second part of a stage of `epochs` epochs begins.
+
+    The nearest to `start` * `epochs`, half of one counting as late, but at most the last epoch: however short the
+    stage, a schedule that never acted would be plain training under another name.
+    """
+    return min(math.floor(start * epochs + 0.5), epochs - 1)
+
+
+def deferred(start: float, epochs: int) -> tuple[Phase, ...]:
+    """Return plain training up to the start, then one stretch in which the strategy acts."""
+    begins = start_epoch(start, epochs)
+    return (*plain_until(begins), Phase(begins, epochs))
+
+
+def retraining(start: float, epochs: int, trains: str, new_classifier: bool) -> tuple[Phase, ...]:
+    """Return plain training up to the start, then a stretch that trains only `trains`, its learning rate begun again."""
+    begins = start_epoch(start, epochs)
+    again = Phase(begins, epochs, trains, new_classifier, rate_over=(begins, epochs))
+    return (*plain_until(begins), again)
+
+
+def plain_until(epoch: int) -> tuple[Phase, ...]:
+    """Return the stretch of plain training that ends at `epoch`; none where there is nothing to train."""
+    return (Phase(0, epoch, active=False),) if epoch else ()
