@@ -121,8 +121,8 @@ class Strategy:
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
     ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior" and "retraining" have to be
-    declared); `needs` what the data must offer ("validation", "text"); `defers` the hook that a schedule holds back:
-    in a combination the other parts that override it act where the schedule does, whole, and it brings none of its
+    declared); `needs` what the data must offer ("validation", "text"); `defers` the hooks that a schedule holds back:
+    in a combination the other parts that override one act where the schedule does, whole, and it brings none of its
     own; `paper` the citation, where there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
@@ -132,7 +132,7 @@ class Strategy:
     paper: ClassVar[str] = ""
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
-    defers: ClassVar[str] = ""
+    defers: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:

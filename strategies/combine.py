@@ -30,8 +30,8 @@ def overrides(strategy: Strategy, hook: str) -> bool:
 
 
 def _clashes(a: Strategy, b: Strategy) -> list[str]:
-    """Return the seats that both hold; who only defers a hook leaves its seat to the other."""
-    left = {SEAT_OF_HOOK.get(part.defers) for part in (a, b)} if a.defers != b.defers else set()
+    """Return the seats that both hold; who only defers a hook leaves its seat."""
+    left = {SEAT_OF_HOOK.get(hook) for hook in a.defers ^ b.defers}
     return sorted(seats_of(a) & seats_of(b) - left)
 
 
@@ -68,15 +68,18 @@ class Combined(Strategy):
                         f"{schedule.name} cannot defer {part.name}, whose schedule is its own; write one of them."
                     )
 
-    def _bringing(self, hook: str) -> list[Strategy]:
-        """The parts whose `hook` counts: one that defers it brings its own only where no other part does."""
-        found = [part for part in self.members if overrides(part, hook)]
-        return [part for part in found if part.defers != hook] or found
-
     def _deferred(self) -> list[tuple[Strategy, list[Strategy]]]:
-        """Each part that holds back others, with those."""
-        held = [(part, self._bringing(part.defers)) for part in self.members if part.defers]
-        return [(part, others) for part, others in held if part not in others]
+        """Each part that holds back others, with those: the ones that bring a hook that it defers."""
+        held = [
+            (part, [p for p in self.members if p.defers != part.defers and any(overrides(p, h) for h in part.defers)])
+            for part in self.members
+        ]
+        return [(part, others) for part, others in held if others]
+
+    def _bringing(self, hook: str) -> list[Strategy]:
+        """The parts whose `hook` counts: all that override it, but for those that only defer the others' here."""
+        only_defer = [part for part, _ in self._deferred() if hook in part.defers]
+        return [part for part in self.members if overrides(part, hook) and part not in only_defer]
 
     @property
     def name(self) -> str:  # type: ignore[override]

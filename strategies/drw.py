@@ -47,7 +47,7 @@ class DeferredReweighting(Strategy):
     name = "drw"
     summary = "class weights for the last part of the training only"
     paper = "Cao et al., NeurIPS 2019, arXiv:1906.07413"
-    defers = "class_weights_C"
+    defers = frozenset({"class_weights_C"})
 
     start: float = 0.8
     beta: float = 0.9999

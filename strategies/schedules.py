@@ -29,7 +29,7 @@ def deferred(start: float, epochs: int) -> tuple[Phase, ...]:
 
 
 def retraining(start: float, epochs: int, trains: str, new_classifier: bool) -> tuple[Phase, ...]:
-    """Return plain training up to the start, then a stretch that trains only `trains`, its learning rate begun again."""
+    """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew."""
     begins = start_epoch(start, epochs)
     again = Phase(begins, epochs, trains, new_classifier, rate_over=(begins, epochs))
     return (*plain_until(begins), again)
