@@ -128,7 +128,7 @@ def begin(shop: Workshop, job: Job) -> Training:
         stage.facts, None, job.start,  # type: ignore[arg-type]
     )  # fmt: skip
     prepare(training)
-    training.optimizer = make_optimizer(recipe, network)
+    training.optimizer = make_optimizer(recipe, network, job.weight_decay)
     return training
 
 

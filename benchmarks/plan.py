@@ -29,10 +29,13 @@ class Stretch:
     new_classifier: bool
     text: str
     rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
 
     def content(self) -> list[object]:
-        """Return what a key covers; what stands at its default is left out, so that older keys stay."""
-        return [self.identity, self.start, self.end, self.trains, self.new_classifier, *(self.rate_over or ())]
+        """Return what a key covers; the schedule is left out where it is the recipe's own, so that older keys stay."""
+        given = {"rate_over": self.rate_over, "weight_decay": self.weight_decay}
+        own = {name: value for name, value in given.items() if value is not None}
+        return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Job:
     continues: bool
     ends_stage: bool = False
     rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
 
     @property
     def epochs(self) -> int:
@@ -154,14 +158,21 @@ def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
     merged: list[Stretch] = []
     for phase in active.phases(epochs, stage.facts):
         identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
-        new = Stretch(identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over)
+        new = Stretch(
+            identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over,
+            phase.weight_decay,
+        )  # fmt: skip
         last = merged[-1] if merged else None
-        joins = last and (last.identity, last.trains, last.rate_over) == (new.identity, new.trains, new.rate_over)
-        if last and joins and not new.new_classifier:
+        if last and not new.new_classifier and _trains_alike(last, new):
             merged[-1] = dataclasses.replace(last, end=new.end)
         else:
             merged.append(new)
     return merged
+
+
+def _trains_alike(one: Stretch, other: Stretch) -> bool:
+    """Whether two stretches differ in nothing but their epochs and whether the classifier is new."""
+    return one == dataclasses.replace(other, start=one.start, end=one.end, new_classifier=one.new_classifier)
 
 
 def _states(history: Sequence[Stretch]) -> Iterator[tuple[Stretch, int, list[Stretch]]]:
@@ -224,6 +235,7 @@ def _chains(
             job = Job(
                 key, backbone, stretch.text, stage.data.stage, seed, begun, at, stretch.trains,
                 stretch.new_classifier and begun == stretch.start, parent, bool(chain), rate_over=stretch.rate_over,
+                weight_decay=stretch.weight_decay,
             )  # fmt: skip
             jobs.setdefault(key, job)
             chain.append(key)

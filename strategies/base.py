@@ -73,6 +73,7 @@ class Phase:
     `trains`: "all", or the name of the module or parameter that alone is trained, such as "classifier" (the rest is
     frozen, batch-norm buffers included). `new_classifier`: start it afresh. `rate_over`: the epochs (first, end) over
     which the learning rate runs its course, for stretches that start it again; None: the whole stage.
+    `weight_decay`: instead of the recipe's.
     `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
     and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
     A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares.
@@ -85,6 +86,7 @@ class Phase:
     active: bool = True
     acting: tuple[str, ...] | None = None
     rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
 
 
 @dataclasses.dataclass

@@ -210,4 +210,5 @@ def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:
     trains = next((p.trains for p in covering.values() if p.trains != "all"), "all")
     fresh = any(p.new_classifier and p.start == start for p in covering.values())
     rate_over = next((p.rate_over for p in covering.values() if p.rate_over), None)
-    return Phase(start, end, trains, fresh, bool(acting), acting, rate_over)
+    weight_decay = next((p.weight_decay for p in covering.values() if p.weight_decay is not None), None)
+    return Phase(start, end, trains, fresh, bool(acting), acting, rate_over, weight_decay)

@@ -28,10 +28,12 @@ def deferred(start: float, epochs: int) -> tuple[Phase, ...]:
     return (*plain_until(begins), Phase(begins, epochs))
 
 
-def retraining(start: float, epochs: int, trains: str, new_classifier: bool) -> tuple[Phase, ...]:
+def retraining(
+    start: float, epochs: int, trains: str, *, new_classifier: bool, weight_decay: float | None = None
+) -> tuple[Phase, ...]:
     """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew."""
     begins = start_epoch(start, epochs)
-    again = Phase(begins, epochs, trains, new_classifier, rate_over=(begins, epochs))
+    again = Phase(begins, epochs, trains, new_classifier, rate_over=(begins, epochs), weight_decay=weight_decay)
     return (*plain_until(begins), again)
 
 

@@ -60,12 +60,8 @@ class TauNormalisation(Strategy):
 
         Raises `StrategyError` where the classifier has none (a cosine classifier is normalised as it is).
         """
-        import torch
-
-        linear = [m for m in network.classifier.modules() if isinstance(m, torch.nn.Linear)]  # type: ignore[union-attr]
-        if not linear:
-            raise StrategyError("tau-norm: the classifier has no linear layer to normalise; choose another classifier.")
-        weight_CF, bias_C = linear[-1].weight.data, linear[-1].bias
+        linear = last_linear(self.name, network.classifier)  # type: ignore[arg-type]
+        weight_CF, bias_C = linear.weight.data, linear.bias
         trained_CF = weight_CF.clone()
         if bias_C is not None:
             bias_C.data.zero_()
@@ -76,6 +72,16 @@ class TauNormalisation(Strategy):
 
         tau = max(GRID, key=mean_accuracy) if self.tau is None else self.tau
         weight_CF.copy_(normalised(trained_CF, tau))
+
+
+def last_linear(name: str, classifier: nn.Module) -> nn.Linear:
+    """Return the layer that gives a classifier's logits; `StrategyError` with the strategy's name if it has none."""
+    import torch
+
+    linear = [module for module in classifier.modules() if isinstance(module, torch.nn.Linear)]
+    if not linear:
+        raise StrategyError(f"{name}: the classifier has no linear layer to normalise; choose another classifier.")
+    return linear[-1]
 
 
 def normalised(weight_CF: Tensor, tau: float) -> Tensor:

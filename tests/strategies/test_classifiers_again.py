@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from backbones.classifiers import CosineClassifier, mlp
+from benchmarks.schedule import make_optimizer
 from strategies.base import Facts, StrategyError
 from strategies.expression import parse
 from strategies.tau_norm import GRID, normalised
@@ -112,3 +113,49 @@ def test_tau_norm_through_the_trainer_shares_all_of_plain_training(tmp_path: Pat
     lengths_C = one["classifier.weight"].norm(dim=1)
     torch.testing.assert_close(lengths_C, torch.ones_like(lengths_C))
     assert all(torch.equal(plain[n], one[n]) for n in plain if n.startswith(("encoder", "pool")))
+
+
+def test_weight_balancing_bounds_each_classs_weights_by_the_first_lengths() -> None:
+    strategy = parse("weight-balancing(threshold=0.25)")
+    net = Net(strategy.classifier(torch.nn.Linear(6, 4), 6, FACTS))
+    radius = None
+    for step in range(3):
+        was = np.random.default_rng(step).normal(0, 1, (4, 6)) * np.array([5.0, 1.0, 0.3, 0.0])[:, None]
+        with torch.no_grad():
+            net.classifier.weight.copy_(torch.from_numpy(was))
+        was = net.classifier.weight.detach().double().numpy().copy()
+        length_C = np.sqrt((was**2).sum(1))
+        if radius is None:
+            radius = length_C.min() + 0.25 * (length_C.max() - length_C.min())
+        strategy.after_step(net)
+        expected = was * np.array([min(1.0, radius / n) if n else 1.0 for n in length_C])[:, None]
+        np.testing.assert_allclose(net.classifier.weight.detach().numpy(), expected, rtol=1e-6)
+        assert (expected != was).any()
+
+
+def test_weight_balancing_through_the_trainer(tmp_path: Path) -> None:
+    suite = digits_suite({"epochs": {"head": 3, "tail": 1}})
+    session = digits_session(tmp_path, suite, strategies=("weight-balancing",))
+    before, after = run_cell(session)
+    job = session.plan.jobs[session.plan.cells[0].jobs[0][-1]]
+    assert (job.start, job.end, job.trains, job.new_classifier) == (2, 3, "classifier", False)
+    assert (job.rate_over, job.weight_decay) == ((2, 3), 0.1)
+    assert all(torch.equal(before[n], after[n]) for n in before if n.startswith(("encoder", "pool")))
+    assert (after["classifier.weight"].norm(dim=1) <= after["classifier.max_norm"] * (1 + 1e-6)).all()
+    assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
+    other = plan("weight-balancing", "weight-balancing(weight-decay=0)")
+    assert other.cells[0].jobs[0][0] == other.cells[1].jobs[0][0]
+    assert other.cells[0].jobs[0][-1] != other.cells[1].jobs[0][-1]
+
+
+@pytest.mark.parametrize("bad", ["threshold=1.1", "weight-decay=-1", "beta=1", "start=1"])
+def test_weight_balancing_refuses_what_is_out_of_range(bad: str) -> None:
+    with pytest.raises(StrategyError, match=bad.split("=")[0]):
+        parse(f"weight-balancing({bad})")
+
+
+def test_an_optimiser_takes_the_weight_decay_it_is_given() -> None:
+    recipe = digits_suite({"weight_decay": 0.25}).recipe
+    for given, expected in ((None, 0.25), (0.5, 0.5), (0.0, 0.0)):
+        groups = make_optimizer(recipe, torch.nn.Linear(2, 2), given).param_groups
+        assert [group["weight_decay"] for group in groups] == [expected, 0.0]
