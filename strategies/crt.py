@@ -19,7 +19,7 @@ class ClassifierRetraining(Strategy):
     """Train plainly up to `start` of the stage's epochs, then a new classifier on the frozen network.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
-    Recognition", ICLR 2020, arXiv:1910.09217, section 4.1 (cRT): the first part draws instances (q = 1), the second
+    Recognition", ICLR 2020, arXiv:1910.09217, section 4 (cRT): the first part draws instances (q = 1), the second
     starts the classifier afresh and draws classes equally, p_c = 1 / (number of classes that have samples) (q = 0).
     Everything below the classifier is frozen, batch-norm statistics included. The learning rate runs its whole course
     again over the second part, as there; on what is left of a finished course a new classifier would hardly train.

@@ -23,15 +23,15 @@ class LearnableWeightScaling(Strategy):
     """Train plainly up to `start` of the stage's epochs, then only one factor s_c per class: logit_c = s_c * z_c.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
-    Recognition", ICLR 2020, arXiv:1910.09217, section 4.2 (LWS, w'_c = s_c * w_c): the classifier keeps its
+    Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 4 (LWS, w'_c = s_c w_c): the classifier keeps its
     directions and learns their lengths, from s_c = 1, with p_c = 1 / (number of classes that have samples). All other
     weights and the batch-norm statistics, the classifier's own included, are frozen. The learning rate runs its whole
     course again over the second part, as there.
 
     Default from the paper: 90 epochs of representation, 10 of scales on ImageNet-LT, hence `start=0.9`, rounded to
     the nearest epoch, at least one epoch of scales. `start` lies in [0, 1).
-    Deviates: s_c multiplies the whole logit z_c, the bias too, which the paper leaves out as negligible; so it works
-    on any classifier. As in `crt`, both parts share the stage's epochs. A class with no sample never occurs as a
+    Deviates: s_c multiplies the whole logit z_c, the bias too, as in the authors' code; the paper leaves the bias out.
+    So it works on any classifier. As in `crt`, both parts share the stage's epochs. A class with no sample never occurs as a
     target, yet its scale is trained as every wrong class's is.
     """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Remix(Strategy):
     """Blend images as mixup does, x' = l x_i + (1 - l) x_j, but targets with a share m_ij that favours the rarer class.
 
-    Chou, Chang, Pan, Wei, Juan, "Remix: Rebalanced Mixup", ECCV workshops 2020, arXiv:2007.03943, equations 6 to 8:
+    Chou, Chang, Pan, Wei, Juan, "Remix: Rebalanced Mixup", ECCV workshops 2020, arXiv:2007.03943, section 3:
     y' = m y_i + (1 - m) y_j with m = 0 where n_i / n_j >= kappa and l < tau, m = 1 where n_i / n_j <= 1 / kappa and
     1 - l < tau, m = l elsewhere; l ~ Beta(alpha, alpha), once per batch.
 

@@ -24,7 +24,7 @@ class TauNormalisation(Strategy):
     """Divide each class's weights by their length to the power of tau: w'_c = w_c / |w_c|^tau; the bias is dropped.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
-    Recognition", ICLR 2020, arXiv:1910.09217, section 4.2, equation 3. Frequent classes grow longer weights; tau = 0
+    Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 3. Frequent classes grow longer weights; tau = 0
     leaves them, tau = 1 makes all as long. Nothing is trained: the cell shares all of plain training.
 
     Default: `tau=none`, chosen on validation as in the paper, between 0 and 1 as there; in steps of 0.1, by the mean
