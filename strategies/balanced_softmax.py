@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class BalancedSoftmax(Strategy):
-    """l = -log(n_y e^(z_y) / sum_c n_c e^(z_c)) (equation 4 and theorem 1 of the paper); no parameters.
+    """l = -log(n_y e^(z_y) / sum_c n_c e^(z_c)) (theorem 1 of the paper); no parameters.
 
     Cross entropy on z_c + log(n_c / N): the N cancels in the softmax and keeps the numbers small. The same loss as
     `logit-adjust(tau=1)`, found independently; both names are kept because both are asked for. Prediction takes the
