@@ -31,9 +31,7 @@ class CosineClassifier(nn.Module):
     s is one learnt number that starts at 10. Class weights are normalised, so frequent classes gain nothing by length.
     """
 
-    def __init__(
-        self, feature_size: int, num_classes: int, scale: float = 10.0, *, learnt_scale: bool = True
-    ) -> None:
+    def __init__(self, feature_size: int, num_classes: int, scale: float = 10.0, *, learnt_scale: bool = True) -> None:
         """Start with normally distributed class weights [C, F], whose directions are uniform, and the given scale."""
         super().__init__()
         self.weight_CF = nn.Parameter(torch.randn(num_classes, feature_size))

@@ -113,8 +113,8 @@ def computed(text: str, case: Case, dtype: torch.dtype = torch.float64) -> tuple
         loss = weighted_cross_entropy(outputs.logits_BC, y_BC, w_C)
     assert loss.dtype == dtype and loss.shape == ()
     gradients = torch.autograd.grad(loss, [z_BC, h_BF], allow_unused=True)
-    z_grad, h_grad = (np.zeros(a.shape) if g is None else g.numpy() for g, a in zip(gradients, (z_BC, h_BF), strict=True))
-    return float(loss), z_grad, h_grad
+    z_grad, h_grad = (torch.zeros_like(a) if g is None else g for g, a in zip(gradients, (z_BC, h_BF), strict=True))
+    return loss.item(), z_grad.numpy(), h_grad.numpy()
 
 
 def compare(text: str, reference: Reference, case: Case) -> None:

@@ -15,7 +15,17 @@ from strategies.base import Facts, Progress, StrategyError
 from strategies.expression import parse
 from strategies.label_aware_smoothing import LabelAwareSmoothing
 from tests.strategies.paper import (
-    Case, Reference, cases, compare, computed, cross_entropy, differences, expected, log_softmax, mixed, softmax,
+    Case,
+    Reference,
+    cases,
+    compare,
+    computed,
+    cross_entropy,
+    differences,
+    expected,
+    log_softmax,
+    mixed,
+    softmax,
 )  # fmt: skip
 
 START = Progress(0, 4)
@@ -55,16 +65,12 @@ def seesaw(p: float, q: float, floor: float) -> Reference:
 def equalization(gamma: float, threshold: float) -> Reference:
     def loss(z_C: np.ndarray, b: int, case: Case) -> float:
         uniforms_BC = torch.rand(case.z_BC.shape, generator=torch.Generator().manual_seed(case.seed)).numpy()
-        frequency_C = np.array(case.counts) / sum(case.counts)
-        top, total = z_C.max(), 0.0
-        for k, z in enumerate(z_C):
-            beta, rare = uniforms_BC[b, k] < gamma, frequency_C[k] < threshold / len(z_C)
-            total += (1 - beta * rare * (1 - case.y_BC[b, k])) * math.exp(z - top)
-        if total < 1e-280:  # every logit that counts is far below the top: shift by the greatest that counts
-            kept = [k for k in range(len(z_C)) if case.y_BC[b, k] or not (uniforms_BC[b, k] < gamma and frequency_C[k] < threshold / len(z_C))]
-            top = max(z_C[k] for k in kept)
-            weight = [1 if not (uniforms_BC[b, k] < gamma and frequency_C[k] < threshold / len(z_C)) else case.y_BC[b, k] for k in kept]
-            total = math.fsum(w * math.exp(z_C[k] - top) for w, k in zip(weight, kept, strict=True))
+        weight_C = []
+        for k, n in enumerate(case.counts):
+            beta, rare = uniforms_BC[b, k] < gamma, n / sum(case.counts) < threshold / len(z_C)
+            weight_C.append(1 - beta * rare * (1 - case.y_BC[b, k]))
+        top = max(z for z, w in zip(z_C, weight_C, strict=True) if w > 0)
+        total = math.fsum(w * math.exp(z - top) for z, w in zip(z_C, weight_C, strict=True) if w > 0)
         return -math.fsum(y * (z - top - math.log(total)) for y, z in zip(case.y_BC[b], z_C, strict=True) if y)
 
     return loss
@@ -173,13 +179,13 @@ def test_the_equalization_loss_is_never_negative(case: Case) -> None:
 
 def test_the_equalization_loss_draws_from_its_generator_only_and_for_each_sample_and_class() -> None:
     rows = 4000
-    case = Case((900, 90, 5, 5), np.zeros((rows, 4)), np.eye(4)[[0] * rows], np.ones(4), np.zeros((rows, 1)), 5)
+    case = Case((500, 490, 5, 5), np.zeros((rows, 4)), np.eye(4)[[0] * rows], np.ones(4), np.zeros((rows, 1)), 5)
     torch.manual_seed(3)
     before = torch.get_rng_state()
     loss, gradient_BC, _ = computed("equalization(gamma=0.75)", case)
     assert torch.equal(before, torch.get_rng_state())
     pushed_BC = gradient_BC * rows > 0
-    assert pushed_BC[:, :2].tolist() == [[False, True]] * rows or pushed_BC[:, 1].mean() < 1
+    assert pushed_BC[:, :2].tolist() == [[False, True]] * rows, "the frequent class is always pushed down"
     for rare in (2, 3):  # a quarter of the draws leaves the push on
         assert pushed_BC[:, rare].mean() == pytest.approx(0.25, abs=5 * math.sqrt(0.25 * 0.75 / rows))
     assert (pushed_BC[:, 2] != pushed_BC[:, 3]).mean() == pytest.approx(0.375, abs=0.05), "not one draw per sample"
@@ -203,7 +209,10 @@ def test_class_balanced_weights_are_one_over_the_effective_number(counts: list[i
     assert weights_C.sum() == pytest.approx(len(counts))
 
 
-@given(st.lists(st.integers(0, 2000), min_size=2, max_size=12).filter(any), st.sampled_from(["concave", "linear", "convex"]))
+@given(
+    st.lists(st.integers(0, 2000), min_size=2, max_size=12).filter(any),
+    st.sampled_from(["concave", "linear", "convex"]),
+)
 def test_smoothing_runs_from_tail_to_head(counts: list[int], shape: str) -> None:
     facts = Facts(tuple(counts), ("",) * len(counts))
     given_C = LabelAwareSmoothing(0.4, 0.1, shape).smoothing_C(facts)  # type: ignore[arg-type]
