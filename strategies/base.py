@@ -118,7 +118,8 @@ class Strategy:
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
     ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior", for whatever corrects logits by
-    the class counts, and "retraining" have to be declared); `needs` what the data must offer ("validation", "text"); `paper` the citation, where there is one;
+    the class counts, and "retraining" have to be declared); `needs` what the data must offer ("validation", "text");
+    `paper` the citation, where there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
 

@@ -18,8 +18,8 @@ class ClassBalanced(Strategy):
 
     The effective number (1 - beta^n) / (1 - beta) counts samples that add something new; beta = 0 weighs all classes
     alike, beta -> 1 by the inverse count. `beta` lies in [0, 1); the default 0.9999 is one of the values that the
-    paper tries (section 5) and the one that LDAM's and the influence-balanced loss's official code take. With `focal` it is the
-    paper's class-balanced focal loss.
+    paper tries (section 5) and the one that LDAM's and the influence-balanced loss's official code take. With `focal`
+    it is the paper's class-balanced focal loss.
 
     Deviation: the paper states the loss of one sample; over a batch the runner takes the weighted mean
     (`common.weighted_mean`), in which the scale to sum C cancels. A class without samples weighs 1.
