@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backbones.network import Network, build
+from backbones.network import Network, build, seeded
 from backbones.probe import Choice
 from benchmarks import checkpoint
 from benchmarks.batches import Batcher
@@ -120,7 +120,8 @@ def begin(shop: Workshop, job: Job) -> Training:
         tensors, _ = checkpoint.load(shop.store.state(job.parent))
         kept = {n: t for n, t in tensors.items() if n.split(".")[0] in ("encoder", "pool")}
         network.load_state_dict({**network.state_dict(), **kept})
-    network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
+    with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
+        network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
     network.to(shop.device)
     choice = shop.choices[job.backbone]
     training = Training(

@@ -11,7 +11,6 @@ from benchmarks.ranking import stage_means
 from benchmarks.records import Record
 from benchmarks.store import JobResult
 
-
 QUIET_SECONDS = 60.0
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TRAINING_HOOKS = (
-    "phases", "class_weights_C", "sampling_C", "augmentation", "mix", "classifier", "train_logits", "loss",
+    "phases", "class_weights_C", "sampling_C", "kept_C", "augmentation", "mix", "classifier", "train_logits", "loss",
     "after_step", "after_training",
 )  # fmt: skip
 
@@ -122,10 +122,10 @@ class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
-    ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior" and "retraining" have to be
-    declared); `needs` what the data must offer ("validation", "text"); `defers` the hooks that a schedule holds back:
-    in a combination the other parts that override one act where the schedule does, whole, and it brings none of its
-    own; `paper` the citation, where there is one;
+    ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior", for whatever corrects logits by
+    the class counts, and "retraining" have to be declared); `needs` what the data must offer ("validation", "text");
+    `defers` the hooks that a schedule holds back: in a combination the other parts that override one act where the
+    schedule does, whole, and it brings none of its own; `paper` the citation, where there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
 
@@ -161,6 +161,14 @@ class Strategy:
         """
         return None
 
+    def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Samples of each class that may be drawn at all, int64 [C]; None means all of them.
+
+        Which ones is drawn once per stage and seed, so that the others are never seen. The draws of an epoch stay as
+        many as there are samples: from the kept ones by `sampling_C`, or each equally often where that is None.
+        """
+        return None
+
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """Extra augmentation for some classes; None for none."""
         return None
@@ -170,15 +178,28 @@ class Strategy:
         return batch
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
-        """Return the classifier to use instead of `classifier`."""
+        """Return the classifier to use instead of `classifier`; torch's generator is seeded around the call."""
         return classifier
 
     def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
         """Return the logits [B, C] that the training loss sees (margins, priors)."""
         return outputs.logits_BC
 
-    def loss(self, outputs: Outputs, batch: Batch, weights_C: Tensor) -> Tensor | None:
-        """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy."""
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor | None:
+        """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy.
+
+        `weights_C` are the joined class weights, scaled to mean 1: honour them as `common.weighted_mean` does.
+        Randomness only from `generator`, which is on the CPU. The recipe's label smoothing belongs to the cross
+        entropy and is not applied to a loss of a strategy's own.
+        """
         return None
 
     def after_step(self, network: nn.Module) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-SEAT_OF_HOOK = {"sampling_C": "sampler", "mix": "mix", "loss": "loss", "classifier": "classifier"}
+SEAT_OF_HOOK = {"sampling_C": "sampler", "kept_C": "sampler", "mix": "mix", "loss": "loss", "classifier": "classifier"}
 
 
 def seats_of(strategy: Strategy) -> frozenset[str]:
@@ -158,6 +158,11 @@ class Combined(Strategy):
         given = (part.sampling_C(facts, progress) for part in self._bringing("sampling_C"))
         return next((p_C for p_C in given if p_C is not None), None)
 
+    def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """What the sampler keeps."""
+        given = (part.kept_C(facts, progress) for part in self._bringing("kept_C"))
+        return next((kept_C for kept_C in given if kept_C is not None), None)
+
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """The stronger of the parts' strengths, class by class."""
         given = [p.strength_C for part in self.members if (p := part.augmentation(facts)) is not None]
@@ -178,9 +183,17 @@ class Combined(Strategy):
             outputs = dataclasses.replace(outputs, logits_BC=logits_BC)
         return outputs.logits_BC
 
-    def loss(self, outputs: Outputs, batch: Batch, weights_C: Tensor) -> Tensor | None:
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor | None:
         """The loss of the part that brings one."""
-        given = (part.loss(outputs, batch, weights_C) for part in self.members)
+        given = (part.loss(outputs, batch, weights_C, facts, progress, generator) for part in self.members)
         return next((loss for loss in given if loss is not None), None)
 
     def after_step(self, network: nn.Module) -> None:

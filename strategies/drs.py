@@ -31,7 +31,7 @@ class DeferredResampling(Strategy):
     name = "drs"
     summary = "draw classes equally often for the last part of the training only"
     paper = "Cao et al., NeurIPS 2019, arXiv:1906.07413"
-    defers = frozenset({"sampling_C"})
+    defers = frozenset({"sampling_C", "kept_C"})
 
     start: float = 0.8
 

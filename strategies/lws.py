@@ -31,8 +31,7 @@ class LearnableWeightScaling(Strategy):
     Default from the paper: 90 epochs of representation, 10 of scales on ImageNet-LT, hence `start=0.9`, rounded to
     the nearest epoch, at least one epoch of scales. `start` lies in [0, 1).
     Deviates: s_c multiplies the whole logit z_c, the bias too, as in the authors' code; the paper leaves the bias out.
-    So it works on any classifier. As in `crt`, both parts share the stage's epochs. A class with no sample never occurs as a
-    target, yet its scale is trained as every wrong class's is.
+    So it works on any classifier. As in `crt`, both parts share the stage's epochs.
     """
 
     name = "lws"

@@ -13,6 +13,12 @@ def check_start(name: str, start: float) -> None:
         raise StrategyError(f"{name}: start must lie in [0, 1), got {start}.")
 
 
+def check_beta(name: str, beta: float) -> None:
+    """Raise `StrategyError` unless `beta`, of the effective number of samples, lies in [0, 1)."""
+    if not 0 <= beta < 1:
+        raise StrategyError(f"{name}: beta must lie in [0, 1), got {beta}.")
+
+
 def start_epoch(start: float, epochs: int) -> int:
     """Return the epoch, from 0, at which the second part of a stage of `epochs` epochs begins.
 

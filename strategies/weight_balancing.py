@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Facts, Phase, Progress, Strategy, StrategyError
-from strategies.drw import effective_number_weights_C
+from strategies.class_balanced import ClassBalanced
 from strategies.registry import register
-from strategies.schedules import check_start, retraining
+from strategies.schedules import check_beta, check_start, retraining
 from strategies.tau_norm import last_linear
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ class WeightBalancing(Strategy):
             raise StrategyError(f"weight-balancing: threshold must lie in [0, 1], got {self.threshold}.")
         if not 0 <= self.weight_decay < math.inf:
             raise StrategyError(f"weight-balancing: weight-decay must be at least 0, got {self.weight_decay}.")
-        if not 0 <= self.beta < 1:
-            raise StrategyError(f"weight-balancing: beta must lie in [0, 1), got {self.beta}.")
+        check_beta(self.name, self.beta)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, then the classifier."""
@@ -65,7 +64,7 @@ class WeightBalancing(Strategy):
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive, sum C."""
-        return effective_number_weights_C(facts.counts, self.beta)
+        return ClassBalanced(self.beta).class_weights_C(facts, progress)
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the same classifier with room for r, infinite until it is known.

@@ -23,7 +23,7 @@ from tests.test_plan import EPOCHS, plan
 
 FACTS = Facts((5000, 70, 1, 0), ("a", "b", "c", "d"))
 START = Progress(0, 10)
-SCHEDULES = ["drw", "drs", "crt", "drw+loss-weights", "drs+oversample"]
+SCHEDULES = ["drw", "drs", "crt", "drw+loss-weights", "drs+oversample", "drs+oversample-weak(threshold=1)"]
 
 
 def acted(text: str, epochs: int) -> list[tuple[int, int, str]]:
@@ -63,6 +63,9 @@ def test_alone_each_brings_its_own_and_beside_another_it_only_defers() -> None:
     assert acted("drw+loss-weights", 10) == [(0, 8, ""), (8, 10, "loss-weights")]
     assert acted("oversample-rare+drs(start=0.5)", 10) == [(0, 5, ""), (5, 10, "oversample-rare")]
     assert acted("drw+oversample", 10) == [(0, 8, "oversample"), (8, 10, "drw+oversample")]
+    assert acted("drs+undersample", 10) == [(0, 8, ""), (8, 10, "undersample")]
+    assert acted("ldam+drw", 10) == [(0, 8, "ldam"), (8, 10, "ldam+drw")]
+    assert acted("class-balanced+drw", 10) == [(0, 8, ""), (8, 10, "class-balanced")]
     assert acted("drw+loss-weights+drs+oversample", 10) == [(0, 8, ""), (8, 10, "loss-weights+oversample")]
     weights_C = parse("drw+loss-weights").class_weights_C(FACTS, START)
     np.testing.assert_array_equal(weights_C, LossWeights().class_weights_C(FACTS, START))  # type: ignore[arg-type]
