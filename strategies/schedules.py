@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from strategies.base import Phase, StrategyError
 
 
@@ -22,10 +20,10 @@ def check_beta(name: str, beta: float) -> None:
 def start_epoch(start: float, epochs: int) -> int:
     """Return the epoch, from 0, at which the second part of a stage of `epochs` epochs begins.
 
-    The nearest to `start` * `epochs`, half of one counting as late, but at most the last epoch: however short the
-    stage, a schedule that never acted would be plain training under another name.
+    The nearest to `start` * `epochs`, but at most the last: however short the stage, a schedule that never acted
+    would be plain training under another name.
     """
-    return min(math.floor(start * epochs + 0.5), epochs - 1)
+    return min(round(start * epochs), epochs - 1)
 
 
 def deferred(start: float, epochs: int) -> tuple[Phase, ...]:

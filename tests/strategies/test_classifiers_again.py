@@ -120,7 +120,9 @@ def test_weight_balancing_bounds_each_classs_weights_by_the_first_lengths() -> N
     net = Net(strategy.classifier(torch.nn.Linear(6, 4), 6, FACTS))
     radius = None
     for step in range(3):
-        was = np.random.default_rng(step).normal(0, 1, (4, 6)) * np.array([5.0, 1.0, 0.3, 0.0])[:, None]
+        was = (
+            np.random.default_rng(step).normal(0, 1, (4, 6)) * np.array([5.0, 1.0, 0.3, 0.0 if step else 0.2])[:, None]
+        )
         with torch.no_grad():
             net.classifier.weight.copy_(torch.from_numpy(was))
         was = net.classifier.weight.detach().double().numpy().copy()
