@@ -101,6 +101,18 @@ def test_the_second_stage_starts_from_the_backbone_of_the_first_with_a_new_class
     assert not torch.equal(trained["classifier.weight"], started["classifier.weight"])
 
 
+def test_a_strategys_own_classifier_is_a_function_of_the_seed(tmp_path: Path) -> None:
+    session = digits_session(tmp_path, digits_suite({}, seeds=2), strategies=("ldam",))
+    first, second = (session.plan.jobs[cell.jobs[0][0]] for cell in session.plan.cells)
+    torch.manual_seed(1)
+    one = begin(session.shop, first).network.classifier.state_dict()
+    torch.manual_seed(2)
+    again = begin(session.shop, first).network.classifier.state_dict()
+    other = begin(session.shop, second).network.classifier.state_dict()
+    assert same(one, again)
+    assert not same(one, other)
+
+
 def test_training_only_the_classifier_leaves_the_rest_and_its_statistics_as_they_were(tmp_path: Path) -> None:
     session = digits_session(tmp_path)
     job = dataclasses.replace(session.plan.jobs[session.plan.cells[0].jobs[0][0]], trains="classifier")
