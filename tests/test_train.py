@@ -60,12 +60,12 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("text", ["oversample-weak+minority-augment", "undersample+equalization+class-balanced"])
 def test_a_job_interrupted_at_any_step_and_run_again_gives_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(job_module, "CHECKPOINT_SECONDS", 0.0)
     suite = digits_suite({"epochs": {"head": 3, "tail": 1}})
-    text = "oversample-weak+minority-augment"
     whole = digits_session(tmp_path / "whole", suite, strategies=(text,), backbones=("test_resnet:mlp1",))
     key = whole.plan.cells[0].jobs[0][0]
     run_job(whole.shop, whole.plan.jobs[key])
