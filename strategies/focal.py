@@ -21,7 +21,7 @@ class Focal(Strategy):
 
     The softmax form: the paper states the loss for one sigmoid per class; with a single label and a softmax it is
     the same expression in the probability of the true class, as LDAM's official code has it. `gamma` is at least 0;
-    the default 2 is the paper's best (section 4.1), 0 is cross entropy. The paper's alpha is left to the class
+    the default 2 is what the paper found best (section 3.2), 0 is cross entropy. The paper's alpha is left to the class
     weights, which join by `+`.
 
     Deviation: reduced by the weighted mean (`common.weighted_mean`; the paper divides by the number of anchors with

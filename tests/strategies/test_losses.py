@@ -15,6 +15,9 @@ from strategies.base import Facts, Progress, StrategyError
 from strategies.expression import parse
 from strategies.label_aware_smoothing import LabelAwareSmoothing
 from tests.strategies.paper import (
+    BALANCED,
+    EXTREME,
+    TYPICAL,
     Case,
     Reference,
     cases,
@@ -26,14 +29,9 @@ from tests.strategies.paper import (
     log_softmax,
     mixed,
     softmax,
-)  # fmt: skip
+)
 
 START = Progress(0, 4)
-EXTREME = Case(
-    (5000, 300, 2, 1, 0), np.array([[1e4, -1e4, 0, 3, -7], [-1e4, 1e4, 2e4, 1, 9e3]]),
-    np.eye(5)[[1, 3]], np.array([0.1, 1, 50, 400, 1.0]), np.array([[1e3, -2e3, 5], [0.0, 0.0, 0.0]]),
-)  # fmt: skip
-BALANCED = dataclasses.replace(EXTREME, counts=(9, 9, 9, 9, 9))
 
 
 def focal(gamma: float) -> Reference:
@@ -133,12 +131,15 @@ LOSSES = {
 @pytest.mark.parametrize("text", LOSSES)
 @settings(max_examples=12)
 @given(case=cases())
+@example(case=TYPICAL)
+@example(case=EXTREME)
 def test_a_loss_and_its_gradient_are_the_papers(text: str, case: Case) -> None:
     compare(text, LOSSES[text], case)
 
 
 @settings(max_examples=12)
 @given(case=cases())
+@example(case=TYPICAL)
 def test_the_influence_counts_the_features_and_lets_their_gradient_through(case: Case) -> None:
     def value(h_BF: np.ndarray) -> float:
         return expected(influence(10, 0.001), dataclasses.replace(case, h_BF=h_BF), case.z_BC)
@@ -236,12 +237,19 @@ def test_the_influence_counts_from_its_start_on(start: float, border: int) -> No
 @pytest.mark.parametrize(
     "text",
     [
-        "class-balanced(beta=1.0)", "focal(gamma=-1.0)", "seesaw(p=-0.1)", "seesaw(floor=1.5)",
-        "equalization(gamma=1.1)", "equalization(threshold=-1.0)", "influence-balanced(alpha=0.0)",
-        "influence-balanced(start=1.0)", "influence-balanced(epsilon=0.0)", "label-aware-smoothing(head=1.0)",
+        "class-balanced(beta=1.0)",
+        "focal(gamma=-1.0)",
+        "seesaw(p=-0.1)",
+        "seesaw(floor=1.5)",
+        "equalization(gamma=1.1)",
+        "equalization(threshold=-1.0)",
+        "influence-balanced(alpha=0.0)",
+        "influence-balanced(start=1.0)",
+        "influence-balanced(epsilon=0.0)",
+        "label-aware-smoothing(head=1.0)",
         "label-aware-smoothing(head=0.1,tail=0.2)",
     ],
-)  # fmt: skip
+)
 def test_parameters_out_of_range_are_refused_by_name(text: str) -> None:
     with pytest.raises(StrategyError, match=text.partition("(")[0] + ":"):
         parse(text)

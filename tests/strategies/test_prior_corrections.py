@@ -8,21 +8,24 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from backbones.classifiers import CosineClassifier
 from strategies.base import Facts, Outputs, StrategyError
 from strategies.expression import parse
-from tests.strategies.paper import Case, Reference, cases, compare, computed, cross_entropy, expected
+from tests.strategies.paper import EXTREME, TYPICAL, Case, Reference, cases, compare, computed, cross_entropy, expected
 
 SCALE = 30.0
 HOLDERS = (
-    "balanced-softmax", "cdt", "equalization", "ldam", "logit-adjust", "logit-adjust-posthoc", "seesaw", "vs",
-)  # fmt: skip
-EXTREME = Case(
-    (5000, 300, 2, 1, 0), np.array([[1e4, -1e4, 0, 3, -7], [-1e4, 1e4, 2e4, 1, 9e3]]),
-    np.eye(5)[[1, 3]], np.array([0.1, 1, 50, 400, 1.0]), np.zeros((2, 1)),
-)  # fmt: skip
+    "balanced-softmax",
+    "cdt",
+    "equalization",
+    "ldam",
+    "logit-adjust",
+    "logit-adjust-posthoc",
+    "seesaw",
+    "vs",
+)
 
 
 def balanced_softmax(z_C: np.ndarray, b: int, case: Case) -> float:
@@ -90,6 +93,8 @@ CORRECTIONS = {
 @pytest.mark.parametrize("text", CORRECTIONS)
 @settings(max_examples=12)
 @given(case=cases())
+@example(case=TYPICAL)
+@example(case=EXTREME)
 def test_a_correction_and_its_gradient_are_the_papers(text: str, case: Case) -> None:
     compare(text, CORRECTIONS[text], case)
 
@@ -160,9 +165,17 @@ def test_what_corrects_once_joins(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["logit-adjust(tau=-1.0)", "logit-adjust-posthoc(tau=-1.0)", "cdt(gamma=-1.0)", "vs(gamma=-0.1)",
-             "vs(tau=-0.1)", "ldam(max-margin=0.0)", "ldam(scale=-30.0)"],
-)  # fmt: skip
+    "text",
+    [
+        "logit-adjust(tau=-1.0)",
+        "logit-adjust-posthoc(tau=-1.0)",
+        "cdt(gamma=-1.0)",
+        "vs(gamma=-0.1)",
+        "vs(tau=-0.1)",
+        "ldam(max-margin=0.0)",
+        "ldam(scale=-30.0)",
+    ],
+)
 def test_parameters_out_of_range_are_refused_by_name(text: str) -> None:
     with pytest.raises(StrategyError, match=text.partition("(")[0] + ":"):
         parse(text)
