@@ -123,9 +123,10 @@ class Strategy:
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
     ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior", for whatever corrects logits by
-    the class counts, and "retraining" have to be declared); `needs` what the data must offer ("validation", "text");
-    `defers` the hooks that a schedule holds back: in a combination the other parts that override one act where the
-    schedule does, whole, and it brings none of its own; `paper` the citation, where there is one;
+    the class counts or a trained classifier for them, and "retraining" have to be declared); `needs` what the data
+    must offer ("validation", "text"); `defers` the hooks that a schedule holds back: in a combination the other parts
+    that override one act where the schedule does, whole, and it brings none of its own; `paper` the citation, where
+    there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
 

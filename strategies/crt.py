@@ -33,7 +33,10 @@ class ClassifierRetraining(Strategy):
 
     name = "crt"
     summary = "train the classifier again on frozen features, every class drawn equally often"
-    paper = "Kang et al., ICLR 2020, arXiv:1910.09217"
+    paper = (
+        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
+        "Recognition, ICLR 2020, arXiv:1910.09217"
+    )
     seats = frozenset({"prior", "retraining"})
 
     start: float = 0.9

@@ -47,7 +47,10 @@ class CutMix(Strategy):
 
     name = "cutmix"
     summary = "paste a box of another image, the target by area"
-    paper = "Yun et al., ICCV 2019, arXiv:1905.04899"
+    paper = (
+        "Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "
+        "Features, ICCV 2019, arXiv:1905.04899"
+    )
 
     alpha: float = 1.0
 

@@ -30,7 +30,10 @@ class DeferredResampling(Strategy):
 
     name = "drs"
     summary = "draw classes equally often for the last part of the training only"
-    paper = "Cao et al., NeurIPS 2019, arXiv:1906.07413"
+    paper = (
+        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
+        "NeurIPS 2019, arXiv:1906.07413"
+    )
     defers = frozenset({"sampling_C", "kept_C"})
 
     start: float = 0.8

@@ -32,7 +32,10 @@ class DeferredReweighting(Strategy):
 
     name = "drw"
     summary = "class weights for the last part of the training only"
-    paper = "Cao et al., NeurIPS 2019, arXiv:1906.07413"
+    paper = (
+        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
+        "NeurIPS 2019, arXiv:1906.07413"
+    )
     defers = frozenset({"class_weights_C"})
 
     start: float = 0.8

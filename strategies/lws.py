@@ -36,7 +36,10 @@ class LearnableWeightScaling(Strategy):
 
     name = "lws"
     summary = "train one scale per class on the frozen network, every class drawn equally often"
-    paper = "Kang et al., ICLR 2020, arXiv:1910.09217"
+    paper = (
+        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
+        "Recognition, ICLR 2020, arXiv:1910.09217"
+    )
     seats = frozenset({"prior", "retraining"})
 
     start: float = 0.9

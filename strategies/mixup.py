@@ -51,7 +51,7 @@ class Mixup(Strategy):
 
     name = "mixup"
     summary = "blend pairs of images and of their targets"
-    paper = "Zhang et al., ICLR 2018, arXiv:1710.09412"
+    paper = "Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412"
 
     alpha: float = 0.2
 

@@ -31,7 +31,7 @@ class Remix(Strategy):
 
     name = "remix"
     summary = "blend pairs of images, their target leaning to the rarer class"
-    paper = "Chou et al., ECCV workshops 2020, arXiv:2007.03943"
+    paper = "Chou, Chang, Pan, Wei, Juan: Remix: Rebalanced Mixup, ECCV workshops 2020, arXiv:2007.03943"
 
     alpha: float = 1.0
     kappa: float = 3.0

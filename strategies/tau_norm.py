@@ -36,7 +36,10 @@ class TauNormalisation(Strategy):
 
     name = "tau-norm"
     summary = "after training, divide each class's weights by a power of their length"
-    paper = "Kang et al., ICLR 2020, arXiv:1910.09217"
+    paper = (
+        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
+        "Recognition, ICLR 2020, arXiv:1910.09217"
+    )
     seats = frozenset({"classifier", "prior"})
 
     tau: float | None = None

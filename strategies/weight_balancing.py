@@ -41,7 +41,7 @@ class WeightBalancing(Strategy):
 
     name = "weight-balancing"
     summary = "train the classifier on, with class weights, weight decay and a bound on each class's weights"
-    paper = "Alshammari et al., CVPR 2022, arXiv:2203.14197"
+    paper = "Alshammari, Wang, Ramanan, Kong: Long-Tailed Recognition via Weight Balancing, CVPR 2022, arXiv:2203.14197"
     seats = frozenset({"prior", "retraining"})
 
     start: float = 0.97
