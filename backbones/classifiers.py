@@ -25,17 +25,21 @@ def mlp(feature_size: int, num_classes: int, hidden_layers: int) -> nn.Sequentia
 
 
 class CosineClassifier(nn.Module):
-    """logit_c = s * <f, w_c> / (|f| |w_c|), with a learnt scale s > 0 and no bias.
+    """logit_c = s * <f, w_c> / (|f| |w_c|), with a learnt (or a fixed) scale s > 0 and no bias.
 
     Gidaris and Komodakis, "Dynamic Few-Shot Visual Learning without Forgetting", CVPR 2018 (section 3.2); as there,
     s is one learnt number that starts at 10. Class weights are normalised, so frequent classes gain nothing by length.
     """
 
-    def __init__(self, feature_size: int, num_classes: int, scale: float = 10.0) -> None:
+    def __init__(self, feature_size: int, num_classes: int, scale: float = 10.0, *, learnt_scale: bool = True) -> None:
         """Start with normally distributed class weights [C, F], whose directions are uniform, and the given scale."""
         super().__init__()
         self.weight_CF = nn.Parameter(torch.randn(num_classes, feature_size))
-        self.scale = nn.Parameter(torch.tensor(float(scale)))
+        start = torch.tensor(float(scale))
+        if learnt_scale:
+            self.scale = nn.Parameter(start)
+        else:  # a buffer, not a frozen parameter: unfreezing the classifier must not set it free
+            self.register_buffer("scale", start)
 
     def forward(self, features_BF: Tensor) -> Tensor:
         """Return logits [B, C], each within the scale."""

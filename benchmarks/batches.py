@@ -20,20 +20,29 @@ if TYPE_CHECKING:
     from benchmarks.augment import Augmenter
 
 
-def epoch_order(labels_N: np.ndarray, sampling_C: np.ndarray | None, *key: int | str) -> np.ndarray:
-    """Return the positions [N] of the samples of one epoch, in order.
+def epoch_order(
+    labels_N: np.ndarray, sampling_C: np.ndarray | None, *key: int | str, kept_C: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the positions [N] of the samples of one epoch, in order; the last part of the key is the epoch.
 
     Without `sampling_C` every sample comes once, permuted; with it N samples are drawn with replacement: a class by
-    its probability, then a sample of the class uniformly.
+    its probability, then a sample of the class uniformly. `kept_C` restricts this to so many samples of each class,
+    the same ones in every epoch.
     """
     draws = generator(*key, "order")
-    if sampling_C is None:
+    if sampling_C is None and kept_C is None:
         return draws.permutation(len(labels_N))
     by_class = np.argsort(labels_N, kind="stable")
-    counts_C = np.bincount(labels_N, minlength=len(sampling_C))
+    counts_C = np.bincount(labels_N, minlength=len(sampling_C if sampling_C is not None else kept_C))  # type: ignore[arg-type]
+    starts_C = np.cumsum(counts_C) - counts_C
+    if kept_C is not None:
+        shuffled = generator(*key[:-1], "kept").permutation(len(labels_N))
+        by_class = shuffled[np.argsort(labels_N[shuffled], kind="stable")]
+        counts_C = np.minimum(counts_C, kept_C)
+    if sampling_C is None:
+        sampling_C = counts_C / counts_C.sum()
     if np.any((counts_C == 0) & (sampling_C > 0)):
         raise ValueError("sampling_C gives a class without samples a probability above 0")
-    starts_C = np.cumsum(counts_C) - counts_C
     class_N = draws.choice(len(sampling_C), size=len(labels_N), p=sampling_C / sampling_C.sum())
     within_N = (draws.random(len(labels_N)) * counts_C[class_N]).astype(np.int64)
     return by_class[starts_C[class_N] + within_N]

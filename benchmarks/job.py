@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backbones.network import Network, build
+from backbones.network import Network, build, seeded
 from backbones.probe import Choice
 from benchmarks import checkpoint
 from benchmarks.batches import Batcher
@@ -120,7 +120,8 @@ def begin(shop: Workshop, job: Job) -> Training:
         tensors, _ = checkpoint.load(shop.store.state(job.parent))
         kept = {n: t for n, t in tensors.items() if n.split(".")[0] in ("encoder", "pool")}
         network.load_state_dict({**network.state_dict(), **kept})
-    network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
+    with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
+        network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
     network.to(shop.device)
     choice = shop.choices[job.backbone]
     training = Training(
@@ -128,7 +129,7 @@ def begin(shop: Workshop, job: Job) -> Training:
         stage.facts, None, job.start,  # type: ignore[arg-type]
     )  # fmt: skip
     prepare(training)
-    training.optimizer = make_optimizer(recipe, network)
+    training.optimizer = make_optimizer(recipe, network, job.weight_decay)
     return training
 
 
@@ -159,6 +160,7 @@ def _save(path: Path, training: Training, spent: dict) -> None:
     numbers = {
         "job": training.job.key,
         "epoch": training.epoch,
+        "trains": training.job.trains,
         "spent": so_far,
         # JSON has no NaN: None stands for a class without validation rows.
         "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
@@ -173,8 +175,7 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
     fresh = job.new_classifier and not resumed
     kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
     network.load_state_dict({**network.state_dict(), **kept})
-    optimizer_fits = job.trains == "all" and not fresh or resumed
-    if optimizer_fits:
+    if numbers.get("trains", "all") == job.trains and not fresh:  # its buffers belong to what it trained
         checkpoint.unpack_optimizer(training.optimizer, tensors)
     training.epoch = int(numbers["epoch"])
     accuracy = numbers["validation_accuracy"]

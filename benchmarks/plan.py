@@ -28,6 +28,14 @@ class Stretch:
     trains: str
     new_classifier: bool
     text: str
+    rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
+
+    def content(self) -> list[object]:
+        """Return what a key covers; the schedule is left out where it is the recipe's own, so that older keys stay."""
+        given = {"rate_over": self.rate_over, "weight_decay": self.weight_decay}
+        own = {name: value for name, value in given.items() if value is not None}
+        return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +58,8 @@ class Job:
     parent: str | None
     continues: bool
     ends_stage: bool = False
+    rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
 
     @property
     def epochs(self) -> int:
@@ -148,13 +158,21 @@ def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
     merged: list[Stretch] = []
     for phase in active.phases(epochs, stage.facts):
         identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
-        new = Stretch(identity, phase.start, phase.end, phase.trains, phase.new_classifier, text)
+        new = Stretch(
+            identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over,
+            phase.weight_decay,
+        )  # fmt: skip
         last = merged[-1] if merged else None
-        if last and (last.identity, last.trains) == (new.identity, new.trains) and not new.new_classifier:
+        if last and not new.new_classifier and _trains_alike(last, new):
             merged[-1] = dataclasses.replace(last, end=new.end)
         else:
             merged.append(new)
     return merged
+
+
+def _trains_alike(one: Stretch, other: Stretch) -> bool:
+    """Whether two stretches differ in nothing but their epochs and whether the classifier is new."""
+    return one == dataclasses.replace(other, start=one.start, end=one.end, new_classifier=one.new_classifier)
 
 
 def _states(history: Sequence[Stretch]) -> Iterator[tuple[Stretch, int, list[Stretch]]]:
@@ -180,7 +198,7 @@ def _state_key(
             "epochs": suite.recipe.stage_epochs(stage.data.name),
             "seed": seed,
             "start": start,
-            "history": [[h.identity, h.start, h.end, h.trains, h.new_classifier] for h in history],
+            "history": [stretch.content() for stretch in history],
         }
     )
 
@@ -216,7 +234,8 @@ def _chains(
                 continue
             job = Job(
                 key, backbone, stretch.text, stage.data.stage, seed, begun, at, stretch.trains,
-                stretch.new_classifier and begun == stretch.start, parent, bool(chain),
+                stretch.new_classifier and begun == stretch.start, parent, bool(chain), rate_over=stretch.rate_over,
+                weight_decay=stretch.weight_decay,
             )  # fmt: skip
             jobs.setdefault(key, job)
             chain.append(key)

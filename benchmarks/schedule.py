@@ -23,11 +23,17 @@ def learning_rate(recipe: Recipe, peak: float, step: int, steps: int) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (step - rise) / (steps - rise)))
 
 
-def make_optimizer(recipe: Recipe, network: torch.nn.Module) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed."""
+def make_optimizer(
+    recipe: Recipe, network: torch.nn.Module, weight_decay: float | None = None
+) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed.
+
+    `weight_decay` stands in for the recipe's where it is given.
+    """
+    decay = recipe.weight_decay if weight_decay is None else weight_decay
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]

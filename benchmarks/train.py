@@ -24,6 +24,7 @@ from benchmarks.protocol import Stage, accuracy_C
 from benchmarks.schedule import learning_rate
 from benchmarks.suite import Recipe
 from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.common import weighted_mean
 
 
 class TrainingError(Exception):
@@ -68,8 +69,7 @@ def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, s
     loss_B = -(y_BC * log_p_BC).sum(1)
     if smoothing:
         loss_B = (1 - smoothing) * loss_B - smoothing * log_p_BC.mean(1)
-    weight_B = y_BC @ weights_C
-    return (weight_B * loss_B).sum() / weight_B.sum()
+    return weighted_mean(loss_B, y_BC, weights_C)
 
 
 def steps_per_epoch(stage: Stage, recipe: Recipe) -> int:
@@ -83,11 +83,15 @@ def prepare(training: Training) -> None:
     if training.choice.layout == "channels_last":
         network.to(memory_format=torch.channels_last)
     network.train()
-    if job.trains == "classifier":
+    if job.trains != "all":
         network.requires_grad_(False)
         network.eval()
-        network.classifier.requires_grad_(True)
-        network.classifier.train()
+        for name, module in network.named_modules():
+            if name == job.trains:
+                module.requires_grad_(True).train()
+        for name, parameter in network.named_parameters():
+            if name == job.trains:
+                parameter.requires_grad_(True)
 
 
 def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Callable[[Epoch], None]) -> None:
@@ -97,17 +101,25 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
     Raises TrainingError where the loss stops being finite.
     """
     with _own_random_numbers():
+        measures = "validation" in training.strategy.needs
         while training.epoch < training.job.end:
+            plain_so_far = training.epoch > 0 and training.facts.validation_accuracy_C is None
+            seconds = _measured(training) if measures and plain_so_far else 0.0
             epoch = one_epoch(training, on_step)
-            if "validation" in training.strategy.needs:
-                started = time.perf_counter()
-                training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
-                epoch.seconds += time.perf_counter() - started  # what a strategy measures is part of its cost
+            seconds += _measured(training) if measures else 0.0
+            epoch.seconds += seconds  # what a strategy measures is part of its cost
             training.epoch += 1
             training.history.append(epoch)
             on_epoch(epoch)
         if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
-            training.strategy.after_training(training.network, training.facts)
+            training.strategy.after_training(training.network, training.facts, lambda: measure(training))
+
+
+def _measured(training: Training) -> float:
+    """Bring the facts up to date with validation; return the seconds that it took."""
+    started = time.perf_counter()
+    training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
+    return time.perf_counter() - started
 
 
 def measure(training: Training) -> tuple[float, ...]:
@@ -129,19 +141,20 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     rows_N = _epoch_rows(training, progress, key)
     weights_C = _weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
+    first, end = job.rate_over or (0, epochs)
     loss_sum = torch.zeros((), dtype=torch.float64, device=training.batcher.device)
     rate = 0.0
     for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):
         at = training.epoch * steps + step
         # Dropout and its kin draw from torch's generator: keyed by the step, it needs no state to resume.
         torch.manual_seed(seed_for(job.seed, job.stage, at, "network"))
-        rate = learning_rate(recipe, recipe.peak(stage.data.name), at, epochs * steps)
+        rate = learning_rate(recipe, recipe.peak(stage.data.name), at - first * steps, (end - first) * steps)
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         positions_B = np.arange(part.start, part.stop)
         images_BCHW = training.batcher.training(rows_N[part], positions_B, size, *key)
         batch = _batch(images_BCHW, stage.labels_N[rows_N[part]], training, at)
-        loss_sum += _step(training, batch, weights_C, progress) * len(positions_B)
+        loss_sum += _step(training, batch, weights_C, progress, at) * len(positions_B)
         on_step(training.epoch, step)
     loss = float(loss_sum) / len(rows_N)
     if not np.isfinite(loss):
@@ -152,7 +165,8 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
 def _epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
     rows_N = training.stage.data.train_rows
     sampling_C = training.strategy.sampling_C(training.facts, progress)
-    return rows_N[epoch_order(training.stage.labels_N[rows_N], sampling_C, *key)]
+    kept_C = training.strategy.kept_C(training.facts, progress)
+    return rows_N[epoch_order(training.stage.labels_N[rows_N], sampling_C, *key, kept_C=kept_C)]
 
 
 def _weights(training: Training, progress: Progress) -> Tensor:
@@ -168,18 +182,22 @@ def _batch(images_BCHW: Tensor, labels_B: np.ndarray, training: Training, at: in
     device = training.batcher.device
     labels = torch.from_numpy(labels_B).to(device)
     y_BC = torch.nn.functional.one_hot(labels, training.facts.num_classes).float()
-    draws = torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, "mix"))
-    return training.strategy.mix(Batch(images_BCHW, labels, y_BC), training.facts, draws)
+    return training.strategy.mix(Batch(images_BCHW, labels, y_BC), training.facts, _draws(training, at, "mix"))
 
 
-def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress) -> Tensor:
+def _draws(training: Training, at: int, what: str) -> torch.Generator:
+    """Return the generator of one hook in step `at`: keyed by the step, it needs no state to resume."""
+    return torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, what))
+
+
+def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress, at: int) -> Tensor:
     """One optimiser step; return the loss, still on the device."""
     strategy, network = training.strategy, training.network
     with autocast(training.choice, training.batcher.device):
         logits_BC, features_BF = network(batch.images_BCHW)
     outputs = Outputs(logits_BC.float(), features_BF)
     outputs = dataclasses.replace(outputs, logits_BC=strategy.train_logits(outputs, batch, training.facts, progress))
-    loss = strategy.loss(outputs, batch, weights_C)
+    loss = strategy.loss(outputs, batch, weights_C, training.facts, progress, _draws(training, at, "loss"))
     if loss is None:
         loss = weighted_cross_entropy(outputs.logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
     training.optimizer.zero_grad(set_to_none=True)

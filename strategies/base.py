@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TRAINING_HOOKS = (
-    "phases", "class_weights_C", "sampling_C", "augmentation", "mix", "classifier", "train_logits", "loss",
+    "phases", "class_weights_C", "sampling_C", "kept_C", "augmentation", "mix", "classifier", "train_logits", "loss",
     "after_step", "after_training",
 )  # fmt: skip
 
@@ -70,7 +70,10 @@ class Progress:
 class Phase:
     """A stretch of a stage, in epochs counted from the stage's start.
 
-    `trains`: "all" or "classifier" (the rest frozen, batch-norm buffers included). `new_classifier`: start it afresh.
+    `trains`: "all", or the name of the module or parameter that alone is trained, such as "classifier" (the rest is
+    frozen, batch-norm buffers included). `new_classifier`: start it afresh. `rate_over`: the epochs (first, end) over
+    which the learning rate runs its course, for stretches that start it again; None: the whole stage.
+    `weight_decay`: instead of the recipe's.
     `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
     and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
     A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares.
@@ -82,6 +85,8 @@ class Phase:
     new_classifier: bool = False
     active: bool = True
     acting: tuple[str, ...] | None = None
+    rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
 
 
 @dataclasses.dataclass
@@ -117,8 +122,11 @@ class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
-    ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior" and "retraining" have to be
-    declared); `needs` what the data must offer ("validation", "text"); `paper` the citation, where there is one;
+    ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior", for whatever corrects logits by
+    the class counts or a trained classifier for them, and "retraining" have to be declared); `needs` what the data
+    must offer ("validation", "text"); `defers` the hooks that a schedule holds back: in a combination the other parts
+    that override one act where the schedule does, whole, and it brings none of its own; `paper` the citation, where
+    there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
 
@@ -127,6 +135,7 @@ class Strategy:
     paper: ClassVar[str] = ""
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
+    defers: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:
@@ -153,6 +162,14 @@ class Strategy:
         """
         return None
 
+    def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Samples of each class that may be drawn at all, int64 [C]; None means all of them.
+
+        Which ones is drawn once per stage and seed, so that the others are never seen. The draws of an epoch stay as
+        many as there are samples: from the kept ones by `sampling_C`, or each equally often where that is None.
+        """
+        return None
+
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """Extra augmentation for some classes; None for none."""
         return None
@@ -162,22 +179,38 @@ class Strategy:
         return batch
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
-        """Return the classifier to use instead of `classifier`."""
+        """Return the classifier to use instead of `classifier`; torch's generator is seeded around the call."""
         return classifier
 
     def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
         """Return the logits [B, C] that the training loss sees (margins, priors)."""
         return outputs.logits_BC
 
-    def loss(self, outputs: Outputs, batch: Batch, weights_C: Tensor) -> Tensor | None:
-        """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy."""
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor | None:
+        """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy.
+
+        `weights_C` are the joined class weights, scaled to mean 1: honour them as `common.weighted_mean` does.
+        Randomness only from `generator`, which is on the CPU. The recipe's label smoothing belongs to the cross
+        entropy and is not applied to a loss of a strategy's own.
+        """
         return None
 
     def after_step(self, network: nn.Module) -> None:
         """Change weights in place after an optimiser step (constraints)."""
 
-    def after_training(self, network: nn.Module, facts: Facts) -> None:
-        """Change weights in place once, at the end of a stage."""
+    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
+        """Change weights in place once, at the end of a stage.
+
+        `measure()` gives top-1 per class on validation of the network as it then stands, NaN for a class without rows.
+        """
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """Return the logits [N, C] that are scored, from stored outputs; costs no training."""

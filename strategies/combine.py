@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +16,23 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-SEAT_OF_HOOK = {"sampling_C": "sampler", "mix": "mix", "loss": "loss", "classifier": "classifier"}
+SEAT_OF_HOOK = {"sampling_C": "sampler", "kept_C": "sampler", "mix": "mix", "loss": "loss", "classifier": "classifier"}
 
 
 def seats_of(strategy: Strategy) -> frozenset[str]:
     """Return the seats a strategy holds: those it declares, and those whose hook it overrides."""
-    own = {s for h, s in SEAT_OF_HOOK.items() if getattr(type(strategy), h) is not getattr(Strategy, h)}
-    return strategy.seats | own
+    return strategy.seats | {seat for hook, seat in SEAT_OF_HOOK.items() if overrides(strategy, hook)}
+
+
+def overrides(strategy: Strategy, hook: str) -> bool:
+    """Whether a strategy brings a hook of its own."""
+    return getattr(type(strategy), hook) is not getattr(Strategy, hook)
+
+
+def _clashes(a: Strategy, b: Strategy) -> list[str]:
+    """Return the seats that both hold; who only defers a hook leaves its seat."""
+    left = {SEAT_OF_HOOK.get(hook) for hook in a.defers ^ b.defers}
+    return sorted(seats_of(a) & seats_of(b) - left)
 
 
 def combine(strategies: Sequence[Strategy]) -> Strategy:
@@ -35,7 +45,8 @@ def combine(strategies: Sequence[Strategy]) -> Strategy:
 class Combined(Strategy):
     """Two or more strategies joined by `+`, in the order written.
 
-    Raises `StrategyError` for a part that stands twice, for `none` among the parts, and for two parts on one seat.
+    Raises `StrategyError` for a part that stands twice, for `none` among the parts, for two parts on one seat, and for
+    a part that is to be deferred and has a schedule of its own.
     """
 
     members: tuple[Strategy, ...]
@@ -48,8 +59,27 @@ class Combined(Strategy):
         for a, b in itertools.combinations(self.members, 2):
             if a.name == b.name:
                 raise StrategyError(f"{a.name} stands twice in {str(self)!r}; write it once.")
-            for seat in sorted(seats_of(a) & seats_of(b)):
+            for seat in _clashes(a, b):
                 raise StrategyError(f"{a.name} and {b.name} both hold the seat {seat!r}; only one may.")
+        for schedule, others in self._deferred():
+            for part in others:
+                if overrides(part, "phases"):
+                    raise StrategyError(
+                        f"{schedule.name} cannot defer {part.name}, whose schedule is its own; write one of them."
+                    )
+
+    def _deferred(self) -> list[tuple[Strategy, list[Strategy]]]:
+        """Each part that holds back others, with those: the ones that bring a hook that it defers."""
+        held = [
+            (part, [p for p in self.members if p.defers != part.defers and any(overrides(p, h) for h in part.defers)])
+            for part in self.members
+        ]
+        return [(part, others) for part, others in held if others]
+
+    def _bringing(self, hook: str) -> list[Strategy]:
+        """The parts whose `hook` counts: all that override it, but for those that only defer the others' here."""
+        only_defer = [part for part, _ in self._deferred() if hook in part.defers]
+        return [part for part in self.members if overrides(part, hook) and part not in only_defer]
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -101,9 +131,14 @@ class Combined(Strategy):
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Cut the stage at every border of every part; each stretch says which parts act in it.
 
+        A deferred part follows the schedule that defers it, and the schedule has no stretch of its own then: where it
+        is done, the stretch is the deferred part's, and shared with whoever else reaches it.
         Raises `StrategyError` if two parts freeze the network or start a new classifier.
         """
         plans = {part.name: part.phases(epochs, facts) for part in self.members if part.acts_in(facts.stage)}
+        for schedule, others in self._deferred():
+            late = plans.pop(schedule.name)
+            plans.update({part.name: late for part in others if part.name in plans})
         retraining = [name for name, plan in plans.items() if any(p.trains != "all" or p.new_classifier for p in plan)]
         if len(retraining) > 1:
             raise StrategyError(f"{retraining[0]} and {retraining[1]} both train the classifier again; only one may.")
@@ -114,13 +149,19 @@ class Combined(Strategy):
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """The product of the parts' weights."""
-        given = [w for part in self.members if (w := part.class_weights_C(facts, progress)) is not None]
+        bringing = self._bringing("class_weights_C")
+        given = [w for part in bringing if (w := part.class_weights_C(facts, progress)) is not None]
         return functools.reduce(np.multiply, given) if given else None
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """The sampler's distribution."""
-        given = (part.sampling_C(facts, progress) for part in self.members)
+        given = (part.sampling_C(facts, progress) for part in self._bringing("sampling_C"))
         return next((p_C for p_C in given if p_C is not None), None)
+
+    def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """What the sampler keeps."""
+        given = (part.kept_C(facts, progress) for part in self._bringing("kept_C"))
+        return next((kept_C for kept_C in given if kept_C is not None), None)
 
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """The stronger of the parts' strengths, class by class."""
@@ -142,9 +183,17 @@ class Combined(Strategy):
             outputs = dataclasses.replace(outputs, logits_BC=logits_BC)
         return outputs.logits_BC
 
-    def loss(self, outputs: Outputs, batch: Batch, weights_C: Tensor) -> Tensor | None:
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor | None:
         """The loss of the part that brings one."""
-        given = (part.loss(outputs, batch, weights_C) for part in self.members)
+        given = (part.loss(outputs, batch, weights_C, facts, progress, generator) for part in self.members)
         return next((loss for loss in given if loss is not None), None)
 
     def after_step(self, network: nn.Module) -> None:
@@ -152,10 +201,10 @@ class Combined(Strategy):
         for part in self.members:
             part.after_step(network)
 
-    def after_training(self, network: nn.Module, facts: Facts) -> None:
+    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
         """Every part's, in order."""
         for part in self.members:
-            part.after_training(network, facts)
+            part.after_training(network, facts, measure)
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """The stored logits through every part that acts in this stage, in order."""
@@ -171,6 +220,8 @@ def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:
         for name, plan in plans.items()
     }
     acting = tuple(name for name, phase in covering.items() if phase.active)
-    trains = "classifier" if any(p.trains == "classifier" for p in covering.values()) else "all"
+    trains = next((p.trains for p in covering.values() if p.trains != "all"), "all")
     fresh = any(p.new_classifier and p.start == start for p in covering.values())
-    return Phase(start, end, trains, fresh, bool(acting), acting)
+    rate_over = next((p.rate_over for p in covering.values() if p.rate_over), None)
+    weight_decay = next((p.weight_decay for p in covering.values() if p.weight_decay is not None), None)
+    return Phase(start, end, trains, fresh, bool(acting), acting, rate_over, weight_decay)

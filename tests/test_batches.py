@@ -42,6 +42,20 @@ def test_sampling_draws_the_asked_frequencies_and_as_many_samples() -> None:
     assert within.max() < 3 * within.mean()
 
 
+def test_kept_samples_stay_the_same_for_a_seed_and_stage_and_are_all_that_is_drawn() -> None:
+    kept_C = np.array([50, 50, 100])
+    for asked_C in (None, np.array([0.2, 0.3, 0.5])):
+        orders = [epoch_order(LABELS, asked_C, 0, 1, epoch, kept_C=kept_C) for epoch in range(30)]
+        assert all(len(order) == 1000 for order in orders)
+        ever = np.unique(np.concatenate(orders))
+        assert np.bincount(LABELS[ever]).tolist() == kept_C.tolist()
+        drawn_C = np.bincount(LABELS[np.concatenate(orders)]) / 30_000
+        wanted_C = kept_C / 200 if asked_C is None else asked_C
+        np.testing.assert_allclose(drawn_C, wanted_C, atol=4 * np.sqrt(0.25 / 30_000))
+        other = np.unique(np.concatenate([epoch_order(LABELS, asked_C, 0, 2, e, kept_C=kept_C) for e in range(30)]))
+        assert not np.array_equal(ever, other)
+
+
 def test_a_class_without_samples_cannot_be_drawn() -> None:
     with pytest.raises(ValueError, match="without samples"):
         epoch_order(np.array([0, 0, 2]), np.array([0.5, 0.25, 0.25]), 0)

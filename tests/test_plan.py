@@ -64,7 +64,7 @@ def deferred(monkeypatch: pytest.MonkeyPatch) -> None:
         def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
             return (Phase(0, epochs, active=False), Phase(epochs, epochs))
 
-        def after_training(self, network, facts):
+        def after_training(self, network, facts, measure):
             pass
 
 

@@ -60,12 +60,12 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("text", ["oversample-weak+minority-augment", "undersample+equalization+class-balanced"])
 def test_a_job_interrupted_at_any_step_and_run_again_gives_the_same_bits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setattr(job_module, "CHECKPOINT_SECONDS", 0.0)
     suite = digits_suite({"epochs": {"head": 3, "tail": 1}})
-    text = "oversample-weak+minority-augment"
     whole = digits_session(tmp_path / "whole", suite, strategies=(text,), backbones=("test_resnet:mlp1",))
     key = whole.plan.cells[0].jobs[0][0]
     run_job(whole.shop, whole.plan.jobs[key])
@@ -99,6 +99,18 @@ def test_the_second_stage_starts_from_the_backbone_of_the_first_with_a_new_class
     started = begin(session.shop, session.plan.jobs[tail]).network.state_dict()
     assert all(torch.equal(trained[n], t) for n, t in started.items() if n.startswith(("encoder", "pool")))
     assert not torch.equal(trained["classifier.weight"], started["classifier.weight"])
+
+
+def test_a_strategys_own_classifier_is_a_function_of_the_seed(tmp_path: Path) -> None:
+    session = digits_session(tmp_path, digits_suite({}, seeds=2), strategies=("ldam",))
+    first, second = (session.plan.jobs[cell.jobs[0][0]] for cell in session.plan.cells)
+    torch.manual_seed(1)
+    one = begin(session.shop, first).network.classifier.state_dict()
+    torch.manual_seed(2)
+    again = begin(session.shop, first).network.classifier.state_dict()
+    other = begin(session.shop, second).network.classifier.state_dict()
+    assert same(one, again)
+    assert not same(one, other)
 
 
 def test_training_only_the_classifier_leaves_the_rest_and_its_statistics_as_they_were(tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ def test_weights_and_sampling_are_proper(strategy: Strategy) -> None:
     for facts in all_facts():
         for progress in PROGRESS:
             weights_C, p_C = strategy.class_weights_C(facts, progress), strategy.sampling_C(facts, progress)
+            kept_C = strategy.kept_C(facts, progress)
+            if kept_C is not None:
+                assert kept_C.dtype == np.int64
+                assert (kept_C <= facts.counts).all()
+                assert ((kept_C > 0) == (facts.counts > 0)).all()
             for values_C in (weights_C, p_C):
                 if values_C is not None:
                     assert values_C.shape == (facts.num_classes,)
@@ -142,7 +147,7 @@ def test_tensor_hooks_keep_shapes_and_give_finite_gradients(strategy: Strategy) 
         given = strategy.class_weights_C(facts, PROGRESS[-1])
         if given is not None:
             weights_C = torch.from_numpy(given).float()
-        loss = strategy.loss(Outputs(logits_BC, features_BF), batch, weights_C)
+        loss = strategy.loss(Outputs(logits_BC, features_BF), batch, weights_C, facts, PROGRESS[-1], draws)
         if loss is None:
             loss = torch.nn.functional.cross_entropy(logits_BC, batch.y_BC, weight=weights_C)
         loss.backward()

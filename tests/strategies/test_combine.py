@@ -60,7 +60,7 @@ class AtTheEnd(Strategy):
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
         return [Phase(0, epochs, active=False), Phase(epochs, epochs)]
 
-    def after_training(self, network: Any, facts: Facts) -> None:
+    def after_training(self, network: Any, facts: Facts, measure: Any) -> None:
         network.append("at-the-end")
 
 
@@ -106,7 +106,7 @@ class Margin(Strategy):
     def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> torch.Tensor:
         return outputs.logits_BC + 3
 
-    def loss(self, outputs: Outputs, batch: Batch, weights_C: torch.Tensor) -> torch.Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, weights_C: torch.Tensor, *context: object) -> torch.Tensor:
         return outputs.logits_BC.sum()
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
@@ -157,15 +157,16 @@ def test_torch_hooks_run_in_order() -> None:
     assert outputs.logits_BC.unique().tolist() == [1]
     posthoc = combine([PostHoc(), TailOnly(), PostHoc2()])
     assert posthoc.predict(outputs, dataclasses.replace(FACTS, stage=2)).unique().tolist() == [14]
-    loss = ba.loss(outputs, batch, torch.ones(4))
+    context = (torch.ones(4), FACTS, START, torch.Generator())
+    loss = ba.loss(outputs, batch, *context)
     assert loss is not None
     assert loss.item() == 8
-    assert combine([TailOnly(), Deferred()]).loss(outputs, batch, torch.ones(4)) is None
+    assert combine([TailOnly(), Deferred()]).loss(outputs, batch, *context) is None
     assert ab.mix(batch, FACTS, torch.Generator()).images_BCHW.unique().tolist() == [1]
     assert ab.classifier(torch.nn.Linear(3, 4), 7, FACTS).in_features == 7
     calls: list[str] = []
     combine([TailOnly(), AtTheEnd(), Margin()]).after_step(calls)  # type: ignore[arg-type]
-    combine([TailOnly(), AtTheEnd(), Margin()]).after_training(calls, FACTS)  # type: ignore[arg-type]
+    combine([TailOnly(), AtTheEnd(), Margin()]).after_training(calls, FACTS, tuple)  # type: ignore[arg-type]
     assert calls == ["tail-only", "margin", "at-the-end"]
 
 

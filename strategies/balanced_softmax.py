@@ -1,0 +1,39 @@
+"""Balanced softmax: the class counts inside the training softmax."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.common import log_prior_C
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class BalancedSoftmax(Strategy):
+    """l = -log(n_y e^(z_y) / sum_c n_c e^(z_c)) (theorem 1 of the paper); no parameters.
+
+    Cross entropy on z_c + log(n_c / N): the N cancels in the softmax and keeps the numbers small. The same loss as
+    `logit-adjust(tau=1)`, found independently; both names are kept because both are asked for. Prediction takes the
+    plain logits, which the training has made to answer for a balanced test set.
+
+    Deviation: a class without samples counts as one sample instead of leaving the softmax (log 0 has no gradient).
+    The paper's Meta Sampler is a second method and not part of this one.
+    """
+
+    name = "balanced-softmax"
+    summary = "train with the class counts inside the softmax"
+    paper = (
+        "Ren, Yu, Sheng, Ma, Zhao, Yi, Li: Balanced Meta-Softmax for Long-Tailed Visual Recognition, NeurIPS 2020, "
+        "arXiv:2007.10740"
+    )
+    seats = frozenset({"prior"})
+
+    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+        """Return z + log(n / N), [B, C]."""
+        return outputs.logits_BC + outputs.logits_BC.new_tensor(log_prior_C(facts))

@@ -1,0 +1,44 @@
+"""Class-balanced weights by the effective number of samples."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.common import normalised_weights, positive_counts
+from strategies.registry import register
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class ClassBalanced(Strategy):
+    """w_c = (1 - beta) / (1 - beta^n_c), scaled to sum C (section 4 of the paper).
+
+    The effective number (1 - beta^n) / (1 - beta) counts samples that add something new; beta = 0 weighs all classes
+    alike, beta -> 1 by the inverse count. `beta` lies in [0, 1); the default 0.9999 is one of the values that the
+    paper tries (section 5) and the one that LDAM's and the influence-balanced loss's official code take. With `focal`
+    it is the paper's class-balanced focal loss.
+
+    Deviation: the paper states the loss of one sample; over a batch the runner takes the weighted mean
+    (`common.weighted_mean`), in which the scale to sum C cancels. A class without samples weighs 1.
+    """
+
+    name = "class-balanced"
+    summary = "weigh each class's loss by one over its effective number of samples"
+    paper = (
+        "Cui, Jia, Lin, Song, Belongie: Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019, "
+        "arXiv:1901.05555"
+    )
+
+    beta: float = 0.9999
+
+    def __post_init__(self) -> None:
+        """Refuse a beta out of range."""
+        if not 0 <= self.beta < 1:
+            raise StrategyError(f"class-balanced: beta must lie in [0, 1), got {self.beta}.")
+
+    def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
+        """Return w_C, float64, positive, sum C."""
+        return normalised_weights((1 - self.beta) / (1 - self.beta ** positive_counts(facts)), facts)

@@ -1,0 +1,70 @@
+"""Equalization loss, in its softmax form (SEQL)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.common import require_at_least_zero, weighted_mean
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Equalization(Strategy):
+    """l = -sum_c y_c log(e^(z_c) / sum_k w_k e^(z_k)), w_k = 1 - beta T(f_k) (1 - y_k).
+
+    The paper's softmax equalization loss: T(f) = 1 for classes rarer than a threshold, f_k = n_k / N; beta is 1 with
+    probability `gamma`, else 0, drawn for each sample and class: other classes' samples mostly do not push rare
+    classes down. The loss is at least 0 for mixed targets as well (Jensen; w_k >= y_k). It holds the seat "prior",
+    for w corrects the softmax by class frequency.
+
+    `gamma` lies in [0, 1]; 0.9 is the value of the Bag of Tricks benchmark (Zhang et al., AAAI 2021) on CIFAR-100-LT.
+    `threshold`, at least 0, is in units of the uniform share 1/C: 0.5 is that benchmark's lambda of 0.005 for 100
+    classes. Deviation: the paper's lambda is absolute and chosen per data set; in these units a default has rare
+    classes on every long-tailed data set, instead of silently doing nothing. Over a batch the weighted mean
+    (`common.weighted_mean`).
+    """
+
+    name = "equalization"
+    summary = "softmax equalization loss (SEQL): other classes' samples do not push rare classes down"
+    paper = (
+        "Tan, Wang, Li, Li, Ouyang, Yin, Yan: Equalization Loss for Long-Tailed Object Recognition, CVPR 2020, "
+        "arXiv:2003.05176"
+    )
+    seats = frozenset({"prior"})
+
+    gamma: float = 0.9
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        require_at_least_zero(self, "gamma", "threshold")
+        if self.gamma > 1:
+            raise StrategyError(f"equalization: gamma is a probability and must be at most 1, got {self.gamma}.")
+
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Return the scalar loss."""
+        import torch
+
+        logits_BC, y_BC = outputs.logits_BC, batch.y_BC
+        counts_C = facts.counts
+        rare_C = logits_BC.new_tensor(counts_C < self.threshold * counts_C.mean())
+        beta_BC = (torch.rand(y_BC.shape, generator=generator) < self.gamma).to(logits_BC)
+        # a weight of 0 is a logarithm of -inf, which logsumexp takes: the label's own weight is never 0
+        log_weights_BC = torch.log1p(-beta_BC * rare_C * (1 - y_BC))
+        loss_B = (logits_BC + log_weights_BC).logsumexp(1) - (y_BC * logits_BC).sum(1)
+        return weighted_mean(loss_B, y_BC, weights_C)

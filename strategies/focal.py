@@ -1,0 +1,57 @@
+"""Focal loss, in its softmax form."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.common import require_at_least_zero, weighted_mean
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Focal(Strategy):
+    """l = -sum_c y_c (1 - p_c)^gamma log p_c, with p the softmax of the logits (equation 4).
+
+    The softmax form: the paper states the loss for one sigmoid per class; with a single label and a softmax it is
+    the same expression in the probability of the true class, as LDAM's official code has it. `gamma` is at least 0;
+    the default 2 is what the paper found best (section 3.2), 0 is cross entropy. The paper's alpha is left to the class
+    weights, which join by `+`.
+
+    Deviation: reduced by the weighted mean (`common.weighted_mean`; the paper divides by the number of anchors with
+    an object, which classification does not have). Mixed targets share the terms out by y.
+    """
+
+    name = "focal"
+    summary = "focal loss (softmax form): easy samples count less"
+    paper = "Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002"
+
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse a gamma out of range."""
+        require_at_least_zero(self, "gamma")
+
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Return the scalar loss."""
+        import torch
+
+        log_p_BC = outputs.logits_BC.log_softmax(1)
+        # expm1 keeps the digits of 1 - p where p is near 1; the clamp keeps the power's slope finite for gamma < 1
+        rest_BC = (-log_p_BC.expm1()).clamp_min(torch.finfo(log_p_BC.dtype).tiny)
+        loss_B = -(batch.y_BC * rest_BC**self.gamma * log_p_BC).sum(1)
+        return weighted_mean(loss_B, batch.y_BC, weights_C)

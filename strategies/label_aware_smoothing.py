@@ -1,0 +1,84 @@
+"""Label-aware smoothing: the more frequent the class, the softer its target."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.common import weighted_mean
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+Shape = Literal["concave", "linear", "convex"]
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class LabelAwareSmoothing(Strategy):
+    """l = -sum_c q_c log p_c, q_y = 1 - e_y and q_c = e_y / (C - 1) elsewhere, for the label y (section 3.2).
+
+    With r = (n_y - min n) / (max n - min n): concave e_y = tail + (head - tail) sin(pi r / 2), linear
+    tail + (head - tail) r, convex head + (head - tail) sin(3 pi / 2 + pi r / 2). `head` and `tail` lie in [0, 1),
+    tail at most head; 0.4, 0.1 are the official configuration for CIFAR-100-LT at ratio 100, concave its
+    default (dvlab-research/MiSLAS). The paper uses it while it trains the classifier again: that is `mislas`.
+
+    Where all counts are equal r = 0: no class is more frequent than the rarest, and 0/0 is not a number. With a
+    single class there is nowhere to smooth to and the loss is 0.
+
+    Deviation: the paper's formula is followed; common code spreads e_y over all C classes instead of the other C - 1.
+    min and max are over classes with samples. Over a batch the weighted mean (`common.weighted_mean`); mixed
+    targets take sum_y y_y l_y, as the official code does.
+    """
+
+    name = "label-aware-smoothing"
+    summary = "smooth labels, the more the more frequent the class"
+    paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
+
+    head: float = 0.4
+    tail: float = 0.1
+    shape: Shape = "concave"
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        if not 0 <= self.tail <= self.head < 1:
+            raise StrategyError(
+                f"label-aware-smoothing: 0 <= tail <= head < 1 must hold, got tail {self.tail} and head {self.head}."
+            )
+        if self.shape not in get_args(Shape):
+            raise StrategyError(
+                f"label-aware-smoothing: shape must be {', '.join(get_args(Shape))}, got {self.shape!r}."
+            )
+
+    def smoothing_C(self, facts: Facts) -> np.ndarray:
+        """Return e_c, float64 [C], between `tail` and `head`."""
+        counts_C = facts.counts
+        least, most = counts_C[counts_C > 0].min(), counts_C.max()
+        rank_C = np.clip((counts_C - least) / max(most - least, 1.0), 0.0, 1.0)
+        if self.shape == "linear":
+            return self.tail + (self.head - self.tail) * rank_C
+        if self.shape == "convex":
+            return self.head + (self.head - self.tail) * np.sin(1.5 * math.pi + math.pi / 2 * rank_C)
+        return self.tail + (self.head - self.tail) * np.sin(math.pi / 2 * rank_C)
+
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Return the scalar loss."""
+        log_p_BC = outputs.logits_BC.log_softmax(1)
+        smoothing_C = log_p_BC.new_tensor(self.smoothing_C(facts))
+        others_BC = log_p_BC.sum(1, keepdim=True) - log_p_BC
+        of_label_BC = (1 - smoothing_C) * log_p_BC + smoothing_C / max(facts.num_classes - 1, 1) * others_BC
+        return weighted_mean(-(batch.y_BC * of_label_BC).sum(1), batch.y_BC, weights_C)

@@ -1,0 +1,65 @@
+"""Label-distribution-aware margins on a cosine classifier."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Ldam(Strategy):
+    """l = -log(e^(s (cos_y - m_y)) / (e^(s (cos_y - m_y)) + sum_(c != y) e^(s cos_c))), m_c = K / n_c^(1/4).
+
+    Section 3.2 of the paper (LDAM-HG is not used: the softmax form is the one the paper trains). K is such that the
+    largest margin of a class with samples is `max_margin`. The classifier is replaced by one with normalised features
+    and weights and no bias, whose fixed `scale` s is applied once, there: the logits that are scored are s cos. Both
+    parameters are positive; 0.5 and 30 are those of the official code (kaidic/LDAM-DRW). With `drw+class-balanced`
+    it is LDAM-DRW. It holds the seat "prior", for its margins are a function of the class counts in the logits.
+
+    Deviation: class weights start from normally distributed directions instead of a cube's (`CosineClassifier`). For
+    mixed targets the margin is shared out by y. A class without samples is never a target; it takes `max_margin`.
+    """
+
+    name = "ldam"
+    summary = "margins that grow with rarity, on a cosine classifier"
+    paper = (
+        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
+        "NeurIPS 2019, arXiv:1906.07413"
+    )
+    seats = frozenset({"prior"})
+
+    max_margin: float = 0.5
+    scale: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        for name, value in (("max-margin", self.max_margin), ("scale", self.scale)):
+            if not (math.isfinite(value) and value > 0):
+                raise StrategyError(f"ldam: {name} must be positive and finite, got {value}.")
+
+    def margins_C(self, facts: Facts) -> np.ndarray:
+        """Return m_c, float64 [C], the largest `max_margin`."""
+        present_C = facts.counts > 0
+        least = facts.counts[present_C].min()
+        return self.max_margin * (least / np.where(present_C, facts.counts, least)) ** 0.25
+
+    def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
+        """Return a cosine classifier with the fixed scale."""
+        from backbones.classifiers import CosineClassifier
+
+        return CosineClassifier(in_features, facts.num_classes, self.scale, learnt_scale=False)
+
+    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+        """Return s (cos - y m), [B, C]."""
+        margins_C = outputs.logits_BC.new_tensor(self.scale * self.margins_C(facts))
+        return outputs.logits_BC - batch.y_BC * margins_C

@@ -1,0 +1,46 @@
+"""What the schedules of the literature share: plain training up to an epoch, then something else to the stage's end."""
+
+from __future__ import annotations
+
+from strategies.base import Phase, StrategyError
+
+
+def check_start(name: str, start: float) -> None:
+    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, lies in [0, 1)."""
+    if not 0 <= start < 1:
+        raise StrategyError(f"{name}: start must lie in [0, 1), got {start}.")
+
+
+def check_beta(name: str, beta: float) -> None:
+    """Raise `StrategyError` unless `beta`, of the effective number of samples, lies in [0, 1)."""
+    if not 0 <= beta < 1:
+        raise StrategyError(f"{name}: beta must lie in [0, 1), got {beta}.")
+
+
+def start_epoch(start: float, epochs: int) -> int:
+    """Return the epoch, from 0, at which the second part of a stage of `epochs` epochs begins.
+
+    The nearest to `start` * `epochs`, but at most the last: however short the stage, a schedule that never acted
+    would be plain training under another name.
+    """
+    return min(round(start * epochs), epochs - 1)
+
+
+def deferred(start: float, epochs: int) -> tuple[Phase, ...]:
+    """Return plain training up to the start, then one stretch in which the strategy acts."""
+    begins = start_epoch(start, epochs)
+    return (*plain_until(begins), Phase(begins, epochs))
+
+
+def retraining(
+    start: float, epochs: int, trains: str, *, new_classifier: bool, weight_decay: float | None = None
+) -> tuple[Phase, ...]:
+    """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew."""
+    begins = start_epoch(start, epochs)
+    again = Phase(begins, epochs, trains, new_classifier, rate_over=(begins, epochs), weight_decay=weight_decay)
+    return (*plain_until(begins), again)
+
+
+def plain_until(epoch: int) -> tuple[Phase, ...]:
+    """Return the stretch of plain training that ends at `epoch`; none where there is nothing to train."""
+    return (Phase(0, epoch, active=False),) if epoch else ()

@@ -1,0 +1,78 @@
+"""Seesaw loss: less punishment of rare classes by frequent ones, more of the wrongly confident."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.common import positive_counts, require_at_least_zero, weighted_mean
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Seesaw(Strategy):
+    """l = -log(e^(z_y) / (e^(z_y) + sum_(c != y) S_yc e^(z_c))), S = M C, for the label y (section 3.2 of the paper).
+
+    Mitigation M_yc = min(1, (n_c / n_y)^p), compensation C_yc = max(1, (s_c / max(s_y, floor))^q), with s the softmax
+    of z, through which no gradient flows. `p`, `q` at least 0 and `floor` in [0, 1]: 0.8, 2 (section 4) and 0.01
+    are the authors' code's (mmdetection, `SeesawLoss`, `eps`); floor = 0 is the paper's formula to the letter. It
+    holds the seat "prior", for M is a correction of the logits by the class counts.
+
+    Deviation: n are the stage's training counts; the paper accumulates them while it trains, which ends at the same
+    ratios when every sample is seen equally often, and would be state that a resumed run has to carry. The paper's
+    normalised linear layer and objectness branch are parts of its detector, not of the loss. Over a batch the
+    weighted mean (`common.weighted_mean`); mixed targets take sum_y y_y l_y, as mixup's authors do with any loss.
+    """
+
+    name = "seesaw"
+    summary = "seesaw loss: frequent classes push rare ones less, wrong confidence costs more"
+    paper = (
+        "Wang, Zhang, Zang, Cao, Pang, Gong, Chen, Liu, Loy, Lin: Seesaw Loss for Long-Tailed Instance Segmentation, "
+        "CVPR 2021, arXiv:2008.10032"
+    )
+    seats = frozenset({"prior"})
+
+    p: float = 0.8
+    q: float = 2.0
+    floor: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        require_at_least_zero(self, "p", "q", "floor")
+        if self.floor > 1:
+            raise StrategyError(f"seesaw: floor is a probability and must be at most 1, got {self.floor}.")
+
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Return the scalar loss."""
+        # K: one row for each sample and label it has a share of; with hard labels K = B
+        row_K, label_K = batch.y_BC.nonzero(as_tuple=True)
+        logits_KC = outputs.logits_BC[row_K]
+        log_s_KC = logits_KC.detach().log_softmax(1)
+        log_n_C = logits_KC.new_tensor(np.log(positive_counts(facts)))
+        own_K1 = log_s_KC.gather(1, label_K[:, None])
+        if self.floor:
+            own_K1 = own_K1.clamp_min(math.log(self.floor))
+        mitigation_KC = self.p * (log_n_C - log_n_C[label_K, None]).clamp_max(0)
+        compensation_KC = self.q * (log_s_KC - own_K1).clamp_min(0)
+        # both logarithms are 0 at the label itself
+        total_K = (logits_KC + mitigation_KC + compensation_KC).logsumexp(1)
+        loss_K = total_K - logits_KC.gather(1, label_K[:, None])[:, 0]
+        loss_B = loss_K.new_zeros(len(batch.y_BC)).index_add(0, row_K, batch.y_BC[row_K, label_K] * loss_K)
+        return weighted_mean(loss_B, batch.y_BC, weights_C)

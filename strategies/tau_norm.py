@@ -1,0 +1,94 @@
+"""Tau-normalisation: after plain training, class weights brought nearer to one length."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strategies.base import Facts, Phase, Strategy, StrategyError
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+GRID = tuple(step / 10 for step in range(11))
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class TauNormalisation(Strategy):
+    """Divide each class's weights by their length to the power of tau: w'_c = w_c / |w_c|^tau; the bias is dropped.
+
+    Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
+    Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 3. Frequent classes grow longer weights; tau = 0
+    leaves them, tau = 1 makes all as long. Nothing is trained: the cell shares all of plain training.
+
+    Default: `tau=none`, chosen on validation as in the paper, between 0 and 1 as there; in steps of 0.1, by the mean
+    of the classes' top-1 (the paper's validation sets are balanced, ours are not), the least tau where several tie.
+    A given `tau` is at least 0 and needs no validation part.
+    Deviates: in a classifier of several layers only the last, which gives the logits, is normalised. Classes too small
+    for a validation row have no say. A class with weights all zero keeps them.
+    """
+
+    name = "tau-norm"
+    summary = "after training, divide each class's weights by a power of their length"
+    paper = (
+        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
+        "Recognition, ICLR 2020, arXiv:1910.09217"
+    )
+    seats = frozenset({"classifier", "prior"})
+
+    tau: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a tau out of range."""
+        if self.tau is not None and not 0 <= self.tau < math.inf:
+            raise StrategyError(f"tau-norm: tau must be at least 0 and finite, got {self.tau}.")
+
+    @property
+    def needs(self) -> frozenset[str]:  # type: ignore[override]
+        """Validation, unless tau is given."""
+        return frozenset({"validation"} if self.tau is None else ())
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Plain to the end, then no epoch more."""
+        return (Phase(0, epochs, active=False), Phase(epochs, epochs))
+
+    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
+        """Normalise the last linear layer of the classifier in place.
+
+        Raises `StrategyError` where the classifier has none (a cosine classifier is normalised as it is).
+        """
+        linear = last_linear(self.name, network.classifier)  # type: ignore[arg-type]
+        weight_CF, bias_C = linear.weight.data, linear.bias
+        trained_CF = weight_CF.clone()
+        if bias_C is not None:
+            bias_C.data.zero_()
+
+        def mean_accuracy(tau: float) -> float:
+            weight_CF.copy_(normalised(trained_CF, tau))
+            return float(np.nanmean(measure()))
+
+        tau = max(GRID, key=mean_accuracy) if self.tau is None else self.tau
+        weight_CF.copy_(normalised(trained_CF, tau))
+
+
+def last_linear(name: str, classifier: nn.Module) -> nn.Linear:
+    """Return the layer that gives a classifier's logits; `StrategyError` with the strategy's name if it has none."""
+    import torch
+
+    linear = [module for module in classifier.modules() if isinstance(module, torch.nn.Linear)]
+    if not linear:
+        raise StrategyError(f"{name}: the classifier has no linear layer to normalise; choose another classifier.")
+    return linear[-1]
+
+
+def normalised(weight_CF: Tensor, tau: float) -> Tensor:
+    """Return w_c / |w_c|^tau, float64 [C, F]; rows of zeros stay."""
+    weight_CF = weight_CF.double()
+    length_C1 = weight_CF.norm(dim=1, keepdim=True)
+    return weight_CF / length_C1.where(length_C1 > 0, 1.0) ** tau

@@ -1,0 +1,45 @@
+"""Random undersampling: majority classes lose samples for good."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.registry import register
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Undersample(Strategy):
+    """Keep k_c = min(n_c, max(min n, `least`)) samples of each class, chosen once; the rest is never seen.
+
+    The minimum is over classes that have samples. At `least` = 1, the default, all classes keep as many as the
+    smallest has: random majority undersampling as in section 2.2.1 of the paper. A data set whose smallest class
+    has one sample then keeps one image per class; `least` is our own guard against that, a whole number from 1.
+
+    Steps are matched: an epoch stays as many draws as there are samples, taken with replacement from the kept ones,
+    each equally often. The paper's epochs shrink with the data; here that would compare trainings of different
+    length. Where no class loses a sample the data stays as it is.
+    """
+
+    name = "undersample"
+    summary = "keep as many samples of each class as the smallest has"
+    paper = (
+        "Buda, Maki, Mazurowski: A Systematic Study of the Class Imbalance Problem in Convolutional Neural Networks, "
+        "Neural Networks 106, 2018, arXiv:1710.05381"
+    )
+
+    least: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a number below 1."""
+        if self.least < 1:
+            raise StrategyError(f"undersample: least must be at least 1, got {self.least}.")
+
+    def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Return k_C, int64; None where every sample is kept."""
+        counts_C = np.asarray(facts.counts_C, dtype=np.int64)
+        level = max(counts_C[counts_C > 0].min(), self.least)
+        return np.minimum(counts_C, level) if (counts_C > level).any() else None
