@@ -21,7 +21,8 @@ from benchmarks.plan import Plan, Setting, make_plan
 from benchmarks.protocol import make_stages
 from benchmarks.store import Store
 from benchmarks.suite import Suite
-from strategies.expression import expand
+from strategies.combine import corrected_twice
+from strategies.expression import expand, parse
 
 Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
@@ -82,7 +83,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         _weights_key(weights),
     )
     plan = make_plan(setting, backbones, strategies, range(request.seeds or suite.seeds))
-    for line in plan.left_out:
+    twice = [line for text in strategies for line in corrected_twice(parse(text))]
+    for line in (*plan.left_out, *twice):
         say(line)
     if not plan.cells:
         raise UserError(f"nothing is left to run: {' '.join(plan.left_out)}")

@@ -41,6 +41,24 @@ def combine(strategies: Sequence[Strategy]) -> Strategy:
     return parts[0] if len(parts) == 1 else Combined(parts)
 
 
+def corrected_twice(strategy: Strategy) -> list[str]:
+    """Return a line for every two parts that both answer for the class counts and may all the same be joined.
+
+    Two corrections of the logits are refused by their seat; one of them with class weights or a sampler is a choice
+    (LDAM with deferred weights is one of a paper), and is only named.
+    """
+    parts = strategy.parts()
+    logits = [part for part in parts if "prior" in seats_of(part)]
+    weights = [part for part in parts if type(part).class_weights_C is not Strategy.class_weights_C]
+    draws = [part for part in parts if "sampler" in seats_of(part) and part not in weights]
+    return [
+        f"{strategy}: the class counts are corrected for twice, by {a.name} and by {b.name}."
+        for a in logits
+        for b in weights + draws
+        if a is not b
+    ]
+
+
 @dataclasses.dataclass(frozen=True)
 class Combined(Strategy):
     """Two or more strategies joined by `+`, in the order written.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from benchmarks.data.split import StageData
 from benchmarks.plan import Plan, Setting, make_plan
 from benchmarks.protocol import Stage
+from benchmarks.session import Request, open_session
 from strategies import registry
 from strategies.base import Facts, Phase, Progress, Strategy
 from tests.making import digits_suite
@@ -157,3 +159,13 @@ def test_what_needs_a_validation_part_is_left_out_with_a_line_where_there_is_non
     made = make_plan(setting, ["net"], ["none", "oversample-weak"], range(1))
     assert [cell.strategy for cell in made.cells] == ["none"]
     assert made.left_out == ("oversample-weak is left out: digits-test has no validation.",)
+
+
+def test_a_session_says_where_the_class_counts_are_corrected_for_twice(tmp_path: Path) -> None:
+    said: list[str] = []
+    asked = ("oversample+balanced-softmax", "oversample")
+    request = Request(digits_suite(), device="cpu", out=tmp_path, threads=1, strategies=asked)
+    open_session(request, said.append, lambda *progress: None)
+    assert said == [
+        "oversample+balanced-softmax: the class counts are corrected for twice, by balanced-softmax and by oversample."
+    ]

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 
 from backbones.classifiers import CosineClassifier
 from strategies.base import Facts, Outputs, StrategyError
+from strategies.combine import corrected_twice
 from strategies.expression import parse
 from tests.strategies.paper import EXTREME, TYPICAL, Case, Reference, cases, compare, computed, cross_entropy, expected
 
@@ -157,6 +158,16 @@ def test_a_prior_corrected_twice_is_refused_and_names_both() -> None:
             StrategyError, match=f"^{one} and {other} both hold the seat '(prior|loss)'; only one may.$"
         ):
             parse(f"{one}+{other}")
+
+
+def test_what_is_corrected_in_the_logits_and_by_weights_or_draws_is_named_and_nothing_else() -> None:
+    for text in ("logit-adjust+oversample", "loss-weights+vs", "logit-adjust-posthoc+undersample"):
+        one, other = sorted(text.split("+"), key=lambda name: name not in HOLDERS)
+        assert corrected_twice(parse(text)) == [
+            f"{text}: the class counts are corrected for twice, by {one} and by {other}."
+        ]
+    for text in ("none", "ldam", "oversample+loss-weights", "balanced-softmax+focal", "vs+minority-augment"):
+        assert corrected_twice(parse(text)) == []
 
 
 @pytest.mark.parametrize("text", ["class-balanced+focal", "ldam+class-balanced", "focal+logit-adjust", "vs+oversample"])
