@@ -85,7 +85,7 @@ class Batcher:
     """Makes image batches from a resident uint8 array, on the CPU or on the accelerator.
 
     `images_NHWC` is the whole data set; rows are global. `mean`, `std` are per channel in [0, 1] units.
-    `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none).
+    `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none), which `share` of the draws get.
     """
 
     def __init__(
@@ -97,9 +97,10 @@ class Batcher:
         device: torch.device,
         augmenter: Augmenter | None = None,
         strength_N: np.ndarray | None = None,
+        share: float = 1.0,
     ) -> None:
         self.images_NHWC, self.recipe, self.device = images_NHWC, recipe, device
-        self.augmenter, self.strength_N = augmenter, strength_N
+        self.augmenter, self.strength_N, self.share = augmenter, strength_N, share
         plain = recipe.normalise == "none"
         shape = (1, 3, 1, 1)
         mean_C = torch.tensor((0.0, 0.0, 0.0) if plain else mean).view(shape)
@@ -135,8 +136,10 @@ class Batcher:
     ) -> np.ndarray:
         if self.augmenter is None or self.strength_N is None:
             return images_BHWC
-        seeds_B = sample_bits(seed_for(*key, "minority"), positions_B, 1)[:, 0] >> np.uint64(33)
-        return self.augmenter.augment_batch(images_BHWC, self.strength_N[rows_B], seeds_B.astype(np.int64))
+        drawn = seed_for(*key, "minority")
+        seeds_B = sample_bits(drawn, positions_B, 1)[:, 0] >> np.uint64(33)
+        strength_B = np.where(sample_uniforms(drawn, positions_B, 2)[:, 1] < self.share, self.strength_N[rows_B], 0.0)
+        return self.augmenter.augment_batch(images_BHWC, strength_B, seeds_B.astype(np.int64))
 
     def _augment_resident(
         self, images_BHWC: torch.Tensor, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]

@@ -144,8 +144,9 @@ def _batcher(shop: Workshop, network: Network, strategy: Strategy, stage: Stage)
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
     augmenter = Augmenter(pipeline.strength_C, shop.loaded.size)
     return Batcher(
-        shop.loaded.images_NHWC, shop.suite.recipe, network.mean, network.std, shop.device, augmenter, strength_N
-    )
+        shop.loaded.images_NHWC, shop.suite.recipe, network.mean, network.std, shop.device,
+        augmenter, strength_N, pipeline.share,
+    )  # fmt: skip
 
 
 def _save(path: Path, training: Training, spent: dict) -> None:

@@ -111,10 +111,12 @@ class Outputs:
 class Pipeline:
     """Extra augmentation for some classes: `strength_C` in [0, 1] per class; 0 leaves the class alone.
 
-    The runner turns a strength into an Albumentations pipeline (see `benchmarks/augment.py`).
+    The runner turns a strength into an Albumentations pipeline (see `benchmarks/augment.py`) and applies it to `share`
+    of the draws, in (0, 1]: classes that never came as they are would not be known when they do.
     """
 
     strength_C: tuple[float, ...]
+    share: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -183,8 +183,11 @@ class Combined(Strategy):
 
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """The stronger of the parts' strengths, class by class."""
-        given = [p.strength_C for part in self.members if (p := part.augmentation(facts)) is not None]
-        return Pipeline(tuple(max(strengths) for strengths in zip(*given, strict=True))) if given else None
+        given = [p for part in self.members if (p := part.augmentation(facts)) is not None]
+        if not given:
+            return None
+        strengths = zip(*(p.strength_C for p in given), strict=True)
+        return Pipeline(tuple(max(of_class) for of_class in strengths), max(p.share for p in given))
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """The mixing of the part that mixes."""

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.augment import Augmenter
 from benchmarks.batches import Batcher, affine_B23, epoch_order, split_batches
 from benchmarks.suite import Epochs, Recipe
 from benchmarks.throughput import photographs
@@ -125,3 +126,17 @@ def test_smaller_training_sizes_show_the_whole_image() -> None:
 def test_the_image_side_grows_in_steps_of_eight(fraction: float, size: int) -> None:
     growing = Recipe(image_size=64, epochs=Epochs(), grow_from=32, grow_until=0.6)
     assert growing.size_at(fraction) == size
+
+
+def test_a_share_of_the_draws_is_augmented_and_the_others_stay_as_they_are() -> None:
+    images_NHWC = np.repeat(photographs(1, 16), 400, axis=0)
+    strength_N = np.r_[np.zeros(100), np.ones(300)]
+    make = Batcher(
+        images_NHWC, recipe(), MEAN, STD, CPU, augmenter=Augmenter((1.0,), 16), strength_N=strength_N, share=0.25
+    )
+    rows = np.arange(400)
+    made = make.training(rows, rows, 16, 0, 1, 0)
+    plain = batcher(images_NHWC).evaluation(np.arange(1))[0]
+    changed = np.array([not torch.equal(m, plain) for m in made])
+    assert not changed[:100].any()
+    assert 0.15 < changed[100:].mean() < 0.35
