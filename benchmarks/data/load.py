@@ -17,7 +17,7 @@ from benchmarks.keys import content_key
 
 DATASETS: dict[str, str] = {
     "fashion": "Fashion Product Images, 44 k photographs in 140 article types (--data PATH, or data fetch fashion)",
-    "catalog": "the embedded default: a product catalogue drawn by code, 40 article types with a long tail",
+    "catalog": "the embedded default: a product catalogue drawn by code, 46 article types with a long tail",
     "digits": "scikit-learn's handwritten digits, made long-tailed",
     "folder": "your own images: a class/image tree, or a CSV with path and label columns (--data PATH)",
 }
