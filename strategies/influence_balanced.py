@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Batch, Facts, Outputs, Phase, Progress, Strategy, StrategyError
 from strategies.common import normalised_weights, positive_counts, weighted_mean
 from strategies.registry import register
+from strategies.schedules import check_start, deferred
 
 if TYPE_CHECKING:
     import torch
@@ -49,14 +50,11 @@ class InfluenceBalanced(Strategy):
         for name, value in (("alpha", self.alpha), ("epsilon", self.epsilon)):
             if not (math.isfinite(value) and value > 0):
                 raise StrategyError(f"influence-balanced: {name} must be positive and finite, got {value}.")
-        if not 0 <= self.start < 1:
-            raise StrategyError(f"influence-balanced: start must lie in [0, 1), got {self.start}.")
+        check_start(self.name, self.start)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Return a plain stretch, where there is one, and the rest."""
-        border = min(round(self.start * epochs), epochs - 1)
-        late = Phase(border, epochs)
-        return (Phase(0, border, active=False), late) if border else (late,)
+        return deferred(self.start, epochs)
 
     def loss(
         self,
