@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.augment import Augmenter
-from benchmarks.batches import Batcher, affine_B23, epoch_order, split_batches
+from benchmarks.batches import Batcher, _warp, affine_B23, epoch_order, split_batches
 from benchmarks.suite import Epochs, Recipe
 from benchmarks.throughput import photographs
 
@@ -113,6 +113,18 @@ def test_shifts_are_whole_pixels_within_reach() -> None:
     np.testing.assert_array_equal(shifts, np.rint(shifts))
     assert np.abs(shifts).max() == 4
     np.testing.assert_array_equal(maps[:, :, :2], np.tile(np.eye(2), (500, 1, 1)))
+
+
+def test_flips_and_whole_shifts_move_pixels_and_repeat_the_edges() -> None:
+    images_NHWC = photographs(64, 16)
+    uniforms = np.random.default_rng(0).random((64, 5))
+    maps = affine_B23(recipe(flip=True, shift=0.25), 16, 16, uniforms)
+    assert len({*map(tuple, maps[:, 0])}) > 10  # mirrored and shifted, in many ways
+    made = _warp(images_NHWC, maps, 16)
+    for image, matrix, out in zip(images_NHWC, maps.astype(int), made, strict=True):
+        columns = np.clip(matrix[0, 0] * np.arange(16) + matrix[0, 2], 0, 15)
+        rows = np.clip(matrix[1, 1] * np.arange(16) + matrix[1, 2], 0, 15)
+        np.testing.assert_array_equal(out, image[rows][:, columns])
 
 
 def test_smaller_training_sizes_show_the_whole_image() -> None:
