@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import NoReturn
 
@@ -16,5 +17,7 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
+    if not sys.warnoptions:  # what a library says about another one's code is nothing a user can mend
+        warnings.simplefilter("ignore", FutureWarning)
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())

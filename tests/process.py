@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import benchmarks
@@ -71,7 +70,6 @@ def interrupted(folder: Path, number: signal.Signals, heard: str, *arguments: ob
         for line in process.stdout:
             said.append(line)
             if heard in line:
-                time.sleep(0.2)  # into the next training
                 process.send_signal(number)
                 break
         out, errors = process.communicate(timeout=120)
