@@ -48,6 +48,11 @@ def epoch_order(
     return by_class[starts_C[class_N] + within_N]
 
 
+def pool_order(pool: int, draws: int, *key: int | str) -> np.ndarray:
+    """Return positions [draws] in a pool of samples, for one epoch: without replacement for as long as they last."""
+    return np.resize(generator(*key, "order").permutation(pool), draws)
+
+
 def split_batches(count: int, batch_size: int) -> Iterator[slice]:
     """Yield slices that cut `count` samples into the fewest batches of at most `batch_size`, sizes equal within one.
 

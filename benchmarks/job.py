@@ -18,7 +18,7 @@ from benchmarks.data.base import Loaded
 from benchmarks.hardware import peak_memory_bytes
 from benchmarks.keys import seed_for
 from benchmarks.plan import Job
-from benchmarks.predict import logits_of
+from benchmarks.predict import outputs_of
 from benchmarks.protocol import Stage
 from benchmarks.schedule import make_optimizer
 from benchmarks.store import JobResult, Store
@@ -116,6 +116,8 @@ def begin(shop: Workshop, job: Job) -> Training:
         seed=seed_for(job.seed, job.stage, "network"),
         weights=shop.weights if job.stage == 1 else "none",  # type: ignore[arg-type]
     )
+    with seeded(seed_for(job.seed, job.stage, "network"), "architecture"):
+        strategy.architecture(network, stage.facts)
     if job.parent and not job.continues:
         tensors, _ = checkpoint.load(shop.store.state(job.parent))
         kept = {n: t for n, t in tensors.items() if n.split(".")[0] in ("encoder", "pool")}
@@ -186,11 +188,11 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
 
 
 def _predict(shop: Workshop, training: Training) -> None:
-    """Store the logits of the stage's test and validation rows."""
+    """Store the logits of the stage's test and validation rows, and what else the classifier gives for them."""
     data, classes = training.stage.data, training.facts.num_classes
-    rows = {"test": data.test_rows, "validation": data.validation_rows}
-    logits = {
-        name: logits_of(training.network, training.batcher, rows_N, training.choice, classes)
-        for name, rows_N in rows.items()
-    }
-    shop.store.write_predictions(training.job.key, **logits)
+    arrays = {}
+    for name, rows_N in {"test": data.test_rows, "validation": data.validation_rows}.items():
+        outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+        arrays[name] = outputs.logits_BC.numpy()
+        arrays.update({f"{name}.{more}": tensor.numpy() for more, tensor in outputs.extra.items()})
+    shop.store.write_predictions(training.job.key, **arrays)

@@ -48,9 +48,11 @@ def look(plan: Plan, shop: Workshop, out: Path) -> Outlook:
     todo = tuple(job for key, job in plan.jobs.items() if key in needed - finished)
     rates = {name: max(choice.img_per_s.values()) for name, choice in shop.choices.items() if choice.img_per_s}
     for backbone in {job.backbone for job in plan.jobs.values()}:
-        measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.seconds]
+        measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.images]
         if measured:
             rates[backbone] = sum(r.images for r in measured) / sum(r.seconds for r in measured)
-    images = {job.key: job.epochs * len(shop.stage(job.stage).data.train_rows) for job in todo}
+    # a stretch on stored features sees every image once, when it stores them
+    passes = {job.key: min(job.epochs, 1) if job.on == "features" else job.epochs for job in todo}
+    images = {job.key: passes[job.key] * len(shop.stage(job.stage).data.train_rows) for job in todo}
     seconds = {job.key: images[job.key] / rates.get(job.backbone, UNTIMED_IMG_PER_S) for job in todo}
     return Outlook(stored, finished, todo, images, seconds, rates)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from benchmarks.keys import content_key
 from benchmarks.protocol import Stage
@@ -30,11 +31,13 @@ class Stretch:
     text: str
     rate_over: tuple[int, int] | None = None
     weight_decay: float | None = None
+    moving_statistics: bool = False
+    on: Literal["images", "features"] = "images"
 
     def content(self) -> list[object]:
-        """Return what a key covers; the schedule is left out where it is the recipe's own, so that older keys stay."""
-        given = {"rate_over": self.rate_over, "weight_decay": self.weight_decay}
-        own = {name: value for name, value in given.items() if value is not None}
+        """Return what a key covers; what stands at its default is left out, so that older keys stay."""
+        later = {f.name: f.default for f in dataclasses.fields(self) if f.default is not dataclasses.MISSING}
+        own = {name: value for name, default in later.items() if (value := getattr(self, name)) != default}
         return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
 
 
@@ -60,6 +63,8 @@ class Job:
     ends_stage: bool = False
     rate_over: tuple[int, int] | None = None
     weight_decay: float | None = None
+    moving_statistics: bool = False
+    on: Literal["images", "features"] = "images"
 
     @property
     def epochs(self) -> int:
@@ -160,7 +165,7 @@ def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
         identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
         new = Stretch(
             identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over,
-            phase.weight_decay,
+            phase.weight_decay, phase.moving_statistics, phase.on,
         )  # fmt: skip
         last = merged[-1] if merged else None
         if last and not new.new_classifier and _trains_alike(last, new):
@@ -235,7 +240,7 @@ def _chains(
             job = Job(
                 key, backbone, stretch.text, stage.data.stage, seed, begun, at, stretch.trains,
                 stretch.new_classifier and begun == stretch.start, parent, bool(chain), rate_over=stretch.rate_over,
-                weight_decay=stretch.weight_decay,
+                weight_decay=stretch.weight_decay, moving_statistics=stretch.moving_statistics, on=stretch.on,
             )  # fmt: skip
             jobs.setdefault(key, job)
             chain.append(key)

@@ -1,4 +1,4 @@
-"""Network -> logits of rows, in evaluation mode."""
+"""Network -> outputs of rows, in evaluation mode."""
 
 from __future__ import annotations
 
@@ -7,25 +7,41 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from backbones.probe import Choice, autocast
+from backbones.probe import Choice
 from benchmarks.batches import Batcher, split_batches
+from benchmarks.forward import forward
+from strategies.base import Outputs
 
 if TYPE_CHECKING:
     from backbones.network import Network
 
 
 @torch.no_grad()
-def logits_of(
+def outputs_of(
     network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int, batch_size: int = 256
-) -> np.ndarray:
-    """Return float32 logits [N, C] of the rows, C being `classes`; the network is put back into the mode it was in."""
+) -> Outputs:
+    """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and what else there is.
+
+    All on the CPU; the network is put back into the mode it was in.
+    """
     modes = {module: module.training for module in network.modules()}
     network.eval()
     parts = []
     for part in split_batches(len(rows_N), batch_size):
-        with autocast(choice, batcher.device):
-            logits_BC, _ = network(batcher.evaluation(rows_N[part]))
-        parts.append(logits_BC.float().cpu().numpy())
+        given = forward(network, batcher.evaluation(rows_N[part]), choice)
+        extra = {name: tensor.cpu() for name, tensor in given.extra.items()}
+        parts.append(Outputs(given.logits_BC.cpu(), given.features_BF.float().cpu(), extra))
     for module, mode in modes.items():
         module.training = mode
-    return np.concatenate(parts) if parts else np.zeros((0, classes), dtype=np.float32)
+    if not parts:
+        return Outputs(torch.zeros(0, classes), torch.zeros(0, network.feature_size))
+    return Outputs(
+        torch.cat([part.logits_BC for part in parts]),
+        torch.cat([part.features_BF for part in parts]),
+        {name: torch.cat([part.extra[name] for part in parts]) for name in parts[0].extra},
+    )
+
+
+def logits_of(network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int) -> np.ndarray:
+    """Return float32 logits [N, C] of the rows."""
+    return outputs_of(network, batcher, rows_N, choice, classes).logits_BC.numpy()

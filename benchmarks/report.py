@@ -96,8 +96,8 @@ class PlainReporter(Reporter):
         """Say what was trained and how fast."""
         trained = "no training of its own"
         if result.losses and result.seconds:
-            rate = result.images / result.seconds
-            trained = f"{result.epochs} epochs, {result.seconds:.1f} s, {rate:.0f} img/s, loss {result.losses[-1]:.3f}"
+            speed = f"{result.images / result.seconds:.0f} img/s" if result.images else "on stored features"
+            trained = f"{result.epochs} epochs, {result.seconds:.1f} s, {speed}, loss {result.losses[-1]:.3f}"
         self._line(f"  {describe(job)}: {trained}")
 
     def progress(self, job: Job, step: int, steps: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,10 +27,10 @@ def score_stage(shop: Workshop, stage: Stage, strategy: Strategy, results: Seque
     data, classes = stage.data, stage.facts.num_classes
     stored = shop.store.predictions(results[-1].key)
     labels_N = stage.labels_N[data.test_rows]
-    logits_NC = _after_the_fact(strategy, stored["test"], stage)
+    logits_NC = _after_the_fact(strategy, stored, "test", stage)
     top1_N, top5_N = metrics.hits(logits_NC, labels_N, 1), metrics.hits(logits_NC, labels_N, 5)
     checked_N = metrics.hits(
-        _after_the_fact(strategy, stored["validation"], stage), stage.labels_N[data.validation_rows], 1
+        _after_the_fact(strategy, stored, "validation", stage), stage.labels_N[data.validation_rows], 1
     )
     seconds = sum(result.seconds for result in results)
     return StageResult(
@@ -54,10 +54,13 @@ def score_stage(shop: Workshop, stage: Stage, strategy: Strategy, results: Seque
     )
 
 
-def _after_the_fact(strategy: Strategy, logits_NC: np.ndarray, stage: Stage) -> np.ndarray:
+def _after_the_fact(strategy: Strategy, stored: Mapping[str, np.ndarray], rows: str, stage: Stage) -> np.ndarray:
+    """Return the logits [N, C] that are scored, of the stored rows called `rows`."""
+    logits_NC = stored[rows]
     if not strategy.acts_in(stage.data.stage):
         return logits_NC
-    outputs = Outputs(torch.from_numpy(logits_NC), torch.zeros(len(logits_NC), 0))
+    extra = {n.removeprefix(f"{rows}."): torch.from_numpy(a) for n, a in stored.items() if n.startswith(f"{rows}.")}
+    outputs = Outputs(torch.from_numpy(logits_NC), torch.zeros(len(logits_NC), 0), extra)
     return strategy.predict(outputs, stage.facts).numpy()
 
 

@@ -63,12 +63,15 @@ class Store:
         write_bytes(self.folder(result.key) / "result.json", content)
         self.checkpoint(result.key).unlink(missing_ok=True)
 
-    def write_predictions(self, key: str, **logits_NC: np.ndarray) -> None:
-        """Store float32 logits by name ("test", "validation"), rows in the stage's order."""
+    def write_predictions(self, key: str, **arrays: np.ndarray) -> None:
+        """Store float32 logits by name ("test", "validation"), rows in the stage's order.
+
+        What else the classifier gave is named after them: "test.logits_BEC".
+        """
         import numpy as np
 
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **logits_NC)
+        np.savez_compressed(buffer, allow_pickle=False, **arrays)
         write_bytes(self.folder(key) / "predictions.npz", buffer.getvalue())
 
     def predictions(self, key: str) -> dict[str, np.ndarray]:

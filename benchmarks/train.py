@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator
 
@@ -15,15 +16,16 @@ import torch
 from torch import Tensor
 
 from backbones.network import Network
-from backbones.probe import Choice, autocast
-from benchmarks.batches import Batcher, epoch_order, split_batches
+from backbones.probe import Choice
+from benchmarks.batches import Batcher, epoch_order, pool_order, split_batches
+from benchmarks.forward import classify, forward
 from benchmarks.keys import seed_for
 from benchmarks.plan import Job
-from benchmarks.predict import logits_of
+from benchmarks.predict import logits_of, outputs_of
 from benchmarks.protocol import Stage, accuracy_C
 from benchmarks.schedule import learning_rate
 from benchmarks.suite import Recipe
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Facts, Progress, Strategy, Trained
 from strategies.common import weighted_mean
 
 
@@ -42,6 +44,14 @@ class Epoch:
     images: int
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredFeatures:
+    """What a stretch on features trains on: `features_MF` on the device and `labels_M`, M samples after resampling."""
+
+    features_MF: Tensor
+    labels_M: np.ndarray
+
+
 @dataclasses.dataclass
 class Training:
     """A training in progress: everything that a checkpoint holds, and what is needed to go on."""
@@ -57,6 +67,7 @@ class Training:
     optimizer: torch.optim.Optimizer
     epoch: int
     history: list[Epoch] = dataclasses.field(default_factory=list)
+    stored: StoredFeatures | None = None
 
 
 def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -92,6 +103,10 @@ def prepare(training: Training) -> None:
         for name, parameter in network.named_parameters():
             if name == job.trains:
                 parameter.requires_grad_(True)
+    if job.moving_statistics:
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.train()
 
 
 def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Callable[[Epoch], None]) -> None:
@@ -105,6 +120,7 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
         while training.epoch < training.job.end:
             plain_so_far = training.epoch > 0 and training.facts.validation_accuracy_C is None
             seconds = _measured(training) if measures and plain_so_far else 0.0
+            seconds += _stored(training) if training.job.on == "features" and training.stored is None else 0.0
             epoch = one_epoch(training, on_step)
             seconds += _measured(training) if measures else 0.0
             epoch.seconds += seconds  # what a strategy measures is part of its cost
@@ -112,7 +128,8 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
             training.history.append(epoch)
             on_epoch(epoch)
         if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
-            training.strategy.after_training(training.network, training.facts, lambda: measure(training))
+            trained = Trained(lambda: measure(training), functools.cache(lambda: features_of_rows(training)))
+            training.strategy.after_training(training.network, training.facts, trained)
 
 
 def _measured(training: Training) -> float:
@@ -130,6 +147,25 @@ def measure(training: Training) -> tuple[float, ...]:
     return accuracy_C(logits_NC, training.stage.labels_N[rows], classes)
 
 
+def features_of_rows(training: Training) -> tuple[np.ndarray, np.ndarray]:
+    """Return features [N, F] float32 and labels [N] of the training rows, in evaluation mode, not augmented."""
+    rows_N, classes = training.stage.data.train_rows, training.facts.num_classes
+    outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+    return outputs.features_BF.numpy(), training.stage.labels_N[rows_N]
+
+
+def _stored(training: Training) -> float:
+    """Store the features that this stretch trains on, resampled; return the seconds that it took."""
+    started = time.perf_counter()
+    features_NF, labels_N = features_of_rows(training)
+    seed = seed_for(training.job.seed, training.job.stage, "resample")
+    resampled = training.strategy.resample_features(features_NF, labels_N, training.facts, seed)
+    features_MF, labels_M = (features_NF, labels_N) if resampled is None else resampled
+    on_device = torch.from_numpy(np.ascontiguousarray(features_MF, dtype=np.float32)).to(training.batcher.device)
+    training.stored = StoredFeatures(on_device, np.asarray(labels_M, dtype=np.int64))
+    return time.perf_counter() - started
+
+
 def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     """Train the epoch at which `training` stands, in place; the caller moves `training.epoch` on."""
     started = time.perf_counter()
@@ -139,6 +175,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     size = recipe.size_at(progress.fraction)
     key = (job.seed, job.stage, training.epoch)
     rows_N = _epoch_rows(training, progress, key)
+    second_N = _second_rows(training, progress, key)
     weights_C = _weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
     first, end = job.rate_over or (0, epochs)
@@ -152,21 +189,41 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         for group in training.optimizer.param_groups:
             group["lr"] = rate
         positions_B = np.arange(part.start, part.stop)
-        images_BCHW = training.batcher.training(rows_N[part], positions_B, size, *key)
-        batch = _batch(images_BCHW, stage.labels_N[rows_N[part]], training, at)
+        batch = _batch(training, rows_N[part], positions_B, size, key)
+        if second_N is not None:
+            batch.second = _batch(training, second_N[part], positions_B, size, ("second", *key))
+        if training.stored is None:
+            batch = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
         loss_sum += _step(training, batch, weights_C, progress, at) * len(positions_B)
         on_step(training.epoch, step)
     loss = float(loss_sum) / len(rows_N)
     if not np.isfinite(loss):
         raise TrainingError(f"the loss became {loss} in epoch {training.epoch + 1} of stage {stage.data.name}.")
-    return Epoch(training.epoch, loss, time.perf_counter() - started, rate, len(rows_N))
+    images = len(rows_N) if training.stored is None else 0
+    return Epoch(training.epoch, loss, time.perf_counter() - started, rate, images)
 
 
 def _epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
+    """Return the rows [N] of one epoch, in order: of the data, or of the stored features; as many for everyone."""
     rows_N = training.stage.data.train_rows
+    if training.stored is not None:
+        return pool_order(len(training.stored.labels_M), len(rows_N), *key)
+    labels_N, seed = training.stage.labels_N[rows_N], seed_for(*key[:-1], "resample")
+    pool_M = training.strategy.resample_rows(labels_N, training.facts, seed)
+    if pool_M is not None:
+        return rows_N[pool_M[pool_order(len(pool_M), len(rows_N), *key)]]
     sampling_C = training.strategy.sampling_C(training.facts, progress)
     kept_C = training.strategy.kept_C(training.facts, progress)
-    return rows_N[epoch_order(training.stage.labels_N[rows_N], sampling_C, *key, kept_C=kept_C)]
+    return rows_N[epoch_order(labels_N, sampling_C, *key, kept_C=kept_C)]
+
+
+def _second_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray | None:
+    """Return the rows [N] of an epoch's second batches, where the strategy asks for them."""
+    second_C = training.strategy.second_C(training.facts, progress)
+    if second_C is None or training.stored is not None:
+        return None
+    rows_N = training.stage.data.train_rows
+    return rows_N[epoch_order(training.stage.labels_N[rows_N], second_C, "second", *key)]
 
 
 def _weights(training: Training, progress: Progress) -> Tensor:
@@ -178,11 +235,17 @@ def _weights(training: Training, progress: Progress) -> Tensor:
     return torch.tensor(scaled_C, dtype=torch.float32, device=training.batcher.device)
 
 
-def _batch(images_BCHW: Tensor, labels_B: np.ndarray, training: Training, at: int) -> Batch:
-    device = training.batcher.device
-    labels = torch.from_numpy(labels_B).to(device)
-    y_BC = torch.nn.functional.one_hot(labels, training.facts.num_classes).float()
-    return training.strategy.mix(Batch(images_BCHW, labels, y_BC), training.facts, _draws(training, at, "mix"))
+def _batch(
+    training: Training, rows_B: np.ndarray, positions_B: np.ndarray, size: int, key: tuple[int | str, ...]
+) -> Batch:
+    """Return the batch of some rows, not yet mixed; `positions_B` and `key` tell its augmentation."""
+    stored, device = training.stored, training.batcher.device
+    labels_B = torch.from_numpy((training.stage.labels_N if stored is None else stored.labels_M)[rows_B]).to(device)
+    y_BC = torch.nn.functional.one_hot(labels_B, training.facts.num_classes).float()
+    if stored is not None:
+        features_BF = stored.features_MF[torch.from_numpy(rows_B).to(device)]
+        return Batch(features_BF.new_zeros(len(rows_B), 0, 0, 0), labels_B, y_BC, features_BF)
+    return Batch(training.batcher.training(rows_B, positions_B, size, *key), labels_B, y_BC)
 
 
 def _draws(training: Training, at: int, what: str) -> torch.Generator:
@@ -193,9 +256,10 @@ def _draws(training: Training, at: int, what: str) -> torch.Generator:
 def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress, at: int) -> Tensor:
     """One optimiser step; return the loss, still on the device."""
     strategy, network = training.strategy, training.network
-    with autocast(training.choice, training.batcher.device):
-        logits_BC, features_BF = network(batch.images_BCHW)
-    outputs = Outputs(logits_BC.float(), features_BF)
+    if batch.features_BF is None:
+        outputs = forward(network, batch.images_BCHW, training.choice)
+    else:
+        outputs = classify(network, batch.features_BF, training.choice)
     outputs = dataclasses.replace(outputs, logits_BC=strategy.train_logits(outputs, batch, training.facts, progress))
     loss = strategy.loss(outputs, batch, weights_C, training.facts, progress, _draws(training, at, "loss"))
     if loss is None:

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 TRAINING_HOOKS = (
-    "phases", "class_weights_C", "sampling_C", "kept_C", "augmentation", "mix", "classifier", "train_logits", "loss",
-    "after_step", "after_training",
+    "phases", "class_weights_C", "sampling_C", "kept_C", "resample_rows", "resample_features", "augmentation",
+    "second_C", "mix", "architecture", "classifier", "train_logits", "loss", "after_step", "after_training",
 )  # fmt: skip
 
 
@@ -73,7 +73,10 @@ class Phase:
     `trains`: "all", or the name of the module or parameter that alone is trained, such as "classifier" (the rest is
     frozen, batch-norm buffers included). `new_classifier`: start it afresh. `rate_over`: the epochs (first, end) over
     which the learning rate runs its course, for stretches that start it again; None: the whole stage.
-    `weight_decay`: instead of the recipe's.
+    `weight_decay`: instead of the recipe's. `moving_statistics`: the batch-norm statistics of what is frozen go on
+    moving with the batches that pass. `on`: "images", or "features": only the classifier sees batches then, of features
+    that the network below, as the stretch begins, gives for the training rows without augmentation, resampled by
+    `resample_features`; give `trains="classifier"` with it.
     `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
     and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
     A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares.
@@ -87,24 +90,48 @@ class Phase:
     acting: tuple[str, ...] | None = None
     rate_over: tuple[int, int] | None = None
     weight_decay: float | None = None
+    moving_statistics: bool = False
+    on: Literal["images", "features"] = "images"
 
 
 @dataclasses.dataclass
 class Batch:
-    """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1)."""
+    """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1).
+
+    `features_BF` stands in for the images, which are empty then, in a stretch on features. `second`: as many samples
+    drawn by `second_C`, for `mix` alone to use.
+    """
 
     images_BCHW: Tensor
     labels_B: Tensor
     y_BC: Tensor
+    features_BF: Tensor | None = None
+    second: Batch | None = None
 
 
 @dataclasses.dataclass
 class Outputs:
-    """What a network gives: `logits_BC` float32, `features_BF` pooled; `extra` for classifiers that give more."""
+    """What a network gives: `logits_BC` float32, `features_BF` pooled; `extra` for classifiers that give more.
+
+    For `predict`, logits and extra are stored, and the features are not: they are empty there, [N, 0].
+    """
 
     logits_BC: Tensor
     features_BF: Tensor
     extra: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What `after_training` may ask of the network that was trained.
+
+    `accuracy_C()`: top-1 per class on validation of the network as it then stands, NaN for a class without rows.
+    `features()`: features [N, F] float32 and labels [N] int64 of the stage's training rows, in evaluation mode and
+    without augmentation; computed when first asked for.
+    """
+
+    accuracy_C: Callable[[], Sequence[float]]
+    features: Callable[[], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,13 +199,39 @@ class Strategy:
         """
         return None
 
+    def resample_rows(self, labels_N: np.ndarray, facts: Facts, seed: int) -> np.ndarray | None:
+        """Return positions [M] of the N samples, some repeated or left out; None means the samples as they are.
+
+        An epoch stays N draws, from these without replacement as long as they last. A function of its arguments.
+        """
+        return None
+
+    def resample_features(
+        self, features_NF: np.ndarray, labels_N: np.ndarray, facts: Facts, seed: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return features [M, F] and labels [M] to train the classifier on, in a stretch on features; None: as given.
+
+        Called once per stretch; an epoch stays N draws, as for `resample_rows`. A function of its arguments.
+        """
+        return None
+
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """Extra augmentation for some classes; None for none."""
         return None
 
+    def second_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """Probability per class, as in `sampling_C`, of a second batch, `batch.second` for `mix`; None for none."""
+        return None
+
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Mix samples of a batch (mixup and its kin); randomness only from `generator`."""
+        """Mix samples of a batch (mixup and its kin); randomness only from `generator`. Not called on features."""
         return batch
+
+    def architecture(self, network: nn.Module, facts: Facts) -> None:
+        """Change a new network below its classifier, in place (several experts), before weights are carried over.
+
+        Set its `feature_size` where that changes; torch's generator is seeded around the call.
+        """
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the classifier to use instead of `classifier`; torch's generator is seeded around the call."""
@@ -208,11 +261,8 @@ class Strategy:
     def after_step(self, network: nn.Module) -> None:
         """Change weights in place after an optimiser step (constraints)."""
 
-    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
-        """Change weights in place once, at the end of a stage.
-
-        `measure()` gives top-1 per class on validation of the network as it then stands, NaN for a class without rows.
-        """
+    def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
+        """Change weights in place once, at the end of a stage."""
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """Return the logits [N, C] that are scored, from stored outputs; costs no training."""

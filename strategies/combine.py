@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError, Trained
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-SEAT_OF_HOOK = {"sampling_C": "sampler", "kept_C": "sampler", "mix": "mix", "loss": "loss", "classifier": "classifier"}
+SEAT_OF_HOOK = {
+    "sampling_C": "sampler", "kept_C": "sampler", "resample_rows": "sampler", "resample_features": "sampler",
+    "second_C": "mix", "mix": "mix", "loss": "loss", "architecture": "classifier", "classifier": "classifier",
+}  # fmt: skip
 
 
 def seats_of(strategy: Strategy) -> frozenset[str]:
@@ -143,7 +146,7 @@ class Combined(Strategy):
     def acting(self, stage: int, phase: Phase) -> Strategy:
         """The parts that act in this stretch (see `Phase.acting`), as one strategy."""
         named = [part for part in self.members if phase.acting is None or part.name in phase.acting]
-        found = [part for part in named if part.acting(stage, phase) == part]
+        found = [acts for part in named if (acts := part.acting(stage, phase)).trains_differently()]
         return combine(found) if found else Strategy()
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
@@ -181,6 +184,19 @@ class Combined(Strategy):
         given = (part.kept_C(facts, progress) for part in self._bringing("kept_C"))
         return next((kept_C for kept_C in given if kept_C is not None), None)
 
+    def resample_rows(self, labels_N: np.ndarray, facts: Facts, seed: int) -> np.ndarray | None:
+        """What the sampler draws from."""
+        given = (part.resample_rows(labels_N, facts, seed) for part in self._bringing("resample_rows"))
+        return next((rows_M for rows_M in given if rows_M is not None), None)
+
+    def resample_features(
+        self, features_NF: np.ndarray, labels_N: np.ndarray, facts: Facts, seed: int
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """What the sampler makes of the features."""
+        bringing = self._bringing("resample_features")
+        given = (part.resample_features(features_NF, labels_N, facts, seed) for part in bringing)
+        return next((resampled for resampled in given if resampled is not None), None)
+
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """The stronger of the parts' strengths, class by class."""
         given = [p for part in self.members if (p := part.augmentation(facts)) is not None]
@@ -189,9 +205,19 @@ class Combined(Strategy):
         strengths = zip(*(p.strength_C for p in given), strict=True)
         return Pipeline(tuple(max(of_class) for of_class in strengths), max(p.share for p in given))
 
+    def second_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
+        """The second batch of the part that mixes."""
+        given = (part.second_C(facts, progress) for part in self.members)
+        return next((p_C for p_C in given if p_C is not None), None)
+
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """The mixing of the part that mixes."""
         return functools.reduce(lambda mixed, part: part.mix(mixed, facts, generator), self.members, batch)
+
+    def architecture(self, network: nn.Module, facts: Facts) -> None:
+        """The change of the part that brings one."""
+        for part in self.members:
+            part.architecture(network, facts)
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """The classifier of the part that brings one."""
@@ -222,10 +248,10 @@ class Combined(Strategy):
         for part in self.members:
             part.after_step(network)
 
-    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
+    def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Every part's, in order."""
         for part in self.members:
-            part.after_training(network, facts, measure)
+            part.after_training(network, facts, trained)
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """The stored logits through every part that acts in this stage, in order."""
@@ -245,4 +271,9 @@ def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:
     fresh = any(p.new_classifier and p.start == start for p in covering.values())
     rate_over = next((p.rate_over for p in covering.values() if p.rate_over), None)
     weight_decay = next((p.weight_decay for p in covering.values() if p.weight_decay is not None), None)
-    return Phase(start, end, trains, fresh, bool(acting), acting, rate_over, weight_decay)
+    moving = any(p.moving_statistics for p in covering.values())
+    on_features = any(p.on == "features" for p in covering.values())
+    return Phase(
+        start, end, trains, fresh, bool(acting), acting, rate_over, weight_decay, moving,
+        "features" if on_features else "images",
+    )  # fmt: skip

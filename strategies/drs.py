@@ -34,7 +34,7 @@ class DeferredResampling(Strategy):
         "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
         "NeurIPS 2019, arXiv:1906.07413"
     )
-    defers = frozenset({"sampling_C", "kept_C"})
+    defers = frozenset({"sampling_C", "kept_C", "resample_rows", "resample_features"})
 
     start: float = 0.8
 

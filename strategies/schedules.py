@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from strategies.base import Phase, StrategyError
 
 
@@ -33,11 +35,24 @@ def deferred(start: float, epochs: int) -> tuple[Phase, ...]:
 
 
 def retraining(
-    start: float, epochs: int, trains: str, *, new_classifier: bool, weight_decay: float | None = None
+    start: float,
+    epochs: int,
+    trains: str,
+    *,
+    new_classifier: bool,
+    weight_decay: float | None = None,
+    moving_statistics: bool = False,
+    on: Literal["images", "features"] = "images",
 ) -> tuple[Phase, ...]:
-    """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew."""
+    """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew.
+
+    The others are the fields of the second part's `Phase`.
+    """
     begins = start_epoch(start, epochs)
-    again = Phase(begins, epochs, trains, new_classifier, rate_over=(begins, epochs), weight_decay=weight_decay)
+    again = Phase(
+        begins, epochs, trains, new_classifier, rate_over=(begins, epochs), weight_decay=weight_decay,
+        moving_statistics=moving_statistics, on=on,
+    )  # fmt: skip
     return (*plain_until(begins), again)
 
 

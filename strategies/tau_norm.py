@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Facts, Phase, Strategy, StrategyError
+from strategies.base import Facts, Phase, Strategy, StrategyError, Trained
 from strategies.registry import register
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class TauNormalisation(Strategy):
         """Plain to the end, then no epoch more."""
         return (Phase(0, epochs, active=False), Phase(epochs, epochs))
 
-    def after_training(self, network: nn.Module, facts: Facts, measure: Callable[[], Sequence[float]]) -> None:
+    def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Normalise the last linear layer of the classifier in place.
 
         Raises `StrategyError` where the classifier has none (a cosine classifier is normalised as it is).
@@ -71,7 +71,7 @@ class TauNormalisation(Strategy):
 
         def mean_accuracy(tau: float) -> float:
             weight_CF.copy_(normalised(trained_CF, tau))
-            return float(np.nanmean(measure()))
+            return float(np.nanmean(trained.accuracy_C()))
 
         tau = max(GRID, key=mean_accuracy) if self.tau is None else self.tau
         weight_CF.copy_(normalised(trained_CF, tau))

@@ -66,7 +66,7 @@ def deferred(monkeypatch: pytest.MonkeyPatch) -> None:
         def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
             return (Phase(0, epochs, active=False), Phase(epochs, epochs))
 
-        def after_training(self, network, facts, measure):
+        def after_training(self, network, facts, trained):
             pass
 
 

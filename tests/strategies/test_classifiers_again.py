@@ -10,7 +10,7 @@ import torch
 
 from backbones.classifiers import CosineClassifier, mlp
 from benchmarks.schedule import make_optimizer
-from strategies.base import Facts, StrategyError
+from strategies.base import Facts, StrategyError, Trained
 from strategies.expression import parse
 from strategies.tau_norm import GRID, normalised
 from tests.making import digits_session, digits_suite
@@ -18,6 +18,11 @@ from tests.strategies.test_schedules import run_cell
 from tests.test_plan import EPOCHS, plan
 
 FACTS = Facts((50, 7, 1, 0), ("a", "b", "c", "d"))
+
+
+def trained(accuracy_C=tuple):
+    """Return what `after_training` may ask."""
+    return Trained(accuracy_C, lambda: (np.zeros((0, 6), dtype=np.float32), np.zeros(0, dtype=np.int64)))
 
 
 class Net(torch.nn.Module):
@@ -60,7 +65,7 @@ def test_tau_norm_divides_by_the_length_to_the_power_of_tau(tau: float) -> None:
         last = list(classifier.modules())[-1] if isinstance(classifier, torch.nn.Sequential) else classifier
         others = {n: t.clone() for n, t in classifier.state_dict().items()}
         was = last.weight.detach().double().numpy()
-        parse(f"tau-norm(tau={tau})").after_training(Net(classifier), FACTS, tuple)  # type: ignore[arg-type]
+        parse(f"tau-norm(tau={tau})").after_training(Net(classifier), FACTS, trained())  # type: ignore[arg-type]
         by_length = was / np.sqrt((was**2).sum(1, keepdims=True)) ** tau
         np.testing.assert_allclose(last.weight.detach().numpy(), by_length, rtol=1e-6)
         assert not last.bias.any()
@@ -80,7 +85,7 @@ def test_tau_is_the_best_on_validation_and_the_least_of_several() -> None:
         assert not linear.bias.any()
         return [0.9 if 0.35 < tau < 0.65 else 0.1, 0.5, 0.2, float("nan")]
 
-    parse("tau-norm").after_training(Net(linear), FACTS, measure)
+    parse("tau-norm").after_training(Net(linear), FACTS, trained(measure))
     assert tried == list(GRID)
     torch.testing.assert_close(linear.weight.detach(), normalised(trained_CF, 0.4).float())
 
@@ -90,7 +95,7 @@ def test_tau_norm_needs_validation_only_to_choose_and_a_linear_layer_always() ->
     assert parse("tau-norm(tau=1)").needs == frozenset()
     assert parse("tau-norm+loss-weights").needs == {"validation"}
     with pytest.raises(StrategyError, match="no linear layer"):
-        parse("tau-norm(tau=1)").after_training(Net(CosineClassifier(6, 4)), FACTS, tuple)  # type: ignore[arg-type]
+        parse("tau-norm(tau=1)").after_training(Net(CosineClassifier(6, 4)), FACTS, trained())  # type: ignore[arg-type]
     for text in ("tau-norm(tau=-1)", "lws(start=1)"):
         with pytest.raises(StrategyError):
             parse(text)

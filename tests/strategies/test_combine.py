@@ -60,7 +60,7 @@ class AtTheEnd(Strategy):
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
         return [Phase(0, epochs, active=False), Phase(epochs, epochs)]
 
-    def after_training(self, network: Any, facts: Facts, measure: Any) -> None:
+    def after_training(self, network: Any, facts: Facts, trained: Any) -> None:
         network.append("at-the-end")
 
 

@@ -1,0 +1,35 @@
+"""Network + images -> `Outputs`, for training and prediction alike. Shapes: B batch, C classes, F features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from backbones.network import Network
+from backbones.probe import Choice, autocast
+from strategies.base import Outputs, StrategyError
+
+
+def forward(network: Network, images_BCHW: Tensor, choice: Choice) -> Outputs:
+    """Return what the network gives for images, in the mode it is in and in the precision of `choice`."""
+    with autocast(choice, images_BCHW.device):
+        given, features_BF = network(images_BCHW)
+    return _outputs(given, features_BF)
+
+
+def classify(network: Network, features_BF: Tensor, choice: Choice) -> Outputs:
+    """Return what the network's classifier gives for features that were stored."""
+    with autocast(choice, features_BF.device):
+        given = network.classifier(features_BF)
+    return _outputs(given, features_BF)
+
+
+def _outputs(given: Tensor | Mapping[str, Tensor], features_BF: Tensor) -> Outputs:
+    """Part the logits, `logits_BC`, from what else a classifier gives; floats become float32."""
+    if isinstance(given, Tensor):
+        return Outputs(given.float(), features_BF)
+    if "logits_BC" not in given:
+        raise StrategyError(f"the classifier gives {', '.join(given)} and no logits_BC; name the logits so.")
+    whole = {name: t.float() if t.is_floating_point() else t for name, t in given.items()}
+    return Outputs(whole.pop("logits_BC"), features_BF, whole)
