@@ -73,10 +73,14 @@ def _run_cell(plan: Plan, shop: Workshop, cell: Cell, failed: dict[str, str], re
                 _run_job(plan, shop, cell, key, failed, reporter)
         return done_record(shop, plan, cell)
     except Exception as error:  # a cell's failure, a plugin's too, must not end the run
-        path = shop.store.work / "failures" / f"{cell.key}.txt"
-        write_bytes(path, traceback.format_exc().encode())
         reason = str(error) if isinstance(error, JobFailed) else f"{type(error).__name__}: {error}"
-        return blank_record(shop, cell, " ".join(reason.split())[:500] or type(error).__name__)
+        return failed_record(shop, cell, reason or type(error).__name__, traceback.format_exc())
+
+
+def failed_record(shop: Workshop, cell: Cell, reason: str, trace: str) -> Record:
+    """Return the record of a cell that failed for `reason`; keep `trace` where the user is told to look for it."""
+    write_bytes(shop.store.work / "failures" / f"{cell.key}.txt", trace.encode())
+    return blank_record(shop, cell, " ".join(reason.split())[:500])
 
 
 def _run_job(plan: Plan, shop: Workshop, cell: Cell, key: str, failed: dict[str, str], reporter: Reporter) -> None:
