@@ -82,6 +82,11 @@ def register_backbone(
     _backbones[name] = Backbone(name, description, timm_name, builder)
 
 
+def forget_backbone(name: str) -> None:
+    """Make `name` unknown again, for who registered it for a while; `KeyError` where it is not registered."""
+    del _backbones[name]
+
+
 def register_classifier(
     name: str,
     layers: Callable[[int, int], nn.Module],

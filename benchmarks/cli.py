@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from benchmarks.commands import data, listing, plan, run, tables
+from benchmarks.commands import check, data, listing, plan, run, tables
 from benchmarks.errors import OutputClosed, UserError
 
 PROGRAM = "python -m benchmarks"
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)
+app.command("check")(check.check)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
 app.command("throughput")(tables.throughput)

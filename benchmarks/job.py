@@ -47,7 +47,12 @@ class Workshop:
         return next(stage for stage in self.stages if stage.data.stage == number)
 
 
-def run_job(shop: Workshop, job: Job, on_step: Callable[[int, int], None] = lambda *_: None) -> JobResult:
+def run_job(
+    shop: Workshop,
+    job: Job,
+    on_step: Callable[[int, int], None] = lambda *_: None,
+    checkpoint_seconds: float | None = None,
+) -> JobResult:
     """Train `job`, or return its result where it is done already.
 
     `on_step(step, steps)` reports progress within the job. Raises what the training raises; the store then
@@ -58,6 +63,7 @@ def run_job(shop: Workshop, job: Job, on_step: Callable[[int, int], None] = lamb
         return done
     training, spent = _resume(shop, job)
     steps = steps_per_epoch(training.stage, shop.suite.recipe)
+    every = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
     saved = time.monotonic()
 
     def after_step(epoch: int, step: int) -> None:
@@ -65,7 +71,7 @@ def run_job(shop: Workshop, job: Job, on_step: Callable[[int, int], None] = lamb
 
     def after_epoch(epoch: Epoch) -> None:
         nonlocal saved
-        if time.monotonic() - saved > CHECKPOINT_SECONDS and training.epoch < job.end:
+        if time.monotonic() - saved > every and training.epoch < job.end:
             _save(shop.store.checkpoint(job.key), training, spent)
             saved = time.monotonic()
 

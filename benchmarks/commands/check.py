@@ -1,0 +1,60 @@
+"""`check`: the contract, on one strategy or on all those of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from benchmarks.commands.opening import load_plugins
+from benchmarks.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.contract.clause import Verdict
+    from strategies.base import Strategy
+
+
+def check(
+    what: Annotated[list[str], typer.Argument(metavar="NAME|FILE.py...", help="Strategies, or files with some.")],
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
+    ] = None,
+) -> int:
+    """Run the contract on strategies: exit 1 where a clause is broken."""
+    load_plugins(plugin or ())
+    strategies = [strategy for text in what for strategy in _strategies(text)]
+    import torch
+
+    from benchmarks.contract.clause import judge
+    from benchmarks.contract.clauses import CLAUSES
+
+    torch.set_num_threads(1)  # a network of a thousand weights: a second thread only waits
+    found = {str(strategy): judge(strategy, CLAUSES) for strategy in strategies}
+    for name, verdicts in found.items():
+        _print(name, verdicts)
+    broken = [f"{name}: {v.clause.name}" for name, verdicts in found.items() for v in verdicts if v.state == "broken"]
+    print(f"broken: {'; '.join(broken)}" if broken else "Every clause is kept.")
+    return 1 if broken else 0
+
+
+def _strategies(text: str) -> list[Strategy]:
+    """Return what a name, an expression or a plugin file means."""
+    from strategies.expression import expand, parse
+    from strategies.registry import load_file
+
+    if not text.endswith(".py"):
+        return [parse(one) for one in expand([text])]
+    names = load_file(Path(text))
+    if not names:
+        raise UserError(f"{text} registers no strategy; decorate a class with strategies.registry.register.")
+    return [parse(name) for name in names]
+
+
+def _print(name: str, verdicts: list[Verdict]) -> None:
+    """Print one row per clause."""
+    from tabulate import tabulate
+
+    rows = [[v.clause.name, v.clause.promise, v.state, v.why] for v in verdicts]
+    headers = ["clause", "what it promises", "", ""]
+    print(f"{name}\n{tabulate(rows, headers, tablefmt='simple', maxcolwidths=[None, None, None, 60])}\n")

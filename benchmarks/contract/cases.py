@@ -1,0 +1,65 @@
+"""What the clauses try a strategy on: counts ordinary and odd, points of a training, batches. B batch, C classes."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import torch
+
+from strategies.base import Batch, Facts, Progress
+
+ORDINARY = {"a long tail": (500, 120, 30, 7, 4, 2), "balanced counts": (25, 25, 25, 25), "two classes": (90_000, 2)}
+ODD = {
+    "an empty class": (40, 0, 10, 0, 3),
+    "classes of one sample": (500, 1, 1),
+    "one sample each": (1, 1, 1),
+    "one class with samples": (0, 12, 0),
+    "9,000,000 to 1": (9_000_000, 1),
+}
+PROGRESS = [Progress(epoch, epochs) for epochs in (1, 3, 10) for epoch in sorted({0, epochs - 1})]
+BATCH, SIDE_PX = 5, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Counts with a name, as facts of a stage."""
+
+    name: str
+    facts: Facts
+
+    @property
+    def present(self) -> list[int]:
+        """The classes that have samples."""
+        return [c for c, n in enumerate(self.facts.counts_C) if n]
+
+
+def ordinary() -> list[Case]:
+    """Return counts as data sets have them, in both stages, before and after validation was measured."""
+    return _cases(ORDINARY)
+
+
+def odd() -> list[Case]:
+    """Return counts with classes of no sample or one, in both stages, before and after validation was measured."""
+    return _cases(ODD)
+
+
+def _cases(counts: dict[str, tuple[int, ...]]) -> list[Case]:
+    return [
+        Case(name, Facts(counts_C, tuple(f"class {c}" for c in range(len(counts_C))), stage, accuracy_C))
+        for name, counts_C in counts.items()
+        for stage in (1, 2)
+        for accuracy_C in (None, tuple(math.nan if n < 3 else (c % 3) / 2 for c, n in enumerate(counts_C)))
+    ]
+
+
+def batches(case: Case) -> Iterator[tuple[str, Batch]]:
+    """Yield a batch of all classes that have samples and one of the rarest of them alone, with a name for each."""
+    rarest = min(case.present, key=lambda c: case.facts.counts_C[c])
+    labels = {"": [case.present[b % len(case.present)] for b in range(BATCH)], " of one class": [rarest] * BATCH}
+    for name, classes in labels.items():
+        labels_B = torch.tensor(classes)
+        y_BC = torch.nn.functional.one_hot(labels_B, case.facts.num_classes).float()
+        images_BCHW = torch.rand(BATCH, 3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(1))
+        yield f"a batch{name}, {case.name}", Batch(images_BCHW, labels_B, y_BC)

@@ -1,0 +1,83 @@
+"""One training step by hand, hook after hook, each answer held against the shape that it must have.
+
+B batch, C classes, F features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from backbones.network import Network, seeded
+from benchmarks.contract import tiny
+from benchmarks.contract.cases import Case
+from benchmarks.contract.clause import expect
+from benchmarks.train import weighted_cross_entropy
+from strategies.base import Batch, Outputs, Progress, Strategy
+
+
+@dataclasses.dataclass
+class Step:
+    """What a step gave: the network, the mixed batch, its loss (not yet backward) and the logits that are scored."""
+
+    network: Network
+    batch: Batch
+    loss: Tensor
+    scored_BC: Tensor
+
+
+def network_for(strategy: Strategy, case: Case) -> Network:
+    """Return the tiny network with the strategy's classifier, a function of nothing but strategy and counts."""
+    network = tiny.network(case.facts.num_classes)
+    with seeded(0, "strategy"):
+        network.classifier = strategy.classifier(network.classifier, network.feature_size, case.facts)
+    return network
+
+
+def try_step(
+    strategy: Strategy, case: Case, batch: Batch, progress: Progress, *, seed: int = 0, scale: float = 1.0
+) -> Step:
+    """Return one step on a copy of `batch`, the network's logits times `scale`.
+
+    Raises `Broken` where a hook's answer has a wrong shape.
+    """
+    size, classes = len(batch.labels_B), case.facts.num_classes
+    copy = Batch(batch.images_BCHW.clone(), batch.labels_B.clone(), batch.y_BC.clone())
+    mixed = strategy.mix(copy, case.facts, torch.Generator().manual_seed(seed))
+    _shape("mix: images_BCHW", mixed.images_BCHW, *batch.images_BCHW.shape)
+    _shape("mix: y_BC", mixed.y_BC, size, classes)
+    sums_close = torch.allclose(mixed.y_BC.sum(1), torch.ones(size), atol=1e-5)
+    expect(sums_close and (mixed.y_BC >= 0).all(), "mix: targets are negative or do not sum to 1")
+    network = network_for(strategy, case)
+    logits_BC, features_BF = network(mixed.images_BCHW)
+    outputs = Outputs(logits_BC * scale, features_BF)
+    _shape("classifier: logits", outputs.logits_BC, size, classes)
+    trained_BC = strategy.train_logits(outputs, mixed, case.facts, progress)
+    _shape("train_logits", trained_BC, size, classes)
+    outputs_trained = dataclasses.replace(outputs, logits_BC=trained_BC)
+    weights_C = _weights(strategy, case, progress)
+    generator = torch.Generator().manual_seed(seed + 1)
+    loss = strategy.loss(outputs_trained, mixed, weights_C, case.facts, progress, generator)
+    if loss is None:
+        loss = weighted_cross_entropy(trained_BC, mixed.y_BC, weights_C)
+    _shape("loss", loss)
+    detached = Outputs(
+        outputs.logits_BC.detach(), features_BF.detach(), {name: t.detach() for name, t in outputs.extra.items()}
+    )
+    scored_BC = strategy.predict(detached, case.facts)
+    _shape("predict", scored_BC, size, classes)
+    return Step(network, mixed, loss, scored_BC)
+
+
+def _weights(strategy: Strategy, case: Case, progress: Progress) -> Tensor:
+    """Return the class weights as the training loop scales them, float32 [C]."""
+    weights_C = strategy.class_weights_C(case.facts, progress)
+    if weights_C is None:
+        return torch.ones(case.facts.num_classes)
+    return torch.from_numpy(weights_C / weights_C.mean()).float()
+
+
+def _shape(what: str, tensor: Tensor, *expected: int) -> None:
+    expect(tuple(tensor.shape) == expected, f"{what} has shape {tuple(tensor.shape)}, not {expected}")

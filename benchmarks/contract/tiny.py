@@ -1,0 +1,112 @@
+"""A network and a data set so small that a cell trains in a fraction of a second: what the contract trains on.
+
+B batch, N rows, S pixels a side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from backbones.network import Network, build
+from backbones.probe import Choice
+from backbones.registry import forget_backbone, register_backbone
+from benchmarks.data.base import Loaded
+from benchmarks.job import Workshop
+from benchmarks.plan import Plan, Setting, make_plan
+from benchmarks.protocol import make_stages
+from benchmarks.store import Store
+from benchmarks.suite import Suite, validate
+
+BACKBONE = "contract"
+SIDE_PX = 8
+TRAIN_N, TEST_ROWS = (14, 12, 11, 10, 4, 1), 2  # three head classes, three tail classes, each with validation rows
+
+
+class Encoder(nn.Module):
+    """One convolution with batch normalisation, then the mean over the image: [B, 3, H, W] to [B, 8]."""
+
+    def __init__(self) -> None:
+        """Draw first weights from torch's generator."""
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 8, 3, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+
+    def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
+        """Return features [B, 8]."""
+        return self.norm(self.convolution(images_BCHW)).relu().mean((2, 3))
+
+
+@contextlib.contextmanager
+def backbone() -> Iterator[str]:
+    """Know the tiny network under the name given, while inside."""
+    register_backbone(BACKBONE, builder=lambda image_size: Encoder(), description="the contract's own")
+    try:
+        yield BACKBONE
+    finally:
+        forget_backbone(BACKBONE)
+
+
+def network(classes: int) -> Network:
+    """Return the tiny network with a linear classifier."""
+    with backbone() as name:
+        return build(name, classes, image_size=SIDE_PX, seed=0)
+
+
+def suite(epochs: int = 3) -> Suite:
+    """Return a suite of two stages of three classes, two or more steps an epoch."""
+    recipe = {
+        "image_size": SIDE_PX,
+        "batch_size": 8,
+        "precision": "float32",
+        "epochs": {"head": epochs, "tail": epochs, "all": epochs},
+    }
+    content = {
+        "title": "The contract's own",
+        "dataset": "contract",
+        "head_classes": 3,
+        "validation": 0.2,
+        "backbones": [BACKBONE],
+        "strategies": ["none"],
+        "recipe": recipe,
+    }
+    return validate(content, "contract", "the contract")
+
+
+def loaded() -> Loaded:
+    """Return 52 training rows with a long tail and two test rows a class: noise around a colour of each class."""
+    draws = np.random.Generator(np.random.Philox(key=7))
+    train = [(label, True) for label, count in enumerate(TRAIN_N) for _ in range(count)]
+    rows = [*train, *((label, False) for label in range(len(TRAIN_N)) for _ in range(TEST_ROWS))]
+    labels_N = np.array([label for label, _ in rows], dtype=np.int64)
+    colour_C3 = draws.integers(40, 216, (len(TRAIN_N), 3))
+    noise_NHWC = draws.integers(-40, 41, (len(rows), SIDE_PX, SIDE_PX, 3))
+    return Loaded(
+        name="contract",
+        ids=tuple(str(row) for row in range(len(rows))),
+        texts=tuple(f"thing {label} in {'red' if row % 2 else 'blue'}" for row, (label, _) in enumerate(rows)),
+        origin="drawn by the contract",
+        notes=(),
+        images_NHWC=(colour_C3[labels_N][:, None, None, :] + noise_NHWC).astype(np.uint8),
+        labels_N=labels_N,
+        class_names=tuple(f"class {label}" for label in range(len(TRAIN_N))),
+        train_N=np.array([trains for _, trains in rows]),
+        fingerprint="contract",
+        size=SIDE_PX,
+    )
+
+
+def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan, Workshop]:
+    """Return a plan and a workshop for these strategies that write below `out`; call and use it inside `backbone()`."""
+    made, data = suite(epochs), loaded()
+    stages = make_stages(data, made)
+    choice = Choice("contiguous", "float32")
+    setting = Setting(data.fingerprint, made, stages, {BACKBONE: {"layout": choice.layout, "dtype": choice.dtype}}, "none")
+    plan = make_plan(setting, [BACKBONE], strategies, range(1))
+    shop = Workshop(data, made, stages, {BACKBONE: choice}, torch.device("cpu"), "none", Store(out))
+    return plan, shop

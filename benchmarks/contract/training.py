@@ -1,0 +1,98 @@
+"""The clauses that take a real training, of a fraction of a second: what is frozen stays, and a kill changes no bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks import checkpoint
+from benchmarks.contract import tiny
+from benchmarks.contract.clause import expect
+from benchmarks.job import Workshop, begin, run_job
+from benchmarks.plan import Job, Plan
+from benchmarks.scoring import done_record
+from benchmarks.store import Store
+from strategies.base import Strategy
+from strategies.expression import parse
+
+
+class _Killed(BaseException):
+    """Stands for a kill: nothing that catches errors catches it."""
+
+
+def frozen(strategy: Strategy) -> None:
+    """In stretches that freeze a part, that part and its batch-norm statistics end as they began."""
+    with tempfile.TemporaryDirectory() as folder, tiny.backbone():
+        plan, shop = tiny.session([str(strategy)], Path(folder))
+        for job in plan.jobs.values():
+            run_job(shop, job)
+            if job.trains != "all":
+                _frozen(shop, job)
+
+
+def _frozen(shop: Workshop, job: Job) -> None:
+    before = _state(shop, job.parent) if job.continues and job.parent else begin(shop, job).network.state_dict()
+    after = _state(shop, job.key)
+    for name, tensor in before.items():
+        trained = name == job.trains or name.startswith(f"{job.trains}.")
+        fresh = job.new_classifier and name.startswith("classifier.")
+        if not trained and not fresh and not name.startswith("optimizer."):
+            expect(
+                name in after and torch.equal(tensor, after[name]),
+                f"{name} changed in epochs {job.start}..{job.end} of stage {job.stage}, which train {job.trains} only",
+            )
+
+
+def resumed(strategy: Strategy) -> None:
+    """Killed at any step and run again, the weights, the predictions and the record are what they would have been."""
+    with tempfile.TemporaryDirectory() as folder, tiny.backbone():
+        plan, shop = tiny.session([str(strategy)], Path(folder) / "whole")
+        broken = dataclasses.replace(shop, store=Store(Path(folder) / "killed"))
+        for job in plan.jobs.values():
+            run_job(shop, job)
+            _run_killed(broken, job)
+            one, other = _state(shop, job.key), _state(broken, job.key)
+            different = [n for n in one if n not in other or not torch.equal(one[n], other[n])]
+            expect(
+                one.keys() == other.keys() and not different,
+                f"killed and resumed in epochs {job.start}..{job.end} of stage {job.stage}, "
+                f"{', '.join(different[:1]) or 'the state'} differs",
+            )
+        _recorded_alike(strategy, plan, shop, broken)
+
+
+def _run_killed(shop: Workshop, job: Job) -> None:
+    """Run a job that is killed at its second step and at its last one, and then left alone."""
+    for fatal in (2, None):
+
+        def step_until(step: int, steps: int, fatal: int | None = fatal) -> None:
+            if step == (steps if fatal is None else fatal):
+                raise _Killed
+
+        try:
+            run_job(shop, job, step_until, checkpoint_seconds=0.0)
+        except _Killed:
+            continue
+    run_job(shop, job)
+
+
+def _recorded_alike(strategy: Strategy, plan: Plan, shop: Workshop, other: Workshop) -> None:
+    """Expect the same counts in both records, and the strategy in the record's text."""
+    one, again = (done_record(at, plan, plan.cells[0]) for at in (shop, other))
+    expect(parse(one.strategy) == strategy, f"the record names {one.strategy!r}, which reads as another strategy")
+    for a, b in zip(one.stages, again.stages, strict=True):
+        expect((a.top1_bits, a.top5_bits) == (b.top1_bits, b.top5_bits), f"stage {a.name} is scored differently")
+    for cell_jobs in plan.cells[0].jobs:
+        stored, resumed_ = (at.store.predictions(cell_jobs[-1]) for at in (shop, other))
+        same = all(np.array_equal(stored[name], resumed_[name]) for name in stored)
+        expect(same, "the predictions differ after a kill")
+
+
+def _state(shop: Workshop, key: str | None) -> dict[str, Tensor]:
+    tensors, _ = checkpoint.load(shop.store.state(str(key)))
+    return tensors

@@ -1,0 +1,227 @@
+"""Each clause is broken by a strategy that breaks it, and by no other."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.contract.clause import Verdict, judge
+from benchmarks.contract.clauses import CLAUSES
+from strategies import registry
+from strategies.base import Batch, Outputs, Phase, Pipeline, Strategy
+from strategies.expression import parse
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    registry.names()
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Unnamed(Strategy):
+    """One line too many."""
+
+    summary = "two\nlines"
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounded(Strategy):
+    """A parameter whose text is not what it is: 0.5 comes back as 0."""
+
+    power: int = 0.5  # type: ignore[assignment]
+
+
+class Forgotten(Strategy):
+    """Its stretches end before the stage does where the epochs are odd."""
+
+    def phases(self, epochs, facts):
+        half = epochs // 2
+        return (Phase(0, half, active=False), Phase(half, 2 * half))
+
+    def class_weights_C(self, facts, progress):
+        return np.ones(facts.num_classes)
+
+
+class Infinite(Strategy):
+    """Weights of large classes are lost to rounding."""
+
+    def class_weights_C(self, facts, progress):
+        return 1.0 - facts.counts / facts.counts.sum() - (facts.counts > 80_000)
+
+
+class Unsummed(Strategy):
+    """Draws classes that have no samples."""
+
+    def sampling_C(self, facts, progress):
+        return np.full(facts.num_classes, 1 / facts.num_classes)
+
+
+class TooStrong(Strategy):
+    """A strength above 1."""
+
+    def augmentation(self, facts):
+        return Pipeline((1.5,) * facts.num_classes)
+
+
+class Flattened(Strategy):
+    """A loss per sample."""
+
+    def loss(self, outputs, batch, weights_C, facts, progress, generator):
+        return torch.nn.functional.cross_entropy(outputs.logits_BC, batch.labels_B, reduction="none")
+
+
+class Overflowing(Strategy):
+    """The softmax by hand: exp of a large logit is infinite."""
+
+    def loss(self, outputs, batch, weights_C, facts, progress, generator):
+        e_BC = outputs.logits_BC.exp()
+        return -(e_BC / e_BC.sum(1, keepdim=True)).gather(1, batch.labels_B[:, None]).log().mean()
+
+
+class LogOfNothing(Strategy):
+    """log n_c, with classes that have no samples."""
+
+    def train_logits(self, outputs, batch, facts, progress):
+        with np.errstate(divide="ignore"):
+            return outputs.logits_BC - outputs.logits_BC.new_tensor(np.log(facts.counts))
+
+
+class GlobalDraw(Strategy):
+    """Draws from Python's global generator and puts nothing back."""
+
+    def mix(self, batch, facts, generator):
+        share = random.random()
+        return Batch(share * batch.images_BCHW, batch.labels_B, batch.y_BC)
+
+
+class Overwritten(Strategy):
+    """Hands out an array of its own, which the caller may change."""
+
+    def class_weights_C(self, facts, progress):
+        return KEPT.setdefault(facts.counts_C, np.ones(facts.num_classes))
+
+
+KEPT: dict[tuple[int, ...], np.ndarray] = {}
+
+
+class Retuned(Strategy):
+    """Trains the classifier again, and moves what is frozen."""
+
+    def phases(self, epochs, facts):
+        return (Phase(0, epochs - 1, active=False), Phase(epochs - 1, epochs, "classifier"))
+
+    def after_step(self, network: Any) -> None:
+        network.encoder.norm.running_mean.mul_(0.9)
+
+
+class Counting(Strategy):
+    """Remembers how many steps there were, where no checkpoint sees it."""
+
+    def after_step(self, network: Any) -> None:
+        STEPS.append(1)
+        if len(STEPS) % 5 == 0:
+            network.classifier.weight.data.mul_(0.5)
+
+
+STEPS: list[int] = []
+
+BROKEN = {
+    "described": Unnamed,
+    "parameters": Rounded,
+    "phases": Forgotten,
+    "weights": Infinite,
+    "sampling": Unsummed,
+    "augmentation": TooStrong,
+    "shapes": Flattened,
+    "finite": Overflowing,
+    "odd-classes": LogOfNothing,
+    "randomness": GlobalDraw,
+    "facts": Overwritten,
+    "frozen": Retuned,
+    "resumed": Counting,
+}
+
+
+def verdicts(cls: type[Strategy]) -> dict[str, Verdict]:
+    name, summary = cls.__name__.lower(), cls.summary or "broken on purpose"
+    own = type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "name": name, "summary": summary})
+    registry.register(dataclasses.dataclass(frozen=True)(own))
+    return {v.clause.name: v for v in judge(parse(name), CLAUSES)}
+
+
+def broken_clauses(cls: type[Strategy]) -> dict[str, str]:
+    return {name: v.why for name, v in verdicts(cls).items() if v.state == "broken"}
+
+
+@pytest.mark.parametrize("clause", [clause.name for clause in CLAUSES])
+def test_a_broken_strategy_breaks_its_clause_and_no_other(clause: str) -> None:
+    assert list(broken_clauses(BROKEN[clause])) == [clause]
+
+
+class Drifting(Strategy):
+    """Draws from NumPy's global generator while it makes a classifier."""
+
+    def classifier(self, classifier, in_features, facts):
+        np.random.rand()  # noqa: NPY002
+        return classifier
+
+
+class Unkeyed(Strategy):
+    """A generator of its own, of a seed that nobody handed in."""
+
+    def mix(self, batch, facts, generator):
+        return Batch(batch.images_BCHW * np.random.default_rng().random(), batch.labels_B, batch.y_BC)
+
+
+class Tampering(Strategy):
+    """Writes into the facts."""
+
+    def predict(self, outputs: Outputs, facts):
+        object.__setattr__(facts, "counts_C", tuple(n + 1 for n in facts.counts_C))
+        return outputs.logits_BC
+
+
+class Raising(Strategy):
+    """A hook that fails."""
+
+    def train_logits(self, outputs, batch, facts, progress):
+        raise KeyError("no such thing")
+
+
+class BadTarget(Strategy):
+    """Targets that do not sum to 1."""
+
+    def mix(self, batch, facts, generator):
+        return Batch(batch.images_BCHW, batch.labels_B, batch.y_BC * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("cls", "clause"),
+    [
+        (Drifting, "randomness"),
+        (Unkeyed, "randomness"),
+        (Tampering, "facts"),
+        (Raising, "shapes"),
+        (BadTarget, "shapes"),
+    ],
+)
+def test_other_ways_to_break_a_clause(cls: type[Strategy], clause: str) -> None:
+    assert list(broken_clauses(cls)) == [clause]
+
+
+def test_what_rests_on_a_broken_clause_is_not_tried_and_says_on_which() -> None:
+    found = verdicts(Raising)
+    assert found["shapes"].why == "KeyError: 'no such thing'"
+    assert found["finite"].state == "not tried"
+    assert "shapes" in found["finite"].why
+    assert found["weights"].state == "kept"
