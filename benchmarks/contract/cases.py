@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 
 from strategies.base import Batch, Facts, Progress
@@ -63,3 +64,15 @@ def batches(case: Case) -> Iterator[tuple[str, Batch]]:
         y_BC = torch.nn.functional.one_hot(labels_B, case.facts.num_classes).float()
         images_BCHW = torch.rand(BATCH, 3, SIDE_PX, SIDE_PX, generator=torch.Generator().manual_seed(1))
         yield f"a batch{name}, {case.name}", Batch(images_BCHW, labels_B, y_BC)
+
+
+def samples(case: Case) -> tuple[np.ndarray, np.ndarray, Facts]:
+    """Return labels [N], features [N, 4] float32 around a point of each class, and the facts of them.
+
+    As many of each class as the case counts, but at most 30.
+    """
+    counts_C = tuple(min(n, 30) for n in case.facts.counts_C)
+    labels_N = np.repeat(np.arange(len(counts_C)), counts_C)
+    noise_NF = np.random.Generator(np.random.Philox(key=5)).normal(size=(len(labels_N), 4))
+    features_NF = (noise_NF + 3 * labels_N[:, None]).astype(np.float32)
+    return labels_N, features_NF, dataclasses.replace(case.facts, counts_C=counts_C)

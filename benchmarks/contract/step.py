@@ -14,6 +14,7 @@ from backbones.network import Network, seeded
 from benchmarks.contract import tiny
 from benchmarks.contract.cases import Case
 from benchmarks.contract.clause import expect
+from benchmarks.forward import forward
 from benchmarks.train import weighted_cross_entropy
 from strategies.base import Batch, Outputs, Progress, Strategy
 
@@ -31,6 +32,8 @@ class Step:
 def network_for(strategy: Strategy, case: Case) -> Network:
     """Return the tiny network with the strategy's classifier, a function of nothing but strategy and counts."""
     network = tiny.network(case.facts.num_classes)
+    with seeded(0, "architecture"):
+        strategy.architecture(network, case.facts)
     with seeded(0, "strategy"):
         network.classifier = strategy.classifier(network.classifier, network.feature_size, case.facts)
     return network
@@ -39,20 +42,24 @@ def network_for(strategy: Strategy, case: Case) -> Network:
 def try_step(
     strategy: Strategy, case: Case, batch: Batch, progress: Progress, *, seed: int = 0, scale: float = 1.0
 ) -> Step:
-    """Return one step on a copy of `batch`, the network's logits times `scale`.
+    """Return one step on a copy of `batch`, what the classifier gives times `scale`.
 
     Raises `Broken` where a hook's answer has a wrong shape.
     """
     size, classes = len(batch.labels_B), case.facts.num_classes
-    copy = Batch(batch.images_BCHW.clone(), batch.labels_B.clone(), batch.y_BC.clone())
+    copy = _copy(batch)
+    if strategy.second_C(case.facts, progress) is not None:
+        copy.second = _copy(batch)
     mixed = strategy.mix(copy, case.facts, torch.Generator().manual_seed(seed))
     _shape("mix: images_BCHW", mixed.images_BCHW, *batch.images_BCHW.shape)
     _shape("mix: y_BC", mixed.y_BC, size, classes)
     sums_close = torch.allclose(mixed.y_BC.sum(1), torch.ones(size), atol=1e-5)
     expect(sums_close and (mixed.y_BC >= 0).all(), "mix: targets are negative or do not sum to 1")
     network = network_for(strategy, case)
-    logits_BC, features_BF = network(mixed.images_BCHW)
-    outputs = Outputs(logits_BC * scale, features_BF)
+    outputs = forward(network, mixed.images_BCHW, tiny.CHOICE)
+    outputs = Outputs(
+        outputs.logits_BC * scale, outputs.features_BF, {name: t * scale for name, t in outputs.extra.items()}
+    )
     _shape("classifier: logits", outputs.logits_BC, size, classes)
     trained_BC = strategy.train_logits(outputs, mixed, case.facts, progress)
     _shape("train_logits", trained_BC, size, classes)
@@ -64,11 +71,15 @@ def try_step(
         loss = weighted_cross_entropy(trained_BC, mixed.y_BC, weights_C)
     _shape("loss", loss)
     detached = Outputs(
-        outputs.logits_BC.detach(), features_BF.detach(), {name: t.detach() for name, t in outputs.extra.items()}
-    )
+        outputs.logits_BC.detach(), torch.zeros(size, 0), {name: t.detach() for name, t in outputs.extra.items()}
+    )  # without features, as they are not stored
     scored_BC = strategy.predict(detached, case.facts)
     _shape("predict", scored_BC, size, classes)
     return Step(network, mixed, loss, scored_BC)
+
+
+def _copy(batch: Batch) -> Batch:
+    return Batch(batch.images_BCHW.clone(), batch.labels_B.clone(), batch.y_BC.clone())
 
 
 def _weights(strategy: Strategy, case: Case, progress: Progress) -> Tensor:

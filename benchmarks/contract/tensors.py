@@ -26,7 +26,7 @@ def finite(strategy: Strategy) -> None:
 
 
 def odd_classes(strategy: Strategy) -> None:
-    """The same, and proper weights, strengths and phases, where classes have no sample or one, or fill a batch alone."""
+    """The same, and proper weights, strengths and phases, for classes of no sample or one, and a batch of one class."""
     values.weights(strategy, odd())
     values.augmentation(strategy, odd())
     values.phases(strategy, odd())

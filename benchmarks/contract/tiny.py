@@ -24,6 +24,7 @@ from benchmarks.store import Store
 from benchmarks.suite import Suite, validate
 
 BACKBONE = "contract"
+CHOICE = Choice("contiguous", "float32")
 SIDE_PX = 8
 TRAIN_N, TEST_ROWS = (14, 12, 11, 10, 4, 1), 2  # three head classes, three tail classes, each with validation rows
 
@@ -105,8 +106,8 @@ def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan
     """Return a plan and a workshop for these strategies that write below `out`; call and use it inside `backbone()`."""
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
-    choice = Choice("contiguous", "float32")
-    setting = Setting(data.fingerprint, made, stages, {BACKBONE: {"layout": choice.layout, "dtype": choice.dtype}}, "none")
+    precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
+    setting = Setting(data.fingerprint, made, stages, precision, "none")
     plan = make_plan(setting, [BACKBONE], strategies, range(1))
-    shop = Workshop(data, made, stages, {BACKBONE: choice}, torch.device("cpu"), "none", Store(out))
+    shop = Workshop(data, made, stages, {BACKBONE: CHOICE}, torch.device("cpu"), "none", Store(out))
     return plan, shop

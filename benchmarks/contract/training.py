@@ -26,7 +26,10 @@ class _Killed(BaseException):
 
 
 def frozen(strategy: Strategy) -> None:
-    """In stretches that freeze a part, that part and its batch-norm statistics end as they began."""
+    """In stretches that freeze a part, that part and its batch-norm statistics end as they began.
+
+    Statistics may move where the stretch declares it (`Phase.moving_statistics`).
+    """
     with tempfile.TemporaryDirectory() as folder, tiny.backbone():
         plan, shop = tiny.session([str(strategy)], Path(folder))
         for job in plan.jobs.values():
@@ -36,12 +39,14 @@ def frozen(strategy: Strategy) -> None:
 
 
 def _frozen(shop: Workshop, job: Job) -> None:
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
     before = _state(shop, job.parent) if job.continues and job.parent else begin(shop, job).network.state_dict()
     after = _state(shop, job.key)
     for name, tensor in before.items():
         trained = name == job.trains or name.startswith(f"{job.trains}.")
         fresh = job.new_classifier and name.startswith("classifier.")
-        if not trained and not fresh and not name.startswith("optimizer."):
+        moving = job.moving_statistics and name.endswith(statistics)
+        if not (trained or fresh or moving or name.startswith("optimizer.")):
             expect(
                 name in after and torch.equal(tensor, after[name]),
                 f"{name} changed in epochs {job.start}..{job.end} of stage {job.stage}, which train {job.trains} only",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary
+from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary, samples
 from benchmarks.contract.clause import Broken, expect
 from benchmarks.contract.step import network_for, try_step
 from strategies.base import Strategy
@@ -22,6 +22,8 @@ def randomness(strategy: Strategy) -> None:
             answers = [_answer(strategy, case, batch, seed=seed) for seed in (0, 0)]
             _moved(before)
             expect(answers[0] == answers[1], "the same generators gave two results")
+        drawn = [_resampled(strategy, case) for _ in range(2)]
+        expect(drawn[0] == drawn[1], "resampling: the same seed gave two results")
         first, again = network_for(strategy, case).state_dict(), network_for(strategy, case).state_dict()
         _moved(before)
         same = first.keys() == again.keys() and all(torch.equal(first[name], again[name]) for name in first)
@@ -39,7 +41,8 @@ def facts(strategy: Strategy) -> None:
                 array *= 2
         again = _arrays(strategy, case)
         for hook, a, b in zip(("class_weights_C", "sampling_C", "kept_C"), copies, again, strict=True):
-            expect((a is None) == (b is None) and (a is None or np.array_equal(a, b)), f"{hook} does not repeat itself")
+            same = a is b if a is None or b is None else np.array_equal(a, b)
+            expect(same, f"{hook} does not repeat itself")
         _, batch = next(batches(case))
         strategy.augmentation(case.facts)
         strategy.phases(10, case.facts)
@@ -57,6 +60,14 @@ def _answer(strategy: Strategy, case: Case, batch: Any, seed: int) -> list[bytes
     step = try_step(strategy, case, batch, PROGRESS[-1], seed=seed)
     tensors = (step.batch.images_BCHW, step.batch.y_BC, step.loss, step.scored_BC)
     return [tensor.detach().contiguous().numpy().tobytes() for tensor in tensors]
+
+
+def _resampled(strategy: Strategy, case: Case) -> list[bytes]:
+    """Return what the strategy makes of samples, to the bit."""
+    labels_N, features_NF, facts = samples(case)
+    rows_M = strategy.resample_rows(labels_N, facts, seed=3)
+    resampled = strategy.resample_features(features_NF, labels_N, facts, seed=3)
+    return [np.ascontiguousarray(array).tobytes() for array in (rows_M, *(resampled or ())) if array is not None]
 
 
 def _global_states() -> dict[str, Any]:

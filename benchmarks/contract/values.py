@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.contract.cases import PROGRESS, Case, odd, ordinary
+from benchmarks.contract.cases import PROGRESS, Case, odd, ordinary, samples
 from benchmarks.contract.clause import expect
 from strategies.base import Strategy
 from strategies.expression import parse
@@ -27,18 +27,41 @@ def weights(strategy: Strategy, cases: Sequence[Case] | None = None) -> None:
 def sampling(strategy: Strategy) -> None:
     """Probabilities sum to 1, empty classes get 0, and no class with samples loses all that may be drawn."""
     for case in (*ordinary(), *odd()):
-        empty_C = case.facts.counts == 0
         for progress in PROGRESS:
-            p_C, kept_C = strategy.sampling_C(case.facts, progress), strategy.kept_C(case.facts, progress)
-            if p_C is not None:
-                _proper("sampling_C", p_C, case)
-                expect((p_C >= 0).all(), f"sampling_C gives a negative probability, {case.name}")
-                expect(abs(p_C.sum() - 1) < 1e-9, f"sampling_C sums to {p_C.sum()}, not to 1, {case.name}")
-                expect((p_C[empty_C] == 0).all(), f"sampling_C draws a class without samples, {case.name}")
+            for hook in ("sampling_C", "second_C"):
+                _probabilities(hook, getattr(strategy, hook)(case.facts, progress), case)
+            kept_C = strategy.kept_C(case.facts, progress)
             if kept_C is not None:
                 expect(kept_C.dtype == np.int64, f"kept_C is {kept_C.dtype}, not int64")
                 expect((kept_C <= case.facts.counts).all(), f"kept_C keeps more samples than there are, {case.name}")
-                expect(((kept_C > 0) == ~empty_C).all(), f"kept_C leaves a class without samples, {case.name}")
+                leaves_C = (kept_C > 0) == (case.facts.counts > 0)
+                expect(leaves_C.all(), f"kept_C leaves a class without samples, {case.name}")
+        _resampled(strategy, case)
+
+
+def _probabilities(hook: str, p_C: np.ndarray | None, case: Case) -> None:
+    if p_C is None:
+        return
+    _proper(hook, p_C, case)
+    expect((p_C >= 0).all(), f"{hook} gives a negative probability, {case.name}")
+    expect(abs(p_C.sum() - 1) < 1e-9, f"{hook} sums to {p_C.sum()}, not to 1, {case.name}")
+    expect((p_C[case.facts.counts == 0] == 0).all(), f"{hook} draws a class without samples, {case.name}")
+
+
+def _resampled(strategy: Strategy, case: Case) -> None:
+    """Expect of resampled rows and features that they are of the classes that have samples, at least one of each."""
+    labels_N, features_NF, facts = samples(case)
+    rows_M = strategy.resample_rows(labels_N, facts, seed=3)
+    if rows_M is not None:
+        right = np.issubdtype(rows_M.dtype, np.integer) and (rows_M >= 0).all() and (rows_M < len(labels_N)).all()
+        expect(right, f"resample_rows gives positions that are none of the samples', {case.name}")
+        expect(set(labels_N[rows_M]) == set(labels_N), f"resample_rows loses a class, {case.name}")
+    resampled = strategy.resample_features(features_NF, labels_N, facts, seed=3)
+    if resampled is not None:
+        features_MF, labels_M = resampled
+        expect(features_MF.shape == (len(labels_M), features_NF.shape[1]), "resample_features: shapes do not agree")
+        expect(np.isfinite(features_MF).all(), f"resample_features gives features that are not finite, {case.name}")
+        expect(set(labels_M) == set(labels_N), f"resample_features loses a class or makes one up, {case.name}")
 
 
 def augmentation(strategy: Strategy, cases: Sequence[Case] | None = None) -> None:

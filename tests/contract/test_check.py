@@ -1,0 +1,79 @@
+"""`python -m benchmarks check`, as users start it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.contract.clauses import CLAUSES
+from tests.process import bench
+
+PLUGIN = '''
+"""Weights by count, one of which is broken."""
+
+import dataclasses
+
+import numpy as np
+
+from strategies.base import Strategy
+from strategies.registry import register
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Good(Strategy):
+    """w_c = n_c."""
+
+    name = "by-count"
+    summary = "weights by count"
+    power: float = 1.0
+
+    def class_weights_C(self, facts, progress):
+        return np.maximum(facts.counts, 1.0) ** self.power
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Bad(Strategy):
+    """p_c = 1 / C, for classes without samples too."""
+
+    name = "all-alike"
+    summary = "draws what is not there"
+
+    def sampling_C(self, facts, progress):
+        return np.full(facts.num_classes, 1 / facts.num_classes)
+'''
+
+
+def test_a_file_is_checked_clause_by_clause_and_the_broken_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    done = bench(tmp_path, "check", "mine.py")
+    assert done.returncode == 1, done.stderr
+    bad, good, last = done.stdout.rsplit("\n\n", 2)
+    expected = {name: {clause.name: "kept" for clause in CLAUSES} for name in ("all-alike", "by-count")}
+    expected["all-alike"] |= {
+        "sampling": "broken sampling_C draws a class without samples, an empty class",
+        "frozen": "not tried sampling comes first",
+        "resumed": "not tried sampling comes first",
+    }
+    for name, table in {"all-alike": bad, "by-count": good}.items():
+        title, *lines = table.strip().splitlines()
+        assert title == name
+        rows = [" ".join(line.split()) for line in lines[2:]]
+        assert rows == [f"{clause.name} {clause.promise} {expected[name][clause.name]}" for clause in CLAUSES]
+    assert last.strip() == "broken: all-alike: sampling"
+    assert not list(tmp_path.glob("runs"))
+
+
+def test_names_globs_and_expressions_are_checked(tmp_path: Path) -> None:
+    done = bench(tmp_path, "check", "drw+ldam", "sqrt*")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("drw+ldam\n")
+    assert "\nsqrt-sampling\n" in done.stdout
+    assert done.stdout.endswith("Every clause is kept.\n")
+
+
+def test_a_file_without_strategies_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("")
+    done = bench(tmp_path, "check", "empty.py")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: empty.py registers no strategy")
