@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,6 +46,47 @@ class CosineClassifier(nn.Module):
         """Return logits [B, C], each within the scale."""
         unit_BF = functional.normalize(features_BF, dim=-1)
         return self.scale * functional.linear(unit_BF, functional.normalize(self.weight_CF, dim=-1))
+
+
+class NearestMean(nn.Module):
+    """Scores classes by a feature's nearness to their means, which `fill` sets; nothing in it is trained.
+
+    "cosine": cos(f, m_c), m_c the mean of the class's features; "euclid": -|f / |f| - m_c|^2, m_c the mean of f / |f|.
+    A class without samples scores `BELOW`, less than any other can.
+    """
+
+    BELOW = {"cosine": -2.0, "euclid": -5.0}
+    mean_CF: Tensor
+    present_C: Tensor
+
+    def __init__(self, feature_size: int, num_classes: int, metric: str) -> None:
+        """Start without means: every class is without samples."""
+        super().__init__()
+        self.metric = metric
+        self.register_buffer("mean_CF", torch.zeros(num_classes, feature_size))
+        self.register_buffer("present_C", torch.zeros(num_classes, dtype=torch.bool))
+
+    def fill(self, features_NF: np.ndarray, labels_N: np.ndarray) -> None:
+        """Set the means from features and their labels."""
+        features_NF = features_NF.astype(np.float64)
+        if self.metric == "euclid":
+            features_NF = features_NF / np.maximum(np.linalg.norm(features_NF, axis=1, keepdims=True), 1e-12)
+        sum_CF = np.zeros(tuple(self.mean_CF.shape))
+        np.add.at(sum_CF, labels_N, features_NF)
+        count_C = np.bincount(labels_N, minlength=len(sum_CF))
+        self.mean_CF.copy_(torch.from_numpy(sum_CF / np.maximum(count_C, 1)[:, None]))
+        self.present_C.copy_(torch.from_numpy(count_C > 0))
+
+    def forward(self, features_BF: Tensor) -> Tensor:
+        """Return scores [B, C], float32 whatever the precision around: bfloat16 would tie near classes."""
+        with torch.autocast(features_BF.device.type, enabled=False):
+            unit_BF = functional.normalize(features_BF.float(), dim=-1)
+            if self.metric == "cosine":
+                score_BC = functional.linear(unit_BF, functional.normalize(self.mean_CF, dim=-1))
+            else:
+                length_B1 = unit_BF.square().sum(-1, keepdim=True)
+                score_BC = 2 * functional.linear(unit_BF, self.mean_CF) - length_B1 - self.mean_CF.square().sum(-1)
+            return score_BC.where(self.present_C, self.BELOW[self.metric])
 
 
 def positions(map_: Tensor, map_size: int) -> Tensor:

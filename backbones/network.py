@@ -29,7 +29,8 @@ class Network(nn.Module):
 
     `encoder`: images [B, 3, H, W] to features or a feature map. `pool`: the encoder's output to features [B, F]; an
     identity where the encoder pools itself. `classifier`: features to logits [B, C], or to a dict of tensors that
-    holds them. `feature_size`: F. `spec`: the canonical spec. `mean`, `std`: per channel, in [0, 1] units, what the
+    holds them. `feature_size`: F. `spec`: the canonical spec. `pretrained`: whether the encoder's first weights
+    were trained elsewhere. `mean`, `std`: per channel, in [0, 1] units, what the
     encoder's ImageNet weights expect images to be normalised with.
 
     Attention pooling is `pool` and belongs to the representation: it is trained, kept and carried to the next stage
@@ -44,6 +45,7 @@ class Network(nn.Module):
         self.encoder, self.pool, self.classifier = encoder, pool, classifier
         self.feature_size = feature_size
         self.spec = spec
+        self.pretrained = False
         config: Any = getattr(encoder, "pretrained_cfg", None) or {}
         self.mean: tuple[float, ...] = tuple(config.get("mean") or IMAGENET_MEAN)
         self.std: tuple[float, ...] = tuple(config.get("std") or IMAGENET_STD)
@@ -83,6 +85,7 @@ def build(
     with seeded(seed, "pool"):
         pool = _pool(parsed, shape, size)
     network = Network(encoder, pool, nn.Identity(), feature_size=size, spec=str(parsed))
+    network.pretrained = weights != "none"
     new_classifier(network, num_classes, seed)
     return network
 

@@ -184,13 +184,21 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
     fresh = job.new_classifier and not resumed
     kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
     network.load_state_dict({**network.state_dict(), **kept})
-    if numbers.get("trains", "all") == job.trains and not fresh:  # its buffers belong to what it trained
-        checkpoint.unpack_optimizer(training.optimizer, tensors)
+    if numbers.get("trains", "all") == job.trains and not fresh and _same_parameters(training, tensors):
+        checkpoint.unpack_optimizer(training.optimizer, tensors)  # its buffers belong to what it trained
     training.epoch = int(numbers["epoch"])
     accuracy = numbers["validation_accuracy"]
     if accuracy:
         measured = tuple(float("nan") if a is None else a for a in accuracy)
         training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measured)
+
+
+def _same_parameters(training: Training, tensors: dict[str, torch.Tensor]) -> bool:
+    """Whether a state's optimiser trained the parameters that this one trains; a new classifier may have others."""
+    trained = {name: p for name, p in training.network.named_parameters() if p.requires_grad}
+    indices = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+    alike = all(name in tensors and tensors[name].shape == p.shape for name, p in trained.items())
+    return alike and len(indices) in (0, len(trained))
 
 
 def _predict(shop: Workshop, training: Training) -> None:

@@ -1,0 +1,84 @@
+"""Three experts for three class distributions: as trained, uniform, and upside down."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.common import log_prior_C, require_at_least_zero, weighted_mean
+from strategies.registry import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+EXPERTS = 3
+SCALE = 30.0
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Sade(Strategy):
+    """L = CE(z_1, y) + CE(z_2 + log pi, y) + CE(z_3 + log pi - tau log pi', y), pi' the prior turned upside down.
+
+    Zhang, Hooi, Hong, Feng, "Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed
+    Recognition", NeurIPS 2022, arXiv:2107.09249, section 4.1: three experts that share the stages below the last, each
+    with a cosine classifier, skilled in the long-tailed, the uniform and the inversely long-tailed distribution. pi'
+    gives the i-th most frequent class the share of the i-th rarest. Scored is the mean of the experts' logits.
+
+    Default `tau=2` from the official configuration for CIFAR100-LT, as is the fixed scale 30; tau is at least 0.
+    Deviates: the experts' weights are equal. The paper learns them on unlabelled test images, which here choose
+    nothing. Experts as in `ride`, not thinned. A class without samples counts as one sample; the code adds 1e-9.
+    """
+
+    name = "sade"
+    summary = "three experts, for the classes as they come, as if balanced and as if reversed, their mean scored"
+    paper = (
+        "Zhang, Hooi, Hong, Feng: Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed "
+        "Recognition, NeurIPS 2022, arXiv:2107.09249"
+    )
+    seats = frozenset({"prior"})
+
+    tau: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse a tau out of range."""
+        require_at_least_zero(self, "tau")
+
+    def shifts_EC(self, facts: Facts) -> np.ndarray:
+        """Return what is added to each expert's logits in training, float64 [3, C]."""
+        log_pi_C = log_prior_C(facts)
+        order = np.argsort(log_pi_C, kind="stable")
+        reversed_C = np.empty_like(log_pi_C)
+        reversed_C[order] = log_pi_C[order[::-1]]
+        return np.stack([np.zeros_like(log_pi_C), log_pi_C, log_pi_C - self.tau * reversed_C])
+
+    def architecture(self, network: nn.Module, facts: Facts) -> None:
+        """Give each expert its own last stage."""
+        from backbones.experts import split
+
+        split(network, EXPERTS)  # type: ignore[arg-type]
+
+    def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
+        """Return a cosine classifier of fixed scale for each expert."""
+        from backbones.experts import cosine_experts
+
+        return cosine_experts(EXPERTS, in_features, facts.num_classes, SCALE)
+
+    def loss(
+        self,
+        outputs: Outputs,
+        batch: Batch,
+        weights_C: Tensor,
+        facts: Facts,
+        progress: Progress,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Return the scalar loss."""
+        logits_BEC = outputs.extra["logits_BEC"]
+        log_p_BEC = (logits_BEC + logits_BEC.new_tensor(self.shifts_EC(facts))).log_softmax(2)
+        loss_B = -(batch.y_BC[:, None] * log_p_BEC).sum((1, 2))
+        return weighted_mean(loss_B, batch.y_BC, weights_C)
