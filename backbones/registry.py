@@ -221,3 +221,12 @@ for _name, _timm_name, _description in [
     ("mobilenetv3_small", "mobilenetv3_small_100", "MobileNetV3-Small: smallest, for CPU suites (1.5 M)"),
 ]:
     register_backbone(_name, timm_name=_timm_name, description=_description)
+
+
+def _resnet32(image_size: int) -> nn.Module:
+    from backbones.cifar_resnet import CifarResNet
+
+    return CifarResNet(blocks=5)
+
+
+register_backbone("resnet32", builder=_resnet32, description="ResNet-32 of the CIFAR experiments (0.46 M; 32 px)")

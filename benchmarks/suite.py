@@ -6,7 +6,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from benchmarks.errors import UserError, nearest
 
@@ -31,7 +40,8 @@ class Recipe(_Frozen):
 
     `image_size` in pixels; `grow_from` pixels at the first epoch, growing to `image_size` over the first
     `grow_until` of the epochs; `learning_rate` is the peak; `warmup` the fraction of steps that rise to it;
-    `tail_learning_rate` the peak of stage 2 where it differs; `shift`, `zoom` fractions of the image's side,
+    `tail_learning_rate` the peak of stage 2 where it differs; a step schedule multiplies the peak by `step_factor`
+    at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
     `rotate` degrees: the largest draw in either direction.
     """
 
@@ -43,7 +53,7 @@ class Recipe(_Frozen):
     tail_learning_rate: Annotated[float, Field(gt=0)] | None = None
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    schedule: Literal["one-cycle", "cosine", "constant"] = "one-cycle"
+    schedule: Literal["one-cycle", "cosine", "constant", "step"] = "one-cycle"
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.2
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     flip: bool = True
@@ -55,6 +65,17 @@ class Recipe(_Frozen):
     normalise: Literal["backbone", "none"] = "backbone"
     weights: Literal["none", "imagenet"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    @model_serializer(mode="wrap")
+    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that came later where they stand at their default: keys and records stay what they were."""
+        content: dict[str, Any] = handler(self)
+        for name in ("steps_at", "step_factor"):
+            if name in content and getattr(self, name) == type(self).model_fields[name].default:
+                del content[name]
+        return content
 
     @model_validator(mode="after")
     def _grows_upwards(self) -> Recipe:

@@ -19,6 +19,8 @@ DATASETS: dict[str, str] = {
     "fashion": "Fashion Product Images, 44 k photographs in 140 article types (--data PATH, or data fetch fashion)",
     "catalog": "the embedded default: a product catalogue drawn by code, 46 article types with a long tail",
     "digits": "scikit-learn's handwritten digits, made long-tailed",
+    "cifar10": "CIFAR-10 made long-tailed (--data PATH of cifar-10-binary.tar.gz, or of what it unpacks to)",
+    "cifar100": "CIFAR-100 made long-tailed (--data PATH of cifar-100-binary.tar.gz, or of what it unpacks to)",
     "folder": "your own images: a class/image tree, or a CSV with path and label columns (--data PATH)",
 }
 
@@ -66,6 +68,13 @@ def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[s
         from benchmarks.data import digits
 
         return digits.open_source(**options)
+    if name in ("cifar10", "cifar100"):
+        from benchmarks.data import cifar
+
+        if path is None:
+            archive = cifar.EDITIONS[name].archive
+            raise UserError(f"The dataset {name!r} needs --data PATH: {archive}, or the folder it unpacks to.")
+        return cifar.open_source(name, path, **options)
     if name == "folder":
         from benchmarks.data import folder, image_files
 

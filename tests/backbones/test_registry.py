@@ -33,7 +33,7 @@ def test_listing_and_reading_registered_names_imports_neither_torch_nor_timm():
 def test_the_issues_backbones_and_classifiers_are_there():
     named = (
         "resnet50 inception_v3 resnext50 convnext_tiny efficientnet_b0 mobilenetv3 vit_small swin_tiny regnety "
-        "resnet10t resnet18 mobilenetv3_small"
+        "resnet10t resnet18 mobilenetv3_small resnet32"
     )
     assert [name for name, _ in list_backbones()] == named.split()
     assert [name for name, _ in list_classifiers()] == ["linear", "mlp1", "mlp2", "mlp3", "cosine", "attention"]
