@@ -6,6 +6,7 @@ wraps little; the last frame is erased at the end, and what scrolled by stays.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,16 @@ def _slow_lines() -> Callable[[str, int, int], None]:
     return advance
 
 
+@dataclasses.dataclass
+class _AtWork:
+    """A job at work: its line, `where`, its expected `seconds` that are done, `first` heard of (time, step)."""
+
+    line: str
+    where: str = ""
+    seconds: float = 0.0
+    first: tuple[float, int] | None = None
+
+
 class LiveReporter(Reporter):
     """Redraws itself four times a second until `end`; every finished cell also leaves a line above."""
 
@@ -86,8 +97,8 @@ class LiveReporter(Reporter):
         self._task = self._bar.add_task("", total=sum(self._seconds.values()) or 1.0, cells="")
         self._records: list[Record] = []
         self._rows: list[Row] = []
-        self._line, self._spent, self._failed, self._cells = "", 0.0, 0, 0
-        self._from: tuple[float, int] | None = None  # when the job at work was first heard of, and at which step
+        self._spent, self._failed, self._cells = 0.0, 0, 0
+        self._at_work: dict[str, _AtWork] = {}
         # last: it draws a first frame at once
         self._live = Live(console=console, get_renderable=self._frame, refresh_per_second=4, transient=True)
 
@@ -100,30 +111,53 @@ class LiveReporter(Reporter):
 
     def job_started(self, job: Job, cell: Cell) -> None:
         """Name the job at work."""
-        self._line, self._from = describe(job), None
+        self._at_work[job.key] = _AtWork(describe(job))
+
+    def job_placed(self, job: Job, where: str) -> None:
+        """Say where it is at work."""
+        self._at_work[job.key].where = f"{where}: "
 
     def progress(self, job: Job, step: int, steps: int) -> None:
         """Move the bar; the rate is that of this process, not of a run that was interrupted before."""
-        now = time.monotonic()
-        self._from = self._from or (now, step)
-        images, elapsed = self._images.get(job.key, 0) * (step - self._from[1]) / steps, now - self._from[0]
+        now, at = time.monotonic(), self._at_work[job.key]
+        at.first = at.first or (now, step)
+        images, elapsed = self._images.get(job.key, 0) * (step - at.first[1]) / steps, now - at.first[0]
         epoch = job.start + min(job.epochs, 1 + (step - 1) * job.epochs // steps)
         rate = f", {images / elapsed:.0f} img/s" if elapsed > 1 else ""
-        self._line = f"{describe(job)}: epoch {epoch}/{job.end}{rate}"
-        self._bar.update(self._task, completed=self._spent + self._seconds.get(job.key, 0.0) * step / steps)
+        at.line = f"{describe(job)}: epoch {epoch}/{job.end}{rate}"
+        at.seconds = self._seconds.get(job.key, 0.0) * step / steps
+        self._move()
+
+    def job_lost(self, job: Job, reason: str) -> None:
+        """It is not at work any more."""
+        self._at_work.pop(job.key, None)
+        self._move()
 
     def job_done(self, job: Job, result: JobResult) -> None:
         """Count the job as done."""
+        self._at_work.pop(job.key, None)
         self._spent += self._seconds.get(job.key, 0.0)
-        self._bar.update(self._task, completed=self._spent)
+        self._move()
+
+    def _move(self) -> None:
+        """Move the bar to the expected seconds of what is done."""
+        done = self._spent + sum(at.seconds for at in self._at_work.values())
+        self._bar.update(self._task, completed=done)
 
     def cell_done(self, cell: Cell, record: Record) -> None:
         """Leave a line, and rank anew."""
+        if record.status == "failed":
+            for key in (key for chain in cell.jobs for key in chain):
+                self._at_work.pop(key, None)
         self._failed += record.status == "failed"
         self._records.append(record)
         self._count()
         style = "red" if record.status == "failed" else ""
         self._console.print(Text(f"{cell.name}: {outcome(record)}", style=style))
+
+    def note(self, line: str) -> None:
+        """Leave the line."""
+        self._console.print(Text(line))
 
     def end(self) -> None:
         """Erase the display and give the terminal back."""
@@ -137,10 +171,16 @@ class LiveReporter(Reporter):
     def _frame(self) -> RenderableType:
         """Return what is drawn now, cut to the window."""
         width = min(WIDTH, self._console.width - 1)
-        line = Text(self._line, no_wrap=True, overflow="ellipsis")
-        line.truncate(width)
-        parts: list[RenderableType] = [self._bar, line]
-        shown = self._rows[: max(0, self._console.height - FRAME_ROWS)]
+        lines = [f"{at.where}{at.line}" for at in self._at_work.values()] or [""]
+        most = max(1, self._console.height - FRAME_ROWS)
+        if len(lines) > most:
+            lines = [*lines[: most - 1], f"and {len(lines) - most + 1} more jobs at work"]
+        parts: list[RenderableType] = [self._bar]
+        for text in lines:
+            line = Text(text, no_wrap=True, overflow="ellipsis")
+            line.truncate(width)
+            parts.append(line)
+        shown = self._rows[: max(0, self._console.height - FRAME_ROWS - len(lines) + 1)]
         if shown:
             parts.append(_table(shown, width))
         return Group(*parts)

@@ -37,7 +37,7 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
     """Return what a run on `device` ("cpu", "cuda" or "cuda:1") has at hand.
 
     `system`, `machine` and `cpu` are names, `cores` those this process may use, `memory_bytes` the machine's; on a
-    GPU also `gpu`, its name, and `gpu_memory_bytes`. torch is imported for a GPU only.
+    GPU also `gpu`, its name, and `gpu_memory_bytes`, if this machine has one. torch is imported for a GPU only.
     """
     found: dict[str, str | int] = {
         "system": platform.system(),
@@ -49,6 +49,8 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
     if _is_cuda(device):
         import torch
 
+        if not torch.cuda.is_available():  # of a run on Ray, which trains on other machines
+            return found
         properties = torch.cuda.get_device_properties(torch.device(device))
         found |= {"gpu": properties.name, "gpu_memory_bytes": properties.total_memory}
     return found

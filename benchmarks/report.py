@@ -23,14 +23,26 @@ class Reporter:
     def job_started(self, job: Job, cell: Cell) -> None:
         """A job starts, for the first cell that needs it."""
 
+    def job_placed(self, job: Job, where: str) -> None:
+        """The job runs on a worker of its own: on which machine, GPU and process."""
+
     def progress(self, job: Job, step: int, steps: int) -> None:
         """Steps of the job that are done, out of all."""
+
+    def job_said(self, job: Job, text: str) -> None:
+        """The job printed this on its worker."""
+
+    def job_lost(self, job: Job, reason: str) -> None:
+        """The job has stopped before its end; it is started again, or given up."""
 
     def job_done(self, job: Job, result: JobResult) -> None:
         """A job is done."""
 
     def cell_done(self, cell: Cell, record: Record) -> None:
         """A cell has its record, done or failed."""
+
+    def note(self, line: str) -> None:
+        """Something happened that the user should know of."""
 
     def end(self) -> None:
         """The run ends, whatever the reason."""
@@ -53,10 +65,25 @@ class Reporters(Reporter):
         for reporter in self._reporters:
             reporter.job_started(job, cell)
 
+    def job_placed(self, job: Job, where: str) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.job_placed(job, where)
+
     def progress(self, job: Job, step: int, steps: int) -> None:
         """Pass on."""
         for reporter in self._reporters:
             reporter.progress(job, step, steps)
+
+    def job_said(self, job: Job, text: str) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.job_said(job, text)
+
+    def job_lost(self, job: Job, reason: str) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.job_lost(job, reason)
 
     def job_done(self, job: Job, result: JobResult) -> None:
         """Pass on."""
@@ -67,6 +94,11 @@ class Reporters(Reporter):
         """Pass on."""
         for reporter in self._reporters:
             reporter.cell_done(cell, record)
+
+    def note(self, line: str) -> None:
+        """Pass on."""
+        for reporter in self._reporters:
+            reporter.note(line)
 
     def end(self) -> None:
         """Pass on."""
@@ -110,6 +142,10 @@ class PlainReporter(Reporter):
         self._at += 1
         spent = time.monotonic() - self._started
         self._line(f"[{self._at}/{self._cells}, {spent:.0f} s] {cell.name}: {outcome(record)}")
+
+    def note(self, line: str) -> None:
+        """Say it."""
+        self._line(f"  {line}")
 
 
 def say(line: str) -> None:

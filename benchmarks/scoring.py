@@ -113,10 +113,15 @@ def blank_record(shop: Workshop, cell: Cell, error: str = "it was not run") -> R
         seconds_marginal=0.0,
         peak_memory_bytes=0,
         versions=versions(),
-        hardware={**hardware(shop.device.type), "cores": os.cpu_count() or 1},
+        hardware=machine(shop.device),
         key=cell.key,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """Return what a record says of the machine that this process runs on."""
+    return {**hardware(device.type), "cores": os.cpu_count() or 1}
 
 
 def _result(shop: Workshop, key: str) -> JobResult:

@@ -33,6 +33,7 @@ class Request:
     """What the user asked for; None and empty tuples stand for the suite's defaults.
 
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `threads`: CPU threads.
+    `choose`: how to find a backbone's layout and precision, where that device is on other machines only.
     """
 
     suite: Suite
@@ -44,6 +45,7 @@ class Request:
     out: Path = Path("runs")
     weights: Path | None = None
     threads: int | None = None
+    choose: Callable[[str, Suite, torch.device], Choice] | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +62,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     `say` gets lines for the user, `advance(what, done, total)` the progress of what takes long.
     Raises UserError, StrategyError or BackboneError for what the user can mend.
     """
-    device = pick_device(request.device)
+    device = torch.device(request.device) if request.choose else pick_device(request.device)
     if request.threads:
         torch.set_num_threads(request.threads)
     cv2.setNumThreads(1)  # images are small: OpenCV's own threads would only fight torch's
@@ -73,7 +75,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     stages = make_stages(loaded, suite)
     choices = {}
     for index, name in enumerate(backbones):
-        choices[name] = choose(name, suite, device)
+        choices[name] = (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
     setting = Setting(
         loaded.fingerprint,

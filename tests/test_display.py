@@ -92,6 +92,38 @@ def test_it_keeps_within_the_window(width: int, height: int) -> None:
     assert width < 40 or re.search(r" 0\.\d{3}  ", shown)
 
 
+def test_every_worker_at_work_has_a_line_until_its_job_is_done_or_lost() -> None:
+    console = _terminal()
+    live = LiveReporter(OUTLOOK, console)
+    live.begin(Plan(JOBS, CELLS), {})
+    for key, cell, where in (("a", CELLS[0], "box GPU 0 (7)"), ("b", CELLS[1], "box GPU 1 (8)")):
+        live.job_started(JOBS[key], cell)
+        live.job_placed(JOBS[key], where)
+        live.progress(JOBS[key], 4, 8)
+    shown = _frame(live, console)
+    assert "box GPU 0 (7): stage 1 resnet10t none seed 0: epoch 2/4" in shown
+    assert "box GPU 1 (8): stage 1 resnet10t oversample[odd] seed 0: epoch 2/4" in shown
+    assert " 50 %" in shown
+    live.note("[b]: its worker is gone; it goes on")
+    live.job_lost(JOBS["b"], "its worker is gone")
+    assert "GPU 1" not in _frame(live, console)
+    assert " 12 %" in _frame(live, console)  # 5 of 40 expected seconds
+    live.job_done(JOBS["a"], JobResult("a", 1.0, 400, 4, (1.0,), 0))
+    assert "GPU" not in _frame(live, console)
+    live.end()
+    assert "[b]: its worker is gone; it goes on" in _drawn(console)
+
+
+def test_more_jobs_than_the_window_has_rows_are_counted() -> None:
+    console = _terminal(height=12)
+    live = LiveReporter(OUTLOOK, console)
+    for number in range(20):
+        live.job_started(dataclasses.replace(JOBS["a"], key=str(number)), CELLS[0])
+    shown = _frame(live, console)
+    assert "and 18 more jobs at work" in shown
+    assert len(shown.splitlines()) < 12
+
+
 def test_failures_are_counted_and_told() -> None:
     console = _terminal()
     live = LiveReporter(OUTLOOK, console)
@@ -126,9 +158,16 @@ def test_reporters_tell_each_of_everything() -> None:
     job, cell = JOBS["a"], CELLS[0]
     both.begin(Plan(JOBS, CELLS), {})
     both.job_started(job, cell)
+    both.job_placed(job, "box (7)")
     both.progress(job, 1, 2)
+    both.job_said(job, "word")
+    both.job_lost(job, "reason")
+    both.note("line")
     both.job_done(job, JobResult("a", 1.0, 1, 1, (), 0))
     both.cell_done(cell, _record(cell, 0.5))
     both.end()
-    told = ["begin", "job_started", "progress", "job_done", "cell_done", "end"]
+    told = [
+        "begin", "job_started", "job_placed", "progress", "job_said", "job_lost", "note", "job_done", "cell_done",
+        "end",
+    ]  # fmt: skip
     assert heard == [(name, event) for event in told for name in ("first", "second")]

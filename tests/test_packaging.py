@@ -16,7 +16,7 @@ import pytest
 
 PACKAGES = {"backbones", "benchmarks", "strategies"}
 TOP_LEVEL = PACKAGES | {
-    "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "LICENSE",
+    "docs", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "LICENSE",
     ".gitignore", ".pre-commit-config.yaml", ".ci",
 }  # fmt: skip
 # Bracketed so that this file is no hit of its own.
@@ -81,7 +81,8 @@ def test_no_tracked_file_names(repository: Path, tracked: list[Path], forbidden:
 
 def test_every_library_that_is_imported_is_declared(repository: Path):
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    requirements = project["dependencies"] + project["optional-dependencies"]["tensorboard"]
+    optional = project["optional-dependencies"]
+    requirements = project["dependencies"] + optional["ray"] + optional["tensorboard"]
     declared = {_normal(re.split(r"[^\w-]", requirement)[0]) for requirement in requirements}
     owners = packages_distributions()
     missing = set()

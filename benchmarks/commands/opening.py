@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,12 +11,13 @@ from benchmarks.commands.options import PlanOptions
 from benchmarks.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.session import Session
+    from benchmarks.session import Request, Session
 
 
-def open_asked(options: PlanOptions) -> Session:
+def open_asked(options: PlanOptions, fit: Callable[[Request], Request] = lambda request: request) -> Session:
     """Check what is asked for, say which suite that is and why, load the data and make the plan.
 
+    `fit` is called between the checks and what takes long, and returns what is to be opened.
     Raises UserError, StrategyError or BackboneError for what the user can mend.
     """
     from benchmarks.choose import choose_suite, expand_backbones
@@ -42,7 +43,7 @@ def open_asked(options: PlanOptions) -> Session:
         options.weights, options.threads,
     )  # fmt: skip
     with progress() as advance:
-        return open_session(request, lambda line: print(line, flush=True), advance)
+        return open_session(fit(request), lambda line: print(line, flush=True), advance)
 
 
 def load_plugins(files: Sequence[Path]) -> None:

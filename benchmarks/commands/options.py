@@ -22,6 +22,13 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Executor(StrEnum):
+    """What runs the jobs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class Protocol(StrEnum):
     """Head then tail, or one stage over all classes."""
 
@@ -71,6 +78,13 @@ class RunOptions(PlanOptions):
 
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
+    executor: Annotated[Executor, typer.Option(help="Run in this process, or on Ray.")] = Executor.LOCAL
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT|auto", help="Ray cluster to join; default: one of its own, here.")
+    ] = None
+    jobs_per_device: Annotated[
+        int | None, typer.Option(min=1, metavar="K", help="On Ray: jobs that share a GPU, or a machine's cores.")
+    ] = None
 
 
 def takes(options: type[_Options]) -> Callable[[Callable[[_Options], int]], Callable[..., int]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.opening import open_asked
-from benchmarks.commands.options import RunOptions, takes
+from benchmarks.commands.options import Executor, RunOptions, takes
 from benchmarks.commands.plan import print_plan
 from benchmarks.errors import UserError
 
 if TYPE_CHECKING:
     from benchmarks.execute.local import Outcome
     from benchmarks.report import Reporter
-    from benchmarks.session import Session
+    from benchmarks.session import Request, Session
 
 
 @takes(RunOptions)
@@ -25,15 +26,45 @@ def run(options: RunOptions) -> int:
             "run takes either --all, or --backbone and --strategy (the suite serves for the one left out); "
             "`run --all` runs the suite as it is."
         )
-    session = open_asked(options)
+    if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
+        raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
     if options.dry_run:
-        print_plan(session, options.out)
+        print_plan(open_asked(options), options.out)
         return 0
-    from benchmarks.execute.local import execute
-
-    outcome = execute(session.plan, session.shop, options.out, _reporter(session, options))
+    session, outcome = _on_ray(options) if options.executor == Executor.RAY else _here(options)
     _print_results(session, options.out)
     return _print_failures(outcome, session)
+
+
+def _here(options: RunOptions) -> tuple[Session, Outcome]:
+    """Carry the plan out in this process."""
+    session = open_asked(options)
+    from benchmarks.execute.local import execute
+
+    return session, execute(session.plan, session.shop, options.out, _reporter(session, options))
+
+
+def _on_ray(options: RunOptions) -> tuple[Session, Outcome]:
+    """Carry the plan out on Ray."""
+    from benchmarks.execute import ray_cluster
+    from benchmarks.job_logs import logs
+    from benchmarks.store import Store
+
+    with contextlib.ExitStack() as stack:
+        shares = []
+
+        def fit(request: Request) -> Request:
+            stack.enter_context(ray_cluster.joined(options.address, logs(Store(options.out).work) / "ray.log"))
+            shares.append(ray_cluster.share(request.device, options.jobs_per_device, options.threads))
+            return ray_cluster.fit(request, shares[0])
+
+        session = open_asked(options, fit)
+        from benchmarks.execute.on_ray import execute
+
+        reporter = _reporter(session, options)
+        plugins = options.plugin or ()
+        outcome = execute(session.plan, session.shop, options.out, reporter, given=shares[0], plugins=plugins)
+    return session, outcome
 
 
 def _reporter(session: Session, options: RunOptions) -> Reporter:
@@ -47,6 +78,10 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
         from benchmarks.tensorboard import TensorBoardReporter
 
         reporters.append(TensorBoardReporter(options.tensorboard, session.shop.store))
+    if options.executor == Executor.RAY:
+        from benchmarks.job_logs import JobLogs
+
+        reporters.append(JobLogs(session.shop.store.work))
     outlook = look(session.plan, session.shop, options.out)
     if len(outlook.stored) < len(session.plan.cells):
         reporters.append(make_reporter(outlook))

@@ -1,0 +1,190 @@
+"""Run a plan on Ray: this process, the driver, keeps the store and says which job is next; workers train.
+
+A job starts when the jobs that it starts from are done, those on the longest path first. A worker that dies costs its
+job one attempt: another worker goes on from the last checkpoint that the driver has. A job that loses two workers, or
+fails by itself, is given up, and the cells that need it are recorded as failed.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import traceback
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import ray
+
+from benchmarks import records
+from benchmarks.data.delivered import parcel
+from benchmarks.execute.graph import Graph, needs
+from benchmarks.execute.local import Outcome, failed_record
+from benchmarks.execute.ray_cluster import Share
+from benchmarks.execute.ray_crew import Crew, Lost, Member
+from benchmarks.execute.ray_worker import Files, News, Outfit
+from benchmarks.files import write_bytes
+from benchmarks.job import Workshop
+from benchmarks.outlook import look
+from benchmarks.plan import Cell, Job, Plan
+from benchmarks.records import Record
+from benchmarks.report import Reporter, describe
+from benchmarks.scoring import done_record
+
+MOST_ATTEMPTS = 2
+LISTEN_SECONDS = 1.0
+
+
+def execute(
+    plan: Plan,
+    shop: Workshop,
+    out: Path,
+    reporter: Reporter,
+    *,
+    given: Share,
+    plugins: Sequence[Path] = (),
+    share_folder: bool = True,
+) -> Outcome:
+    """Run every cell that has no record yet on the Ray cluster that this process is connected to.
+
+    Each job gets `given` of it. Workers that see `out` write there, unless `share_folder` is False. Raises UserError
+    where no worker comes up. KeyboardInterrupt passes through: workers end, what is stored stays.
+    """
+    outlook = look(plan, shop, out)
+    reporter.begin(plan, dict(outlook.stored))
+    graph = Graph(plan, outlook.todo, outlook.seconds, outlook.stored)
+    token = shop.store.work / f"shared-{uuid.uuid4().hex}"
+    write_bytes(token, b"")
+    crew = Crew(_outfit(shop, out, given, plugins, token.name if share_folder else None), given)
+    run = _Run(plan, shop, out, reporter, graph, crew)
+    try:
+        while True:
+            run.record_settled()
+            if not graph.open:
+                break
+            run.hand_out()
+            for member, told in crew.news(LISTEN_SECONDS):
+                run.hear(member, told)
+    finally:
+        crew.end()
+        token.unlink(missing_ok=True)
+        reporter.end()
+    return Outcome(len(outlook.stored), run.done, tuple(run.failures))
+
+
+def _outfit(shop: Workshop, out: Path, given: Share, plugins: Sequence[Path], token: str | None) -> Outfit:
+    """Return what every worker gets: all of the workshop but its images."""
+    bare = dataclasses.replace(
+        shop, loaded=dataclasses.replace(shop.loaded, images_NHWC=np.zeros((0, 0, 0, 3), np.uint8))
+    )
+    return Outfit(
+        shop=bare,
+        parcel=parcel(shop.loaded),
+        driver=ray.get_runtime_context().get_node_id(),
+        out=out.resolve(),
+        token=token,
+        weights=shop.weights.read_bytes() if isinstance(shop.weights, Path) else None,
+        plugins=tuple((file.name, file.read_bytes()) for file in plugins),
+        threads=given.threads,
+    )
+
+
+class _Run:
+    """What has become of the plan so far."""
+
+    def __init__(self, plan: Plan, shop: Workshop, out: Path, reporter: Reporter, graph: Graph, crew: Crew) -> None:
+        self._plan, self._shop, self._out, self._reporter = plan, shop, out, reporter
+        self._graph, self._crew = graph, crew
+        self._lost: collections.Counter[str] = collections.Counter()  # workers, by the job that they had
+        self._traces: dict[str, str] = {}  # job -> where it failed
+        self._machines: dict[str, dict[str, str | int]] = {}  # job -> what it was trained on
+        self.done, self.failures = 0, list[Cell]()
+
+    def hand_out(self) -> None:
+        """Give the most urgent jobs to the workers that are up and have none; ask for as many as can have one."""
+        ready = self._graph.ready()
+        idle = self._crew.idle()
+        for job, member in zip(ready, idle, strict=False):
+            assert member.about is not None
+            self._graph.take(job)
+            cell = self._graph.first_cell(job)
+            self._reporter.job_started(job, cell)
+            self._reporter.job_placed(job, member.about.where)
+            self._crew.start(member, job, {} if member.about.shares else self._files(job))
+        self._crew.hire(len(self._crew.busy()) + len(ready))
+        spare = len(self._crew.idle()) - (self._graph.open - len(self._crew.busy()))
+        self._crew.dismiss(*self._crew.idle()[: max(0, spare)])
+
+    def _files(self, job: Job) -> Files:
+        """Return the states that the job starts from: its checkpoints where it has some, and those of other jobs."""
+        store = self._shop.store
+        files = list(store.folder(job.key).glob("*checkpoint.safetensors"))
+        for key in needs(job):
+            files += [store.state(key), store.folder(key) / "predictions.npz"]
+        return {str(file.relative_to(store.work)): file.read_bytes() for file in files if file.exists()}
+
+    def hear(self, member: Member, told: News | Lost) -> None:
+        """Keep what a worker sent; see what became of its job."""
+        job = member.job
+        assert job is not None
+        if isinstance(told, Lost):
+            self._try_again(job, f"its worker is gone: {told.reason}")
+            return
+        for name, content in told.files.items():
+            write_bytes(self._shop.store.work / name, content)
+        if told.said:
+            self._reporter.job_said(job, told.said)
+        if told.step:
+            self._reporter.progress(job, told.step, told.steps)
+        if not told.ended:
+            return
+        self._crew.free(member)
+        result = self._shop.store.result(job.key)
+        if told.error is not None and told.memory:
+            self._try_again(job, told.error, told.trace)
+        elif told.error is not None or result is None:
+            self._give_up(job, told.error or "it left no result", told.trace)
+        else:
+            assert member.about is not None
+            self._machines[job.key] = dict(member.about.hardware)
+            self._graph.done(job)
+            self._reporter.job_done(job, result)
+
+    def _try_again(self, job: Job, reason: str, trace: str = "") -> None:
+        self._lost[job.key] += 1
+        if self._lost[job.key] >= MOST_ATTEMPTS:
+            self._give_up(job, f"{reason} ({self._lost[job.key]} attempts)", trace)
+            return
+        self._graph.again(job)
+        self._reporter.job_lost(job, reason)
+        self._reporter.note(f"{describe(job)}: {reason}; it goes on from its last checkpoint.")
+
+    def _give_up(self, job: Job, reason: str, trace: str) -> None:
+        self._traces[job.key] = trace
+        self._reporter.job_said(job, trace)
+        self._reporter.job_lost(job, reason)
+        self._graph.fail(job, reason)
+
+    def record_settled(self) -> None:
+        """Write the record of each cell for which nothing is left to do."""
+        for cell, failed in self._graph.settled():
+            record = self._record(cell, failed)
+            records.write(record, self._out)
+            self._reporter.cell_done(cell, record)
+            if record.status == "failed":
+                self.failures.append(cell)
+            else:
+                self.done += 1
+
+    def _record(self, cell: Cell, failed: str | None) -> Record:
+        keys = [key for chain in cell.jobs for key in chain]
+        if failed is not None:
+            trace = next((self._traces[key] for key in keys if self._traces.get(key)), failed)
+            return failed_record(self._shop, cell, failed, trace)
+        try:
+            record = done_record(self._shop, self._plan, cell)
+        except Exception as error:  # a cell's failure, a plugin's too, must not end the run
+            return failed_record(self._shop, cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+        machines = [self._machines[key] for key in keys if key in self._machines]
+        return dataclasses.replace(record, hardware=machines[-1]) if machines else record

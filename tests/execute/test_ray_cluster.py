@@ -1,0 +1,85 @@
+"""Joining a cluster, or saying in a sentence and in bounded time why not; and what of it one job gets."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.errors import UserError
+from benchmarks.execute import ray_cluster
+from benchmarks.execute.ray_cluster import Share
+
+RUN = ["run", "--all", "--suite", "digits", "--executor", "ray"]
+
+
+def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main([*RUN, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Return a port at which somebody listens who never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_without_ray_the_command_that_installs_it_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert "pip install -e .[ray]" in _refused(capsys)
+
+
+def test_options_of_ray_are_refused_without_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for option in (["--address", "auto"], ["--jobs-per-device", "2"]):
+        assert main(["run", "--all", "--suite", "digits", *option]) == 2
+        assert "add --executor ray" in capsys.readouterr().err
+
+
+def test_an_address_at_which_no_cluster_answers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
+    monkeypatch.setattr(ray_cluster, "JOIN_SECONDS", 1.0)
+    monkeypatch.setenv("RAY_ADDRESS", "")
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        silent = closed.getsockname()[1]
+    assert "nobody answers" in _refused(capsys, "--address", f"127.0.0.1:{silent}")
+    assert "is no Ray cluster" in _refused(capsys, "--address", f"127.0.0.1:{port}")
+    for wrong in ("ray://127.0.0.1:1", "somewhere", ":7"):
+        assert "neither auto nor HOST:PORT" in _refused(capsys, "--address", wrong)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "asked", "expected"),
+    [
+        # a machine with eight GPUs: one job each, its cores shared out
+        ([{"GPU": 8, "CPU": 64}], ("auto", None, None), Share(1.0, 1.0, 8, "cuda")),
+        ([{"GPU": 8, "CPU": 64}], ("auto", 2, None), Share(1.0, 0.5, 4, "cuda")),
+        ([{"GPU": 8, "CPU": 4}], ("cuda", 3, 2), Share(0.1666, 0.3333, 2, "cuda")),
+        # CPUs: a machine is the device
+        ([{"GPU": 8, "CPU": 64}], ("cpu", None, None), Share(64.0, 0.0, 64, "cpu")),
+        ([{"CPU": 16}, {"CPU": 8}, {}], ("auto", None, None), Share(8.0, 0.0, 8, "cpu")),
+        ([{"CPU": 16}], ("auto", 3, None), Share(5.0, 0.0, 5, "cpu")),
+        ([{"CPU": 2}], ("auto", 4, None), Share(0.5, 0.0, 1, "cpu")),
+        ([{"CPU": 2}], ("auto", None, 1), Share(1.0, 0.0, 1, "cpu")),
+        ([{"CPU": 2}], ("auto", None, 4), Share(2.0, 0.0, 4, "cpu")),
+        ([{"CPU": 8}], ("auto", 2, 1), Share(4.0, 0.0, 1, "cpu")),
+    ],
+)
+def test_what_one_job_gets(nodes: list[dict[str, float]], asked: tuple, expected: Share) -> None:
+    assert ray_cluster.share_of(nodes, *asked) == expected
+
+
+def test_a_device_that_the_cluster_lacks_is_refused() -> None:
+    with pytest.raises(UserError, match="no GPU"):
+        ray_cluster.share_of([{"CPU": 2}], "cuda", None, None)
+    with pytest.raises(UserError, match="no CPU"):
+        ray_cluster.share_of([{"GPU": 2}], "auto", None, None)
