@@ -40,6 +40,13 @@ class Stretch:
         own = {name: value for name, default in later.items() if (value := getattr(self, name)) != default}
         return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
 
+    def leaves_the_representation(self) -> bool:
+        """Whether the next stage starts from the state before: all that it takes over is what stood there already.
+
+        Stretches on features and empty ones that say so; re-training on images leaves it too, but its keys are older.
+        """
+        return self.trains == "classifier" and (self.on == "features" or self.start == self.end)
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -208,6 +215,17 @@ def _state_key(
     )
 
 
+def _handed_on(history: Sequence[Stretch]) -> int:
+    """Return after how many of a stage's stretches the next stage starts: without those at the end that it cannot see.
+
+    At least one: a first stretch may begin with weights that only it has drawn.
+    """
+    count = len(history)
+    while count > 1 and history[count - 1].leaves_the_representation():
+        count -= 1
+    return count
+
+
 def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
     """Return the keys of all states at which some strategy changes hooks or ends: the points worth cutting at."""
     borders: set[str] = set()
@@ -219,7 +237,7 @@ def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[St
                 _state_key(setting, backbone, seed, stage, start, history[: index + 1]) for index in range(len(history))
             ]
             borders.update(keys)
-            start = keys[-1]
+            start = keys[_handed_on(history) - 1]
     return borders
 
 
@@ -229,11 +247,13 @@ def _chains(
     """Add the strategy's jobs to `jobs`; return their keys per stage, in order."""
     chains: list[tuple[str, ...]] = []
     parent: str | None = None
+    representation: str | None = None
     for stage in setting.stages:
         start, begun = parent, 0
         chain: list[str] = []
-        epochs = setting.suite.recipe.stage_epochs(stage.data.name)
-        for stretch, at, history in _states(_history(stage, epochs, strategy)):
+        whole = _history(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
+        handed_on = _handed_on(whole)
+        for stretch, at, history in _states(whole):
             key = _state_key(setting, backbone, seed, stage, start, history)
             if key not in borders:
                 continue
@@ -245,6 +265,9 @@ def _chains(
             jobs.setdefault(key, job)
             chain.append(key)
             parent, begun = key, at
+            if len(history) == handed_on:
+                representation = key
+        parent = representation
         jobs[chain[-1]] = dataclasses.replace(jobs[chain[-1]], ends_stage=True)
         chains.append(tuple(chain))
     return tuple(chains)

@@ -79,7 +79,8 @@ class Phase:
     `resample_features`; give `trains="classifier"` with it.
     `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
     and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
-    A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares.
+    A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares; with
+    `trains="classifier"` it promises that it changes no more than that, and the next stage is shared too.
     """
 
     start: int

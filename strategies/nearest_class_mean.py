@@ -47,8 +47,8 @@ class NearestClassMean(Strategy):
             raise StrategyError(f"nearest-class-mean: metric must be cosine or euclid, got {self.metric!r}.")
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain to the end, then no epoch more."""
-        return (Phase(0, epochs, active=False), Phase(epochs, epochs))
+        """Plain to the end, then no epoch more, in which only the classifier changes."""
+        return (Phase(0, epochs, active=False), Phase(epochs, epochs, "classifier"))
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return a classifier with room for the means."""

@@ -180,6 +180,16 @@ def test_the_representation_is_plain_trainings_and_what_crt_shares(name: str) ->
     assert [(job.on, job.trains, job.start, job.end) for job in own] == [("features", "classifier", 9, EPOCHS)]
 
 
+def test_the_next_stage_starts_from_the_representation_and_is_shared() -> None:
+    made = plan("none", *FEATURE)
+    second = {cell.jobs[1][:-1] for cell in made.cells[1:]}
+    assert len(second) == 1, "plain training of stage 2 from the same representation"
+    first = made.jobs[next(iter(second))[0]]
+    assert first.parent == made.cells[1].jobs[0][0] and not first.continues
+    # plain: 10 + 10; stage 1: an epoch each; stage 2: 9 from the representation at 9, and an epoch each
+    assert made.epochs_executed() == 20 + len(FEATURE) + 9 + len(FEATURE)
+
+
 def drawn(training: train.Training, epochs: int = 2) -> np.ndarray:
     """Return how often each class is drawn in an epoch, measured over some epochs."""
     stored = training.stored
