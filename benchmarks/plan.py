@@ -41,11 +41,8 @@ class Stretch:
         return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
 
     def leaves_the_representation(self) -> bool:
-        """Whether the next stage starts from the state before: all that it takes over is what stood there already.
-
-        Stretches on features and empty ones that say so; re-training on images leaves it too, but its keys are older.
-        """
-        return self.trains == "classifier" and (self.on == "features" or self.start == self.end)
+        """Whether the next stage starts from the state before: all that it takes over is what stood there already."""
+        return self.trains.split(".")[0] == "classifier" and not self.moving_statistics
 
 
 @dataclasses.dataclass(frozen=True)

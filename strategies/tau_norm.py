@@ -55,8 +55,8 @@ class TauNormalisation(Strategy):
         return frozenset({"validation"} if self.tau is None else ())
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain to the end, then no epoch more."""
-        return (Phase(0, epochs, active=False), Phase(epochs, epochs))
+        """Plain to the end, then no epoch more, in which only the classifier changes."""
+        return (Phase(0, epochs, active=False), Phase(epochs, epochs, "classifier"))
 
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Normalise the last linear layer of the classifier in place.

@@ -106,7 +106,7 @@ def test_tau_norm_needs_validation_only_to_choose_and_a_linear_layer_always() ->
 
 def test_tau_norm_through_the_trainer_shares_all_of_plain_training(tmp_path: Path) -> None:
     made = plan("none", "tau-norm")
-    assert made.epochs_executed() == made.epochs_asked() - EPOCHS  # the second stage starts from the same backbone
+    assert made.epochs_executed() == plan("none").epochs_asked()
     suite = digits_suite({"epochs": {"head": 2, "tail": 1}})
     session = digits_session(tmp_path, suite, strategies=("tau-norm", "tau-norm(tau=1)"))
     plain, chosen = run_cell(session, 0)
@@ -118,6 +118,18 @@ def test_tau_norm_through_the_trainer_shares_all_of_plain_training(tmp_path: Pat
     lengths_C = one["classifier.weight"].norm(dim=1)
     torch.testing.assert_close(lengths_C, torch.ones_like(lengths_C))
     assert all(torch.equal(plain[n], one[n]) for n in plain if n.startswith(("encoder", "pool")))
+
+
+def test_who_trains_the_classifier_again_hands_the_same_representation_to_the_next_stage() -> None:
+    made = plan("crt", "lws", "feature-smote")
+    started_from = {made.jobs[cell.jobs[1][0]].parent for cell in made.cells}
+    assert len(started_from) == 1
+    (parent,) = started_from
+    assert parent is not None and made.jobs[parent].trains == "all"
+    # plain training up to the last epoch of each stage once, then an epoch of each of the three
+    assert made.epochs_executed() == 2 * (EPOCHS - 1) + 2 * 3
+    moved = plan("mislas", "mixup(alpha=1.0)+crt")  # statistics that moved are another representation
+    assert len({made.jobs[cell.jobs[1][0]].parent for made in [moved] for cell in made.cells}) == 2
 
 
 def test_weight_balancing_bounds_each_classs_weights_by_the_first_lengths() -> None:
