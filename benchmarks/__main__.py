@@ -19,5 +19,9 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 if __name__ == "__main__":
     if not sys.warnoptions:  # what a library says about another one's code is nothing a user can mend
         warnings.simplefilter("ignore", FutureWarning)
+    if sys.argv[1:2] == ["run"]:
+        from benchmarks.supervise import supervise
+
+        sys.exit(supervise(main))
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +33,10 @@ CHECKPOINT_SECONDS = 60.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Workshop:
-    """What all jobs of a run share: the data, the suite, where to train and where to keep."""
+    """What all jobs of a run share: the data, the suite, where to train and where to keep.
+
+    `checkpoint_seconds`: between two checkpoints within an epoch; None: `CHECKPOINT_SECONDS`.
+    """
 
     loaded: Loaded
     suite: Suite
@@ -41,6 +45,7 @@ class Workshop:
     device: torch.device
     weights: str | Path
     store: Store
+    checkpoint_seconds: float | None = None
 
     def stage(self, number: int) -> Stage:
         """Return the stage of that number."""
@@ -51,32 +56,38 @@ def run_job(
     shop: Workshop,
     job: Job,
     on_step: Callable[[int, int], None] = lambda *_: None,
-    checkpoint_seconds: float | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> JobResult:
-    """Train `job`, or return its result where it is done already.
+    """Train `job`, or return its result where it is done already and its state still there.
 
-    `on_step(step, steps)` reports progress within the job. Raises what the training raises; the store then
-    holds no result, at most a checkpoint from which the next call goes on.
+    `on_step(step, steps)` reports progress within the job, `say` gets lines for the user. Raises what the training
+    raises; the store then holds no result, at most checkpoints from which the next call goes on.
     """
     done = shop.store.result(job.key)
-    if done is not None:
+    if done is not None and shop.store.state(job.key).exists():
         return done
-    training, spent = _resume(shop, job)
+    training, spent = _resume(shop, job, say)
     steps = steps_per_epoch(training.stage, shop.suite.recipe)
-    every = CHECKPOINT_SECONDS if checkpoint_seconds is None else checkpoint_seconds
-    saved = time.monotonic()
+    pace = checkpoint.Pace(CHECKPOINT_SECONDS if shop.checkpoint_seconds is None else shop.checkpoint_seconds)
+    epoch_began = time.perf_counter()
 
     def after_step(epoch: int, step: int) -> None:
         on_step((epoch - job.start) * steps + step + 1, job.epochs * steps)
+        if step + 1 < steps and pace.due(epoch_ended=False):
+            keep(time.perf_counter() - epoch_began)
 
     def after_epoch(epoch: Epoch) -> None:
-        nonlocal saved
-        if time.monotonic() - saved > every and training.epoch < job.end:
-            _save(shop.store.checkpoint(job.key), training, spent)
-            saved = time.monotonic()
+        nonlocal epoch_began
+        if training.epoch < job.end and pace.due(epoch_ended=True):
+            keep(0.0)
+        epoch_began = time.perf_counter()
+
+    def keep(seconds: float) -> None:
+        with pace.taking():
+            checkpoint.save_next(shop.store.checkpoint(job.key), *_state(training, spent, seconds))
 
     run(training, after_step, after_epoch)
-    _save(shop.store.state(job.key), training, spent)
+    checkpoint.save(shop.store.state(job.key), *_state(training, spent))
     if job.ends_stage:
         _predict(shop, training)
     result = JobResult(
@@ -86,28 +97,26 @@ def run_job(
         epochs=job.epochs,
         losses=(*spent["losses"], *(e.loss for e in training.history)),
         peak_memory_bytes=peak_memory_bytes(shop.device),
+        pieces=training.pieces,
     )
     shop.store.finish(result)
     return result
 
 
-def _resume(shop: Workshop, job: Job) -> tuple[Training, dict]:
-    """Return the training at the job's checkpoint where there is one, else at its beginning, and what was spent."""
+def _resume(shop: Workshop, job: Job, say: Callable[[str], None]) -> tuple[Training, dict]:
+    """Return the training at the job's newest checkpoint, else at its beginning, and what was spent."""
     spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
-    path = shop.store.checkpoint(job.key)
-    state = None
-    if path.exists():
-        try:
-            state = checkpoint.load(path)
-        except checkpoint.CheckpointError:
-            path.unlink()
+    state, damaged = checkpoint.newest(shop.store.checkpoint(job.key), job.key)
+    for sentence in damaged:
+        say(f"{sentence} The job {'goes on from the one before' if state else 'starts again'}.")
+    resumed = state is not None
     if state is not None:
         spent = state[1]["spent"]
     elif job.continues and job.parent:
         state = checkpoint.load(shop.store.state(job.parent))
     training = begin(shop, job)
     if state is not None:
-        _restore(training, *state, resumed=path.exists())
+        _restore(training, *state, resumed=resumed)
     return training, spent
 
 
@@ -157,11 +166,11 @@ def _batcher(shop: Workshop, network: Network, strategy: Strategy, stage: Stage)
     )  # fmt: skip
 
 
-def _save(path: Path, training: Training, spent: dict) -> None:
-    """Write everything that going on needs."""
+def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.State:
+    """Return everything that going on needs; `seconds` were spent in the epoch at work."""
     tensors = {**training.network.state_dict(), **checkpoint.pack_optimizer(training.optimizer)}
     so_far = {
-        "seconds": spent["seconds"] + sum(e.seconds for e in training.history),
+        "seconds": spent["seconds"] + sum(e.seconds for e in training.history) + seconds,
         "images": spent["images"] + sum(e.images for e in training.history),
         "losses": [*spent["losses"], *(e.loss for e in training.history)],
     }
@@ -169,12 +178,16 @@ def _save(path: Path, training: Training, spent: dict) -> None:
     numbers = {
         "job": training.job.key,
         "epoch": training.epoch,
+        "step": training.step,
+        # JSON has no NaN: a sum that is none ends the training at the end of its epoch, now or after going on.
+        "loss_sum": total if math.isfinite(total := float(training.loss_sum)) else None,
+        "pieces": training.pieces,
         "trains": training.job.trains,
         "spent": so_far,
-        # JSON has no NaN: None stands for a class without validation rows.
+        # None stands for a class without validation rows.
         "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
     }
-    checkpoint.save(path, tensors, numbers)
+    return tensors, numbers
 
 
 def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
@@ -187,6 +200,10 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
     if numbers.get("trains", "all") == job.trains and not fresh and _same_parameters(training, tensors):
         checkpoint.unpack_optimizer(training.optimizer, tensors)  # its buffers belong to what it trained
     training.epoch = int(numbers["epoch"])
+    if resumed:
+        total = numbers.get("loss_sum", 0.0)
+        training.step, training.loss_sum = int(numbers.get("step", 0)), math.nan if total is None else total
+        training.pieces = int(numbers.get("pieces", 1))
     accuracy = numbers["validation_accuracy"]
     if accuracy:
         measured = tuple(float("nan") if a is None else a for a in accuracy)

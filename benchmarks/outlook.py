@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.execute.local import stored_records
 from benchmarks.job import Workshop
+from benchmarks.pending import pending
 from benchmarks.plan import Job, Plan
 from benchmarks.records import Record
 
@@ -44,8 +45,7 @@ def look(plan: Plan, shop: Workshop, out: Path) -> Outlook:
     stored = stored_records(plan, out, shop.suite.name)
     results = {key: shop.store.result(key) for key in plan.jobs}
     finished = frozenset(key for key, result in results.items() if result is not None)
-    needed = {key for cell in plan.cells if cell.key not in stored for chain in cell.jobs for key in chain}
-    todo = tuple(job for key, job in plan.jobs.items() if key in needed - finished)
+    todo = tuple(pending(plan, shop.store, [cell for cell in plan.cells if cell.key not in stored]).values())
     rates = {name: max(choice.img_per_s.values()) for name, choice in shop.choices.items() if choice.img_per_s}
     for backbone in {job.backbone for job in plan.jobs.values()}:
         measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.images]

@@ -13,11 +13,11 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from benchmarks.files import write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -176,18 +176,7 @@ def write(record: Record, out: Path) -> Path:
         raise RecordError(f"the record for {path.name} cannot be written: {_reason(error)}") from error
     content["checksum"] = hashlib.sha256(canonical).hexdigest()
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(value, sort_keys=True)}" for name, value in content.items())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write("{\n" + lines + "\n}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; a published record is not
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_bytes(path, f"{{\n{lines}\n}}\n".encode())
     return path
 
 

@@ -34,6 +34,7 @@ class Request:
 
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `threads`: CPU threads.
     `choose`: how to find a backbone's layout and precision, where that device is on other machines only.
+    `checkpoint_seconds`: between two checkpoints within an epoch.
     """
 
     suite: Suite
@@ -46,6 +47,7 @@ class Request:
     weights: Path | None = None
     threads: int | None = None
     choose: Callable[[str, Suite, torch.device], Choice] | None = None
+    checkpoint_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,7 +92,10 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         say(line)
     if not plan.cells:
         raise UserError(f"nothing is left to run: {' '.join(plan.left_out)}")
-    return Session(plan, Workshop(loaded, suite, stages, choices, device, weights, Store(request.out)))
+    shop = Workshop(
+        loaded, suite, stages, choices, device, weights, Store(request.out), request.checkpoint_seconds
+    )  # fmt: skip
+    return Session(plan, shop)
 
 
 def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:

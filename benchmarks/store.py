@@ -1,7 +1,9 @@
 """Where jobs leave what they made: one folder per key, `<out>/.work/jobs/<key>/`.
 
-`state.safetensors` is the trained state, `predictions.npz` the logits of test and validation rows, `result.json` what
-it cost. The result is written last: a job is done where it can be read, and anything else is started again.
+`state.safetensors` is the trained state (until no job needs it any more), `checkpoint.safetensors` and
+`previous-checkpoint.safetensors` those of a job at work or killed, `predictions.npz` the logits of test and validation
+rows, `result.json` what it cost. The result is written last: a job is done where it can be read, and anything else is
+started again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class JobResult:
-    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch."""
+    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch.
+
+    `pieces`: into how many a batch was cut because a GPU had no room for it whole.
+    """
 
     key: str
     seconds: float
@@ -28,6 +33,7 @@ class JobResult:
     epochs: int
     losses: tuple[float, ...]
     peak_memory_bytes: int
+    pieces: int = 1
 
 
 class Store:
@@ -61,7 +67,8 @@ class Store:
         """Mark the job as done."""
         content = json.dumps(dataclasses.asdict(result), indent=1).encode()
         write_bytes(self.folder(result.key) / "result.json", content)
-        self.checkpoint(result.key).unlink(missing_ok=True)
+        for left in self.folder(result.key).glob("*checkpoint.safetensors"):
+            left.unlink(missing_ok=True)
 
     def write_predictions(self, key: str, **arrays: np.ndarray) -> None:
         """Store float32 logits by name ("test", "validation"), rows in the stage's order.

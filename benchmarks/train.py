@@ -20,12 +20,13 @@ from backbones.probe import Choice
 from benchmarks.batches import Batcher, epoch_order, pool_order, split_batches
 from benchmarks.forward import classify, forward
 from benchmarks.keys import seed_for
+from benchmarks.pieces import gradients_in_pieces
 from benchmarks.plan import Job
 from benchmarks.predict import logits_of, outputs_of
 from benchmarks.protocol import Stage, accuracy_C
 from benchmarks.schedule import learning_rate
 from benchmarks.suite import Recipe
-from strategies.base import Batch, Facts, Progress, Strategy, Trained
+from strategies.base import Batch, Facts, Outputs, Progress, Strategy, Trained
 from strategies.common import weighted_mean
 
 
@@ -54,7 +55,10 @@ class StoredFeatures:
 
 @dataclasses.dataclass
 class Training:
-    """A training in progress: everything that a checkpoint holds, and what is needed to go on."""
+    """A training in progress: everything that a checkpoint holds, and what is needed to go on.
+
+    `step` and `loss_sum` say how far the epoch at work is; `pieces`: into how many a batch is cut to fit the memory.
+    """
 
     job: Job
     stage: Stage
@@ -68,6 +72,9 @@ class Training:
     epoch: int
     history: list[Epoch] = dataclasses.field(default_factory=list)
     stored: StoredFeatures | None = None
+    step: int = 0
+    loss_sum: float | Tensor = 0.0
+    pieces: int = 1
 
 
 def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -167,7 +174,7 @@ def _stored(training: Training) -> float:
 
 
 def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
-    """Train the epoch at which `training` stands, in place; the caller moves `training.epoch` on."""
+    """Train the epoch at which `training` stands, from its step on, in place; the caller moves `training.epoch` on."""
     started = time.perf_counter()
     job, recipe, stage = training.job, training.recipe, training.stage
     epochs = recipe.stage_epochs(stage.data.name)
@@ -179,9 +186,11 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     weights_C = _weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
     first, end = job.rate_over or (0, epochs)
-    loss_sum = torch.zeros((), dtype=torch.float64, device=training.batcher.device)
+    loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
     rate = 0.0
     for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):
+        if step < training.step:
+            continue  # trained before the run was interrupted
         at = training.epoch * steps + step
         # Dropout and its kin draw from torch's generator: keyed by the step, it needs no state to resume.
         torch.manual_seed(seed_for(job.seed, job.stage, at, "network"))
@@ -195,7 +204,9 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         if training.stored is None:
             batch = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
         loss_sum += _step(training, batch, weights_C, progress, at) * len(positions_B)
+        training.step, training.loss_sum = step + 1, loss_sum
         on_step(training.epoch, step)
+    training.step, training.loss_sum = 0, 0.0
     loss = float(loss_sum) / len(rows_N)
     if not np.isfinite(loss):
         raise TrainingError(f"the loss became {loss} in epoch {training.epoch + 1} of stage {stage.data.name}.")
@@ -254,21 +265,51 @@ def _draws(training: Training, at: int, what: str) -> torch.Generator:
 
 
 def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress, at: int) -> Tensor:
-    """One optimiser step; return the loss, still on the device."""
-    strategy, network = training.strategy, training.network
-    if batch.features_BF is None:
-        outputs = forward(network, batch.images_BCHW, training.choice)
-    else:
-        outputs = classify(network, batch.features_BF, training.choice)
-    outputs = dataclasses.replace(outputs, logits_BC=strategy.train_logits(outputs, batch, training.facts, progress))
-    loss = strategy.loss(outputs, batch, weights_C, training.facts, progress, _draws(training, at, "loss"))
-    if loss is None:
-        loss = weighted_cross_entropy(outputs.logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
-    training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()
+    """One optimiser step; return the loss, still on the device.
+
+    Where a GPU has no room for the batch, it is cut into twice as many pieces, from now on (see `pieces.py`).
+    """
+    strategy, network, facts = training.strategy, training.network, training.facts
+
+    def loss_of(outputs: Outputs) -> Tensor:
+        logits_BC = strategy.train_logits(outputs, batch, facts, progress)
+        outputs = dataclasses.replace(outputs, logits_BC=logits_BC)
+        loss = strategy.loss(outputs, batch, weights_C, facts, progress, _draws(training, at, "loss"))
+        if loss is None:
+            loss = weighted_cross_entropy(logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
+        return loss
+
+    while True:
+        training.optimizer.zero_grad(set_to_none=True)
+        try:
+            loss = _gradients(training, batch, loss_of, at)
+            break
+        except torch.OutOfMemoryError:
+            if len(batch.labels_B) < 4 * training.pieces:  # batch normalisation needs two samples a piece
+                raise
+        training.pieces *= 2
+        torch.cuda.empty_cache()
     training.optimizer.step()
     strategy.after_step(network)
     return loss.detach()
+
+
+def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> Tensor:
+    """Put the batch's gradients into the parameters; return its loss."""
+    if training.pieces > 1:
+        seed = seed_for(training.job.seed, training.job.stage, at, "network")
+        made = functools.partial(_outputs, training)
+        return gradients_in_pieces(training.network, batch, training.pieces, seed, made, loss_of)
+    loss = loss_of(_outputs(training, batch))
+    loss.backward()
+    return loss
+
+
+def _outputs(training: Training, batch: Batch) -> Outputs:
+    """Return what the network gives for a batch of images, or for one of stored features."""
+    if batch.features_BF is None:
+        return forward(training.network, batch.images_BCHW, training.choice)
+    return classify(training.network, batch.features_BF, training.choice)
 
 
 @contextlib.contextmanager

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from benchmarks.session import Request, Session
 
 
-def open_asked(options: PlanOptions, fit: Callable[[Request], Request] = lambda request: request) -> Session:
+def open_asked(
+    options: PlanOptions,
+    fit: Callable[[Request], Request] = lambda request: request,
+    ready: Callable[[], None] = lambda: None,
+) -> Session:
     """Check what is asked for, say which suite that is and why, load the data and make the plan.
 
-    `fit` is called between the checks and what takes long, and returns what is to be opened.
+    `ready` is called between the checks and what takes long; then `fit`, which returns what is to be opened.
     Raises UserError, StrategyError or BackboneError for what the user can mend.
     """
     from benchmarks.choose import choose_suite, expand_backbones
@@ -35,12 +39,13 @@ def open_asked(options: PlanOptions, fit: Callable[[Request], Request] = lambda 
         options.suite, options.data, device=options.device, protocol=options.protocol, head_classes=options.head_classes
     )
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
+    ready()
     from benchmarks.display import progress
     from benchmarks.session import Request, open_session
 
     request = Request(
         suite, options.data, backbones, strategies, options.seeds, str(options.device), options.out,
-        options.weights, options.threads,
+        options.weights, options.threads, checkpoint_seconds=getattr(options, "checkpoint_seconds", None),
     )  # fmt: skip
     with progress() as advance:
         return open_session(fit(request), lambda line: print(line, flush=True), advance)

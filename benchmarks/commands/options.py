@@ -85,6 +85,14 @@ class RunOptions(PlanOptions):
     jobs_per_device: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="On Ray: jobs that share a GPU, or a machine's cores.")
     ] = None
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the cells that failed before.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for another run in the same folder to end.")] = False
+    job_timeout: Annotated[
+        float | None, typer.Option(min=1, metavar="SECONDS", help="Give a job up that takes longer.")
+    ] = None
+    checkpoint_seconds: Annotated[
+        float | None, typer.Option(min=0, metavar="SECONDS", help="Between checkpoints within an epoch; default 60.")
+    ] = None
 
 
 def takes(options: type[_Options]) -> Callable[[Callable[[_Options], int]], Callable[..., int]]:

@@ -32,7 +32,7 @@ def print_plan(session: Session, out: Path) -> None:
     rows = [
         [
             job.stage, job.backbone, job.strategy, job.seed, f"{job.start}..{job.end}", asked.count(key),
-            "stored" if key in outlook.finished else "to run" if key in waiting else "not needed",
+            "to run" if key in waiting else "stored" if key in outlook.finished else "not needed",
         ]
         for key, job in plan.jobs.items()
     ]  # fmt: skip

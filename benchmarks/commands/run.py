@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,7 @@ from benchmarks.errors import UserError
 
 if TYPE_CHECKING:
     from benchmarks.execute.local import Outcome
+    from benchmarks.plan import Cell
     from benchmarks.report import Reporter
     from benchmarks.session import Request, Session
 
@@ -31,20 +34,39 @@ def run(options: RunOptions) -> int:
     if options.dry_run:
         print_plan(open_asked(options), options.out)
         return 0
-    session, outcome = _on_ray(options) if options.executor == Executor.RAY else _here(options)
-    _print_results(session, options.out)
-    return _print_failures(outcome, session)
+    with contextlib.ExitStack() as stack:
+
+        def alone() -> None:
+            from benchmarks.lock import only_writer
+            from benchmarks.report import say
+
+            command = shlex.join(["run", *sys.argv[2:]])
+            stack.enter_context(only_writer(options.out, command, wait=options.wait, say=say))
+
+        session, outcome = (_on_ray if options.executor == Executor.RAY else _here)(options, alone)
+        _print_results(session, options.out)
+        return _print_failures(outcome, session)
 
 
-def _here(options: RunOptions) -> tuple[Session, Outcome]:
+def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
     """Carry the plan out in this process."""
-    session = open_asked(options)
+    session = open_asked(options, ready=alone)
     from benchmarks.execute.local import execute
 
-    return session, execute(session.plan, session.shop, options.out, _reporter(session, options))
+    reporter, only = _reporter(session, options), _only(session, options)
+    return session, execute(
+        session.plan, session.shop, options.out, reporter, only=only, job_timeout=options.job_timeout
+    )
 
 
-def _on_ray(options: RunOptions) -> tuple[Session, Outcome]:
+def _only(session: Session, options: RunOptions) -> list[Cell] | None:
+    """Return the cells to which the run is limited, None for all."""
+    from benchmarks.execute.local import failed_cells
+
+    return failed_cells(session.plan, options.out, session.shop.suite.name) if options.retry_failed else None
+
+
+def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
     """Carry the plan out on Ray."""
     from benchmarks.execute import ray_cluster
     from benchmarks.job_logs import logs
@@ -58,7 +80,7 @@ def _on_ray(options: RunOptions) -> tuple[Session, Outcome]:
             shares.append(ray_cluster.share(request.device, options.jobs_per_device, options.threads))
             return ray_cluster.fit(request, shares[0])
 
-        session = open_asked(options, fit)
+        session = open_asked(options, fit, alone)
         from benchmarks.execute.on_ray import execute
 
         reporter = _reporter(session, options)
@@ -119,5 +141,5 @@ def _print_failures(outcome: Outcome, session: Session) -> int:
         path = session.shop.store.work / "failures" / f"{cell.key}.txt"
         print(f"failed: {cell.name}; traceback: {path}", file=sys.stderr)
     cells = f"{len(outcome.failed)} of {len(session.plan.cells)} cells failed"
-    print(f"{cells}; the same command tries them again.", file=sys.stderr)
+    print(f"{cells}; the same command tries them again, with --retry-failed them alone.", file=sys.stderr)
     return 1

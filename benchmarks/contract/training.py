@@ -80,7 +80,7 @@ def _run_killed(shop: Workshop, job: Job) -> None:
                 raise _Killed
 
         try:
-            run_job(shop, job, step_until, checkpoint_seconds=0.0)
+            run_job(dataclasses.replace(shop, checkpoint_seconds=0.0), job, step_until)
         except _Killed:
             continue
     run_job(shop, job)

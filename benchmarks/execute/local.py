@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import gc
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import records
-from benchmarks.files import write_bytes
+import torch
+
+from benchmarks import attempts, records, supervise
+from benchmarks.attempts import Attempts
+from benchmarks.checkpoint import CheckpointError
+from benchmarks.files import sweep, write_bytes
 from benchmarks.job import Workshop, run_job
-from benchmarks.plan import Cell, Plan
+from benchmarks.pending import pending, prune
+from benchmarks.plan import Cell, Job, Plan
 from benchmarks.records import Record, RecordError
-from benchmarks.report import Reporter
+from benchmarks.report import Reporter, describe
 from benchmarks.scoring import blank_record, done_record
 
 
 class JobFailed(Exception):
-    """A job that a cell needs failed for an earlier cell; the message is the reason it had."""
+    """A job that a cell needs has been given up; the message is the reason, `traceback` where it happened."""
+
+    def __init__(self, given_up: Attempts) -> None:
+        """Say why."""
+        super().__init__(given_up.reason)
+        self.traceback = given_up.traceback
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,57 +55,132 @@ def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
     return found
 
 
-def execute(plan: Plan, shop: Workshop, out: Path, reporter: Reporter) -> Outcome:
-    """Run every cell that has no record yet; a cell that fails is recorded with its error and the rest goes on.
+def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
+    """Return the cells of the plan whose record says that they failed."""
+    found = []
+    for cell in plan.cells:
+        with contextlib.suppress(RecordError):
+            record = records.read(records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed))
+            if record.status == "failed":
+                found.append(cell)
+    return found
 
+
+def execute(
+    plan: Plan,
+    shop: Workshop,
+    out: Path,
+    reporter: Reporter,
+    *,
+    only: Sequence[Cell] | None = None,
+    job_timeout: float | None = None,
+) -> Outcome:
+    """Run every cell, or of `only` these, that has no record yet; one that fails is recorded and the rest goes on.
+
+    Where a watcher runs (`supervise.py`), it ends a job that takes longer than `job_timeout` seconds.
     KeyboardInterrupt passes through, with every finished job and cell kept.
     """
     stored = stored_records(plan, out, shop.suite.name)
+    todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
+    if not supervise.restarted:
+        attempts.forget(shop.store.work)
+    sweep(shop.store.work)
+    supervise.write_stacks(shop.store.work)
     reporter.begin(plan, stored)
-    failed: dict[str, str] = {}
     failures, done = [], 0
+    run = _Run(plan, shop, reporter, job_timeout)
     try:
-        for cell in plan.cells:
-            if cell.key in stored:
-                continue
-            record = _run_cell(plan, shop, cell, failed, reporter)
-            records.write(record, out)
+        for cell in todo:
+            record = run.cell(cell)
+            written = _write(record, out, reporter)
             reporter.cell_done(cell, record)
-            done += record.status == "done"
-            if record.status == "failed":
+            if record.status == "done" and written:
+                done += 1
+            else:
                 failures.append(cell)
+            prune(plan, shop.store, cell)
     finally:
         reporter.end()
     return Outcome(len(stored), done, tuple(failures))
 
 
-def _run_cell(plan: Plan, shop: Workshop, cell: Cell, failed: dict[str, str], reporter: Reporter) -> Record:
+def _write(record: Record, out: Path, reporter: Reporter) -> bool:
+    """Write the record; where that fails (a full disk), say so and return False."""
     try:
-        for chain in cell.jobs:
-            for key in chain:
-                _run_job(plan, shop, cell, key, failed, reporter)
-        return done_record(shop, plan, cell)
-    except Exception as error:  # a cell's failure, a plugin's too, must not end the run
-        reason = str(error) if isinstance(error, JobFailed) else f"{type(error).__name__}: {error}"
-        return failed_record(shop, cell, reason or type(error).__name__, traceback.format_exc())
+        records.write(record, out)
+    except OSError as error:
+        reporter.note(f"the record of {record.backbone} | {record.strategy} cannot be written: {error.strerror}")
+        return False
+    return True
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What cells and jobs of one run have in common."""
+
+    plan: Plan
+    shop: Workshop
+    reporter: Reporter
+    job_timeout: float | None
+
+    def cell(self, cell: Cell) -> Record:
+        """Train what the cell needs and return its record, done or failed."""
+        try:
+            for job in pending(self.plan, self.shop.store, [cell]).values():
+                self._job(job, cell)
+            return done_record(self.shop, self.plan, cell)
+        except Exception as error:  # a cell's failure, a plugin's too, must not end the run
+            given_up = error if isinstance(error, JobFailed) else None
+            trace = (given_up and given_up.traceback) or traceback.format_exc()
+            return failed_record(self.shop, cell, str(error) if given_up else _reason(error), trace)
+
+    def _job(self, job: Job, cell: Cell) -> None:
+        """Train a job, once more where memory ran out; raises JobFailed where it has been given up."""
+        work, reporter = self.shop.store.work, self.reporter
+        noted = attempts.of(work, job.key)
+        while not noted.exhausted:
+            reporter.job_started(job, cell)
+            supervise.tell(work, job.key, describe(job), self.job_timeout)
+            try:
+                result = run_job(self.shop, job, lambda s, steps: reporter.progress(job, s, steps), reporter.note)
+                reporter.job_done(job, result)
+                return
+            except CheckpointError as error:
+                noted = attempts.note(work, job.key, str(error))
+                if not noted.exhausted:
+                    self._parent_again(job, cell)
+            except Exception as error:
+                final = not out_of_memory(error)
+                noted = attempts.note(work, job.key, _reason(error), final=final, traceback=traceback.format_exc())
+                if not noted.exhausted:
+                    reporter.note(f"{describe(job)}: {_reason(error)}; it goes on from its last checkpoint.")
+            finally:
+                supervise.tell(work, "")
+            gc.collect()
+        raise JobFailed(noted)
+
+    def _parent_again(self, job: Job, cell: Cell) -> None:
+        """Train the job again whose state `job` starts from, because that is damaged."""
+        if job.parent:
+            self.shop.store.state(job.parent).unlink(missing_ok=True)
+            for missing in pending(self.plan, self.shop.store, [cell]).values():
+                if missing.key == job.key:
+                    break
+                self._job(missing, cell)
 
 
 def failed_record(shop: Workshop, cell: Cell, reason: str, trace: str) -> Record:
     """Return the record of a cell that failed for `reason`; keep `trace` where the user is told to look for it."""
-    write_bytes(shop.store.work / "failures" / f"{cell.key}.txt", trace.encode())
-    return blank_record(shop, cell, " ".join(reason.split())[:500])
+    with contextlib.suppress(OSError):  # a full disk: the record still says why
+        write_bytes(shop.store.work / "failures" / f"{cell.key}.txt", trace.encode(errors="replace"))
+    text = reason.encode(errors="replace").decode()  # a plugin's error may hold what is no text
+    return blank_record(shop, cell, " ".join(text.split())[:500] or "it failed without a word")
 
 
-def _run_job(plan: Plan, shop: Workshop, cell: Cell, key: str, failed: dict[str, str], reporter: Reporter) -> None:
-    if key in failed:
-        raise JobFailed(failed[key])
-    if shop.store.result(key) is not None:
-        return
-    job = plan.jobs[key]
-    reporter.job_started(job, cell)
-    try:
-        result = run_job(shop, job, lambda step, steps: reporter.progress(job, step, steps))
-    except Exception as error:
-        failed[key] = f"{type(error).__name__}: {error}"
-        raise
-    reporter.job_done(job, result)
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether the error says that this process ran out of memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
