@@ -24,7 +24,7 @@ from benchmarks.protocol import Stage
 from benchmarks.schedule import make_optimizer
 from benchmarks.store import JobResult, Store
 from benchmarks.suite import Suite
-from benchmarks.train import Epoch, Training, prepare, run, steps_per_epoch
+from benchmarks.train import Epoch, Training, TrainingError, prepare, run, steps_per_epoch
 from strategies.base import Strategy
 from strategies.expression import parse
 
@@ -83,10 +83,16 @@ def run_job(
         epoch_began = time.perf_counter()
 
     def keep(seconds: float) -> None:
+        if not math.isfinite(float(training.loss_sum)):
+            return  # the epoch will end the training: there is nothing to go on from
         with pace.taking():
             checkpoint.save_next(shop.store.checkpoint(job.key), *_state(training, spent, seconds))
 
-    run(training, after_step, after_epoch)
+    try:
+        run(training, after_step, after_epoch)
+    except TrainingError:
+        shop.store.drop_checkpoints(job.key)  # they may hold what went wrong
+        raise
     checkpoint.save(shop.store.state(job.key), *_state(training, spent))
     if job.ends_stage:
         _predict(shop, training)
@@ -179,12 +185,11 @@ def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.
         "job": training.job.key,
         "epoch": training.epoch,
         "step": training.step,
-        # JSON has no NaN: a sum that is none ends the training at the end of its epoch, now or after going on.
-        "loss_sum": total if math.isfinite(total := float(training.loss_sum)) else None,
+        "loss_sum": float(training.loss_sum),
         "pieces": training.pieces,
         "trains": training.job.trains,
         "spent": so_far,
-        # None stands for a class without validation rows.
+        # JSON has no NaN: None stands for a class without validation rows.
         "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
     }
     return tensors, numbers
@@ -201,8 +206,7 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
         checkpoint.unpack_optimizer(training.optimizer, tensors)  # its buffers belong to what it trained
     training.epoch = int(numbers["epoch"])
     if resumed:
-        total = numbers.get("loss_sum", 0.0)
-        training.step, training.loss_sum = int(numbers.get("step", 0)), math.nan if total is None else total
+        training.step, training.loss_sum = int(numbers.get("step", 0)), float(numbers.get("loss_sum", 0.0))
         training.pieces = int(numbers.get("pieces", 1))
     accuracy = numbers["validation_accuracy"]
     if accuracy:

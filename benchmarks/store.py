@@ -67,7 +67,11 @@ class Store:
         """Mark the job as done."""
         content = json.dumps(dataclasses.asdict(result), indent=1).encode()
         write_bytes(self.folder(result.key) / "result.json", content)
-        for left in self.folder(result.key).glob("*checkpoint.safetensors"):
+        self.drop_checkpoints(result.key)
+
+    def drop_checkpoints(self, key: str) -> None:
+        """Remove the job's states in the middle of training."""
+        for left in self.folder(key).glob("*checkpoint.safetensors"):
             left.unlink(missing_ok=True)
 
     def write_predictions(self, key: str, **arrays: np.ndarray) -> None:

@@ -117,7 +117,7 @@ def test_a_classifier_may_give_more_than_logits_and_its_strategy_sees_them_in_tr
     stage = session.shop.stages[0]
     hits = stored["test.logits_BEC"][:, 1].argmax(1) == stage.labels_N[stage.data.test_rows]
     assert sum(record.stages[0].top1_hits) == hits.sum(), "scored by the second of the two, as `predict` says"
-    state = checkpoint.load(session.shop.store.state(cell.jobs[0][-1]))[0]
+    state = begin(session.shop, first_job(session)).network.state_dict()
     assert {"classifier.one.weight", "classifier.other.weight"} <= set(state)
 
 

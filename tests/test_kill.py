@@ -1,0 +1,117 @@
+"""Killed anywhere and run again: the same bits as a run that nobody killed. `BENCHMARKS_KILLS` asks for more kills."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import checkpoint
+from tests.process import environment, write_suite
+
+KILLS = int(os.environ.get("BENCHMARKS_KILLS", "20"))
+STRATEGIES = "oversample-weak,drw,crt,mixup,minority-augment"
+FREE = ("jobs", "seconds", "img_per_s")  # of a stage: what may differ between two runs of the same bits
+
+
+class Warm:
+    """Runs in processes forked from one that has everything imported (see `warm.py`)."""
+
+    def __init__(self, process: subprocess.Popen[str], arguments: list[str]) -> None:
+        self._process, self._arguments = process, arguments
+
+    def start(self, out: Path) -> int:
+        """Start a run into `out` and return its process id."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([*self._arguments, "--out", str(out)]) + "\n")
+        self._process.stdin.flush()
+        return self._number()
+
+    def end(self) -> int:
+        """Wait for the run's end; return its exit code, or minus the signal that killed it."""
+        return os.waitstatus_to_exitcode(self._number())
+
+    def _number(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
+
+@pytest.fixture
+def warm(tmp_path: Path) -> Iterator[Warm]:
+    suite = write_suite(tmp_path, epochs=3)
+    arguments = ["run", "--suite", str(suite), "--strategy", STRATEGIES, "--checkpoint-seconds", "0.05"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.warm"], cwd=Path(__file__).parent.parent, env=environment(), text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        yield Warm(process, arguments)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def measured(out: Path) -> dict[str, str]:
+    """Return a hash of what each record measured, and of each job's predictions."""
+    found = {}
+    for path in out.glob("*/records/*/*.json"):
+        record = json.loads(path.read_text())
+        stages = [{name: value for name, value in stage.items() if name not in FREE} for stage in record["stages"]]
+        found[path.name] = _hash(json.dumps([record["status"], record["key"], stages], sort_keys=True).encode())
+    for path in out.glob(".work/jobs/*/predictions.npz"):
+        with np.load(path, allow_pickle=False) as stored:
+            content = b"".join(name.encode() + stored[name].tobytes() for name in sorted(stored.files))
+        found[path.parent.name] = _hash(content)
+    return found
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def within_an_epoch(out: Path) -> bool:
+    """Whether the job at work left a checkpoint that stands inside an epoch."""
+    for path in out.glob(".work/jobs/*/checkpoint.safetensors"):
+        with contextlib.suppress(checkpoint.CheckpointError, FileNotFoundError):
+            return bool(checkpoint.load(path)[1]["step"])
+    return False
+
+
+def test_killed_anywhere_and_run_again_the_bits_are_those_of_a_run_never_killed(warm: Warm, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    warm.start(tmp_path / "first")  # decodes what later runs find
+    assert warm.end() == 0
+    started = time.monotonic()
+    warm.start(whole)
+    assert warm.end() == 0
+    took = time.monotonic() - started
+    expected = measured(whole)
+    assert len(expected) > 2 * len(STRATEGIES.split(","))
+    assert measured(tmp_path / "first") == expected
+
+    draws = random.Random(5)
+    kills = runs = inside = 0
+    while kills < KILLS:
+        out, code = tmp_path / f"killed-{runs}", -1
+        while code:
+            pid = warm.start(out)
+            if kills < KILLS:
+                time.sleep(draws.uniform(0.1, 0.6) * took)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            code = warm.end()
+            assert code in (0, -signal.SIGKILL)
+            kills += code != 0
+            inside += code != 0 and within_an_epoch(out)
+        assert measured(out) == expected
+        runs += 1
+    print(f"{kills} kills in {runs} runs, {inside} of them with a checkpoint inside an epoch: the same bits")

@@ -1,0 +1,117 @@
+"""A worker that dies, hangs or is left alone; cells that fail in every way a plugin can make them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.lock import held, holder
+from tests.process import bench, command, environment, write_suite
+
+PLUGIN = """
+import dataclasses, os, pathlib, signal, time
+from strategies.base import Strategy
+from strategies.registry import register
+
+def once(name):
+    marker = pathlib.Path(name)
+    if marker.exists():
+        return False
+    marker.touch()
+    return True
+
+def plugin(name, act):
+    def after_step(self, network):
+        if not pathlib.Path("mended").exists():
+            act(network)
+    made = type(name.title(), (Strategy,), {"name": name, "after_step": after_step, "__annotations__": {}})
+    register(dataclasses.dataclass(frozen=True)(made))
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def spoil(network):
+    for parameter in network.parameters():
+        parameter.data.fill_(float("nan"))
+
+def out_of_memory():
+    raise MemoryError("no room")
+
+def raise_html(network):
+    raise RuntimeError("<script>alert(1)</script> | \\ud800 `x`")
+
+plugin("t-dies-once", lambda network: once("died") and kill())
+plugin("t-dies", lambda network: kill())
+plugin("t-hangs", lambda network: time.sleep(600))
+plugin("t-nan", spoil)
+plugin("t-raises", raise_html)
+plugin("t-memory-once", lambda network: once("full") and out_of_memory())
+"""
+NAMES = "t-dies-once,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,oversample"
+FAILED = {"t-nan": "the loss became nan", "t-dies": "killed by SIGKILL", "t-raises": "alert", "t-hangs": "longer than"}
+
+
+def _records(out: Path) -> dict[str, dict]:
+    return {r["strategy"]: r for r in (json.loads(p.read_text()) for p in out.glob("tiny/records/*/*.json"))}
+
+
+def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    arguments = ["run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", NAMES]
+    done = bench(tmp_path, *arguments, "--job-timeout", "20", "--checkpoint-seconds", "0")
+    assert done.returncode == 1, done.stderr
+    found = _records(tmp_path / "runs")
+    assert {name for name, record in found.items() if record["status"] == "failed"} == set(FAILED)
+    for name, words in FAILED.items():
+        assert words in found[name]["error"], found[name]["error"]
+    assert "(2 attempts)" in found["t-dies"]["error"]
+    assert "t-dies-once seed 0: its process was killed by SIGKILL; it goes on from its last checkpoint" in done.stderr
+    assert "no room; it goes on from its last checkpoint" in done.stdout
+    traces = dict(re.findall(r"failed: test_resnet \| (\S+) \| seed 0; traceback: (\S+)", done.stderr))
+    assert set(traces) == set(FAILED)
+    assert "after_step" in (tmp_path / traces["t-hangs"]).read_text()
+    assert "RuntimeError" in (tmp_path / traces["t-raises"]).read_text()
+    page = (tmp_path / "runs/tiny/leaderboard.md").read_text()
+    assert "<script" not in page
+    before = {name: record["made"] for name, record in found.items()}
+
+    (tmp_path / "mended").touch()
+    time.sleep(1)  # `made` is in seconds
+    again = bench(tmp_path, *arguments, "--retry-failed")
+    assert again.returncode == 0, again.stderr
+    found = _records(tmp_path / "runs")
+    assert {record["status"] for record in found.values()} == {"done"}
+    assert {name for name, record in found.items() if record["made"] != before[name]} == set(FAILED)
+
+
+def test_a_worker_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, epochs=200)
+    with subprocess.Popen(
+        command("run", "--all", "--suite", suite), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as watcher:
+        assert watcher.stdout is not None
+        for line in watcher.stdout:
+            if "cells are there already" in line:
+                break
+        worker = holder(tmp_path / "runs")
+        assert worker is not None and worker.process != watcher.pid
+        watcher.send_signal(signal.SIGKILL)
+        watcher.stdout.read()  # ends when the worker has closed it too
+    _gone(worker.process)
+    assert not held(tmp_path / "runs")
+
+
+def _gone(pid: int) -> None:
+    """Wait until a process that is not ours has ended."""
+    for _ in range(600):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {pid} is still there")
