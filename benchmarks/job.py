@@ -109,7 +109,7 @@ def run_job(
     return result
 
 
-def _resume(shop: Workshop, job: Job, say: Callable[[str], None]) -> tuple[Training, dict]:
+def _resume(shop: Workshop, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:
     """Return the training at the job's newest checkpoint, else at its beginning, and what was spent."""
     spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
     state, damaged = checkpoint.newest(shop.store.checkpoint(job.key), job.key)
