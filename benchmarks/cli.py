@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from benchmarks.commands import check, data, listing, plan, run, tables
+from benchmarks.commands import check, data, keeping, listing, plan, run, tables, verify
 from benchmarks.errors import OutputClosed, UserError
 
 PROGRAM = "python -m benchmarks"
@@ -31,6 +31,9 @@ app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)
 app.command("check")(check.check)
+app.command("status")(keeping.status)
+app.command("verify")(verify.verify)
+app.command("clean")(keeping.clean)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
 app.command("throughput")(tables.throughput)

@@ -79,7 +79,14 @@ def done_record(shop: Workshop, plan: Plan, cell: Cell) -> Record:
         seconds_alone=sum(result.seconds for result in every),
         seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
         peak_memory_bytes=max(result.peak_memory_bytes for result in every),
+        notes=_pieces(every),
     )
+
+
+def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
+    """Say where a batch did not fit the memory whole."""
+    most = max(result.pieces for result in results)
+    return (f"Batches were trained in up to {most} pieces: the GPU had no room for them whole.",) if most > 1 else ()
 
 
 def blank_record(shop: Workshop, cell: Cell, error: str = "it was not run") -> Record:

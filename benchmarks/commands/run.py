@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
@@ -24,13 +25,18 @@ if TYPE_CHECKING:
 @takes(RunOptions)
 def run(options: RunOptions) -> int:
     """Train and score what is not there yet."""
-    if options.all == bool(options.backbone or options.strategy):
+    named = bool(options.backbone or options.strategy)
+    if (options.all and named) or not (options.all or named or options.retry_failed):
         raise UserError(
             "run takes either --all, or --backbone and --strategy (the suite serves for the one left out); "
             "`run --all` runs the suite as it is."
         )
     if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
         raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
+    if options.executor == Executor.RAY and options.job_timeout:
+        raise UserError(
+            "--job-timeout is not for Ray, where a worker that hangs is seen in its job's log; leave it out."
+        )
     if options.dry_run:
         print_plan(open_asked(options), options.out)
         return 0
@@ -63,7 +69,12 @@ def _only(session: Session, options: RunOptions) -> list[Cell] | None:
     """Return the cells to which the run is limited, None for all."""
     from benchmarks.execute.local import failed_cells
 
-    return failed_cells(session.plan, options.out, session.shop.suite.name) if options.retry_failed else None
+    if not options.retry_failed:
+        return None
+    found = failed_cells(session.plan, options.out, session.shop.suite.name)
+    if not found:
+        print("None of these cells failed: there is nothing to try again.")
+    return found
 
 
 def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
@@ -81,6 +92,10 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
             return ray_cluster.fit(request, shares[0])
 
         session = open_asked(options, fit, alone)
+        only = _only(session, options)
+        if only is not None:
+            plan = dataclasses.replace(session.plan, cells=tuple(only))
+            session = dataclasses.replace(session, plan=plan)
         from benchmarks.execute.on_ray import execute
 
         reporter = _reporter(session, options)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import attempts, records, supervise
+from benchmarks import attempts, planned, records, supervise
 from benchmarks.attempts import Attempts
 from benchmarks.checkpoint import CheckpointError
 from benchmarks.files import sweep, write_bytes
@@ -85,6 +85,7 @@ def execute(
     if not supervise.restarted:
         attempts.forget(shop.store.work)
     sweep(shop.store.work)
+    planned.note(plan, shop.store.work, shop.suite.name)
     supervise.write_stacks(shop.store.work)
     reporter.begin(plan, stored)
     failures, done = [], 0

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import ray
 
-from benchmarks import records
+from benchmarks import planned, records
 from benchmarks.data.delivered import parcel
 from benchmarks.execute.graph import Graph, needs
 from benchmarks.execute.local import Outcome, failed_record
@@ -27,6 +27,7 @@ from benchmarks.execute.ray_worker import Files, News, Outfit
 from benchmarks.files import write_bytes
 from benchmarks.job import Workshop
 from benchmarks.outlook import look
+from benchmarks.pending import prune
 from benchmarks.plan import Cell, Job, Plan
 from benchmarks.records import Record
 from benchmarks.report import Reporter, describe
@@ -51,6 +52,7 @@ def execute(
     Each job gets `given` of it. Workers that see `out` write there, unless `share_folder` is False. Raises UserError
     where no worker comes up. KeyboardInterrupt passes through: workers end, what is stored stays.
     """
+    planned.note(plan, shop.store.work, shop.suite.name)
     outlook = look(plan, shop, out)
     reporter.begin(plan, dict(outlook.stored))
     graph = Graph(plan, outlook.todo, outlook.seconds, outlook.stored)
@@ -172,6 +174,7 @@ class _Run:
             record = self._record(cell, failed)
             records.write(record, self._out)
             self._reporter.cell_done(cell, record)
+            prune(self._plan, self._shop.store, cell)
             if record.status == "failed":
                 self.failures.append(cell)
             else:

@@ -1,0 +1,70 @@
+"""`status` and `clean`: what lies in an output folder, and away with what can be made again."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.errors import UserError
+
+Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder with records and leaderboards.")]
+
+
+def status(out: Out = Path("runs")) -> int:
+    """Show what is done, failed and missing, and who is at work."""
+    from tabulate import tabulate
+
+    from benchmarks.lock import held, holder
+    from benchmarks.report import outcome
+    from benchmarks.upkeep import look
+
+    _require(out)
+    state = look(out)
+    print(f"{holder(out) or 'A process'} is at work." if held(out) else "Nobody is at work.")
+    rows = [[s.name, len(s.done), len(s.failed), len(s.missing)] for s in state.suites]
+    print(f"\n{tabulate(rows, ['suite', 'done', 'failed', 'missing'], tablefmt='simple')}\n")
+    for suite in state.suites:
+        for record in suite.failed:
+            print(f"{record.backbone} | {record.strategy} | seed {record.seed}: {outcome(record)}")
+        for cell in suite.missing:
+            print(f"{cell.name}: missing")
+    print(f"jobs: {state.finished} finished, {state.begun} begun")
+    kinds = ", ".join(f"{kind} {_megabytes(size)}" for kind, size in state.sizes.items())
+    print(f"disk: {_megabytes(sum(state.sizes.values()))} ({kinds})")
+    for problem in state.problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    return 1 if state.problems else 0
+
+
+def clean(
+    out: Out = Path("runs"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+) -> int:
+    """Remove what can be made again; records and predictions stay."""
+    from benchmarks.lock import only_writer
+    from benchmarks.upkeep import removable, remove
+
+    _require(out)
+    with only_writer(out, shlex.join(["clean", *sys.argv[2:]]), wait=False, say=print):
+        files = list(removable(out))
+        size = sum(path.stat().st_size for path in files)
+        if dry_run:
+            for path in files:
+                print(path)
+        else:
+            remove(out, files)
+    print(f"{len(files)} files, {_megabytes(size)}: {'would be removed' if dry_run else 'removed'}.")
+    return 0
+
+
+def _require(out: Path) -> None:
+    if not out.is_dir():
+        raise UserError(f"there is no folder {out}; name one that runs wrote to with --out.")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

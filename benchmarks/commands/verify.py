@@ -1,0 +1,41 @@
+"""`verify`: run a finished cell again and compare bits."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.errors import UserError
+
+
+def verify(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")],
+    suite: Annotated[str | None, typer.Option(metavar="NAME|FILE.toml", help="Its suite, where not named so.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data it was measured on.")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="FILE.safetensors", help="Its first weights.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("runs"),
+) -> int:
+    """Run a finished cell again beside the stored one; exit 1 with the first difference."""
+    from benchmarks import verify as again
+    from benchmarks.commands.opening import load_plugins
+
+    load_plugins(plugin or ())
+    record = again.find(out, cell)
+    name = f"{record.backbone} | {record.strategy} | seed {record.seed}"
+    if record.status != "done":
+        raise UserError(f"{name} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
+    asked = again.suite_of(record, suite)
+    with tempfile.TemporaryDirectory() as folder:
+        fresh = again.run(record, asked, Path(folder), data, weights)
+        different = again.same_cell(record, fresh) or next(again.differences(record, fresh, out, Path(folder)), None)
+    if different is None:
+        print(f"{name}: the same {'bits' if record.device == fresh.device == 'cpu' else 'hits, within tolerance'}.")
+        return 0
+    print(f"{name}: {different}.")
+    for line in again.machine_changes(record, fresh):
+        print(f"  {line}")
+    return 1

@@ -1,0 +1,101 @@
+"""What lies in an output folder, and what of it can go: for `status` and `clean`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import planned, records
+from benchmarks.plan import Cell
+from benchmarks.records import Record
+from benchmarks.store import Store
+
+
+@dataclasses.dataclass(frozen=True)
+class SuiteState:
+    """The cells of a suite: records done and failed, cells that were asked for and have no record (`missing`)."""
+
+    name: str
+    done: tuple[Record, ...]
+    failed: tuple[Record, ...]
+    missing: tuple[Cell, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderState:
+    """All suites, jobs finished and begun, bytes by kind of file, and a sentence per record that cannot be read."""
+
+    suites: tuple[SuiteState, ...]
+    finished: int
+    begun: int
+    sizes: dict[str, int]
+    problems: tuple[str, ...]
+
+
+def look(out: Path) -> FolderState:
+    """Return what lies below `out`; nothing is written and no data is loaded."""
+    store = Store(out)
+    asked = planned.every(store.work)
+    suites, problems = [], []
+    for name in sorted({*asked, *(path.parent.name for path in out.glob("*/records"))}):
+        found, bad = records.read_all(out / records.safe_name(name) / "records")
+        problems += bad
+        there = {(r.backbone, r.strategy, r.seed) for r in found}
+        missing = [c for c in asked.get(name, ()) if (c.backbone, c.strategy, c.seed) not in there]
+        done, failed = ([r for r in found if r.status == status] for status in ("done", "failed"))
+        suites.append(SuiteState(name, tuple(done), tuple(failed), tuple(missing)))
+    keys = _job_keys(store)
+    finished = sum(store.result(key) is not None for key in keys)
+    begun = sum(store.result(key) is None and any(store.folder(key).glob("*checkpoint*")) for key in keys)
+    return FolderState(tuple(suites), finished, begun, _sizes(out), tuple(problems))
+
+
+def removable(out: Path) -> Iterator[Path]:
+    """Yield the files below `out` that can be made again and that nothing asked for is waiting for.
+
+    States of jobs whose cells are done; whole jobs that no record and no missing cell names (of earlier recipes, data
+    or versions); tracebacks of cells that are done by now; what killed writers left. Records, leaderboards and the
+    predictions behind records stay, and so does the work of an interrupted run. Where a record cannot be read, jobs
+    that no record names stay too: they may be its own.
+    """
+    store, state = Store(out), look(out)
+    done = {key for suite in state.suites for r in suite.done for stage in r.stages for key in stage.jobs}
+    done_cells = {r.key for suite in state.suites for r in suite.done}
+    asked = [cell for cells in planned.every(store.work).values() for cell in cells]
+    waiting = {key for cell in asked if cell.key not in done_cells for chain in cell.jobs for key in chain}
+    for key in _job_keys(store):
+        if key in waiting or (key not in done and state.problems):
+            continue
+        kept = ("result.json", "predictions.npz") if key in done else ()
+        yield from (path for path in sorted(store.folder(key).iterdir()) if path.name not in kept)
+    failed = {r.key for suite in state.suites for r in suite.failed}
+    yield from (path for path in sorted((store.work / "failures").glob("*.txt")) if path.stem not in failed)
+    yield from (path for path in sorted(out.rglob(".*.tmp")) if "jobs" not in path.parts)
+
+
+def remove(out: Path, files: list[Path]) -> None:
+    """Remove the files, and the job folders that are empty then."""
+    for path in files:
+        path.unlink(missing_ok=True)
+    for folder in (Store(out).work / "jobs").glob("*"):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _job_keys(store: Store) -> list[str]:
+    return sorted(path.name for path in (store.work / "jobs").glob("*") if path.is_dir())
+
+
+def _sizes(out: Path) -> dict[str, int]:
+    """Return bytes by kind of file."""
+    sizes = {"records": 0, "predictions": 0, "states": 0, "checkpoints": 0, "other": 0}
+    for path in out.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            kind = (
+                "checkpoints" if "checkpoint" in path.name else "states" if path.name.startswith("state.") else "other"
+            )
+            kind = "predictions" if path.name == "predictions.npz" else kind
+            kind = "records" if path.parent.parent.name == "records" else kind
+            sizes[kind] += path.stat().st_size
+    return sizes

@@ -1,0 +1,201 @@
+"""What goes wrong in a machine: a full disk, memory that runs out, files that were damaged."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks import checkpoint, records
+from benchmarks import train as train_module
+from benchmarks.execute.local import execute
+from benchmarks.forward import forward
+from benchmarks.job import begin, run_job
+from benchmarks.pieces import gradients_in_pieces
+from benchmarks.report import Reporter
+from benchmarks.session import Session
+from benchmarks.store import Store
+from strategies.base import Batch, Outputs
+from tests.making import BACKBONE, digits_session, digits_suite
+from tests.process import bench, write_suite
+from tests.test_kill import measured
+
+
+class Notes(Reporter):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, line: str) -> None:
+        self.lines.append(line)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder of twelve megabytes of its own; skip where nothing may be mounted."""
+    folder = tmp_path / "small disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_is_room(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 9_500_000)
+    arguments = ["run", "--all", "--suite", write_suite(tmp_path)]
+    filled = bench(tmp_path, *arguments, "--out", small_disk)
+    assert filled.returncode == 1
+    assert "Traceback" not in filled.stderr
+    assert "3 of 3 cells failed" in filled.stderr
+    assert "No space left" in filled.stdout
+    assert not list(small_disk.rglob("*.tmp"))
+    assert not records.read_all(small_disk / "tiny" / "records")[1]
+
+    ballast.unlink()
+    done = bench(tmp_path, *arguments, "--out", small_disk)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert bench(tmp_path, *arguments, "--out", "roomy").returncode == 0
+    assert measured(small_disk) == measured(tmp_path / "roomy")
+
+
+def _first(session: Session) -> str:
+    return session.plan.cells[0].jobs[0][0]
+
+
+@pytest.mark.parametrize("fatal", [3, 16])
+def test_a_damaged_checkpoint_is_left_for_the_one_before_it_in_one_line(tmp_path: Path, fatal: int) -> None:
+    session = digits_session(tmp_path / "whole")
+    key = _first(session)
+    run_job(session.shop, session.plan.jobs[key])
+    broken = dataclasses.replace(session.shop, store=Store(tmp_path / "broken"), checkpoint_seconds=0.0)
+
+    def die(step: int, steps: int) -> None:
+        if step == fatal:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_job(broken, session.plan.jobs[key], die)
+    newest = broken.store.checkpoint(key)
+    step = checkpoint.load(newest)[1]["step"]
+    assert checkpoint.load(checkpoint.previous(newest))[1]["step"] in (step - 1, 0)
+    newest.write_bytes(newest.read_bytes()[:-7])
+    notes = Notes()
+    run_job(broken, session.plan.jobs[key], say=notes.note)
+    assert len(notes.lines) == 1
+    assert str(newest) in notes.lines[0] and "goes on from the one before" in notes.lines[0]
+    assert not list(broken.store.folder(key).glob("*checkpoint*"))
+    one, other = (checkpoint.load(store.state(key))[0] for store in (session.shop.store, broken.store))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_another_jobs_checkpoint_and_altered_numbers_are_not_gone_on_from(tmp_path: Path) -> None:
+    session = digits_session(tmp_path)
+    head, tail = (chain[0] for chain in session.plan.cells[0].jobs)
+    path = session.shop.store.checkpoint(head)
+    checkpoint.save(path, {"a": torch.ones(1)}, {"job": tail, "epoch": 1})
+    state, damaged = checkpoint.newest(path, head)
+    assert state is None and "another job's" in damaged[0]
+    path.write_bytes(path.read_bytes().replace(b'epoch\\": 1', b'epoch\\": 2'))
+    with pytest.raises(checkpoint.CheckpointError, match="checksum"):
+        checkpoint.load(path)
+
+
+def test_a_damaged_state_of_a_parent_is_made_again(tmp_path: Path) -> None:
+    session = digits_session(tmp_path)
+    cell = session.plan.cells[0]
+    head = cell.jobs[0][-1]
+    run_job(session.shop, session.plan.jobs[head])
+    before = session.shop.store.state(head).read_bytes()
+    session.shop.store.state(head).write_bytes(before[: len(before) // 2])
+    outcome = execute(session.plan, session.shop, tmp_path, Reporter())
+    assert outcome.done == 1
+    assert checkpoint.load(session.shop.store.state(head))[0].keys()
+
+
+def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = train_module.one_epoch, [1]
+
+    def full(*arguments):
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+        return real(*arguments)
+
+    monkeypatch.setattr(train_module, "one_epoch", full)
+    session, notes = digits_session(tmp_path), Notes()
+    assert execute(session.plan, session.shop, tmp_path, notes).done == 1
+    assert any("goes on from its last checkpoint" in line for line in notes.lines)
+    left[0] = 2
+    other = digits_session(tmp_path / "other")
+    assert len(execute(other.plan, other.shop, tmp_path / "other", Notes()).failed) == 1
+    record = records.read(records.record_path(tmp_path / "other", "digits-test", BACKBONE, "none", 0))
+    assert record.error is not None and record.error.endswith("(2 attempts)")
+
+
+def test_a_gpu_without_room_trains_the_same_batch_in_pieces_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def small(network, images_BCHW, choice):
+        if torch.is_grad_enabled() and len(images_BCHW) > 10:
+            raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
+        return forward(network, images_BCHW, choice)
+
+    monkeypatch.setattr(train_module, "forward", small)
+    session = digits_session(tmp_path, digits_suite({"epochs": {"head": 1, "tail": 1}}))
+    assert execute(session.plan, session.shop, tmp_path, Reporter()).done == 1
+    assert session.shop.store.result(_first(session)).pieces == 4  # 32 rows: 16 are too many, 8 are not
+    record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
+    assert any("4 pieces" in note for note in record.notes)
+    assert record.stages[0].epochs == 1
+
+
+def test_the_gradients_of_pieces_are_those_of_the_whole_batch_for_a_loss_that_couples_samples(tmp_path: Path) -> None:
+    session = digits_session(tmp_path)
+    network = begin(session.shop, session.plan.jobs[_first(session)]).network.double().eval()
+    draws = np.random.default_rng(0)
+    images = torch.from_numpy(draws.normal(size=(9, 3, 32, 32)))
+    labels = torch.arange(9) % 5
+    batch = Batch(images, labels, torch.nn.functional.one_hot(labels, 5).double())
+
+    def outputs_of(part: Batch) -> Outputs:
+        return Outputs(*network(part.images_BCHW))
+
+    def loss_of(outputs: Outputs) -> torch.Tensor:
+        spread = outputs.features_BF.std(0).sum()
+        return (outputs.logits_BC.logsumexp(0) - (outputs.logits_BC * batch.y_BC).sum(0)).mean() + spread
+
+    def gradients() -> list[torch.Tensor]:
+        found = [p.grad.clone() for p in network.parameters()]
+        network.zero_grad()
+        return found
+
+    loss = loss_of(outputs_of(batch))
+    loss.backward()
+    whole = gradients()
+    again = gradients_in_pieces(network, batch, 4, 7, outputs_of, loss_of)
+    torch.testing.assert_close(again, loss, rtol=1e-9, atol=0)
+    for one, other in zip(whole, gradients(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-9)
+
+
+def test_names_that_no_shell_likes(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path).rename(tmp_path / 'it\'s a "test"\nnäme.toml')
+    out = tmp_path / 'o\'ut "x"\n日本'
+    done = bench(tmp_path, "run", "--suite", suite, "--strategy", "none", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert [record.status for path in out.glob("*/records") for record in records.read_all(path)[0]] == ["done"]
+    assert os.path.exists(next(out.glob("*/leaderboard.md")))

@@ -1,0 +1,172 @@
+"""The readers on texts that nobody meant: the documented error, one sentence, or a value; 2,000 examples each."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from benchmarks import records
+from benchmarks import suite as suites
+from benchmarks.data import styles_csv
+from benchmarks.errors import UserError
+from benchmarks.records import Record, RecordError
+from benchmarks.suite import Suite
+from strategies import registry
+from strategies.base import Strategy, StrategyError
+from strategies.expression import parse
+from tests.leaderboard import make
+
+fuzz = settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+JSON = st.recursive(SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(st.text(max_size=5), s, max_size=3))
+
+
+def one_sentence(error: Exception) -> None:
+    assert "\n" not in str(error)
+    assert len(str(error)) < 2000
+
+
+@contextlib.contextmanager
+def refused_or_read(kind: type[Exception]):
+    """Let the block end, or raise the documented error with one sentence, and nothing else."""
+    try:
+        yield
+    except kind as error:
+        one_sentence(error)
+
+
+LINE = st.lists(
+    st.sampled_from(["id", "articleType", "year", "productDisplayName", '"', '""', ",", "1", "é", "\x00", " "])
+)
+STYLES = st.lists(LINE.map("".join), max_size=6).map("\n".join)
+
+
+@fuzz
+@given(
+    st.binary(max_size=60)
+    | STYLES.map(str.encode)
+    | STYLES.map(lambda s: b"id,articleType,year,productDisplayName\n" + s.encode())
+)
+def test_styles_csv(content: bytes) -> None:
+    with refused_or_read(UserError):
+        parsed = styles_csv.parse(content, "styles.csv")
+        assert len({len(column) for column in parsed.columns.values()}) == 1
+
+
+WHOLE = json.loads(
+    json.dumps({**make.record().__dict__, "stages": [make.stage_result().__dict__]}, default=lambda o: o.__dict__)
+)
+
+
+@st.composite
+def spoilt_records(draw: st.DrawFn) -> bytes:
+    """Return a record with something else in one or two places, and a checksum that fits."""
+    content = json.loads(json.dumps(WHOLE))
+    for _ in range(draw(st.integers(1, 2))):
+        at: Any = content
+        while True:
+            place = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+            if isinstance(at[place], dict | list) and at[place] and draw(st.booleans()):
+                at = at[place]
+                continue
+            at[place] = draw(JSON)
+            break
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return json.dumps({**content, "checksum": hashlib.sha256(text.encode()).hexdigest()}).encode()
+
+
+@fuzz
+@given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()) | spoilt_records())
+def test_record_json(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(content)
+    with refused_or_read(RecordError):
+        assert isinstance(records.read(path), Record)
+
+
+NAMES = ["title", "dataset", "protocol", "head_classes", "validation", "backbones", "strategies", "seeds", "options"]
+FIELDS = ["image_size", "epochs", "batch_size", "learning_rate", "schedule", "warmup", "grow_from", "precision"]
+VALUES = st.sampled_from(
+    [
+        "'digits'",
+        "[]",
+        "['none']",
+        "5",
+        "-1",
+        "0.5",
+        "nan",
+        "inf",
+        "true",
+        "{}",
+        "{ head = 1 }",
+        "''",
+        "1e999",
+        "2000-01-01",
+        "'two-stage'",
+    ]
+)
+TOML_LINES = st.lists(
+    st.tuples(st.sampled_from([*NAMES, *FIELDS, "name", "x.y"]), VALUES | st.integers().map(str)).map(" = ".join)
+    | st.sampled_from(["[recipe]", "[recipe.epochs]", "[[recipe]]", "[options]", "#"])
+    | st.text(max_size=12),
+    max_size=12,
+).map("\n".join)
+BASE = "title = 'T'\ndataset = 'digits'\nbackbones = ['resnet10t']\nstrategies = ['none']\n"
+
+
+@fuzz
+@given(
+    st.binary(max_size=40)
+    | TOML_LINES.map(str.encode)
+    | TOML_LINES.map(lambda text: (BASE + "[recipe]\nimage_size = 32\n" + text).encode())
+)
+def test_suite_toml(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_bytes(content)
+    with refused_or_read(UserError):
+        assert isinstance(suites.load(str(path)), Suite)
+
+
+PIECES = st.sampled_from(
+    [
+        *registry.names(),
+        "+",
+        "(",
+        ")",
+        ",",
+        "=",
+        "beta",
+        "power",
+        "fraction",
+        "0.5",
+        "-1",
+        "nan",
+        "1e400",
+        '"',
+        "true",
+        "*",
+        " ",
+    ]
+)
+
+
+@fuzz
+@given(st.text(max_size=30) | st.lists(PIECES, max_size=9).map("".join))
+def test_strategy_expressions(text: str) -> None:
+    with refused_or_read(StrategyError):
+        strategy = parse(text)
+        assert isinstance(strategy, Strategy)
+        assert parse(str(strategy)) == strategy
+
+
+def test_a_reader_that_raises_something_else_is_noticed() -> None:
+    with pytest.raises(KeyError), refused_or_read(UserError):
+        raise KeyError
