@@ -9,11 +9,13 @@ import numpy as np
 
 from benchmarks import stats
 from benchmarks.leaderboard import describe, published
-from benchmarks.leaderboard.markdown import NOTHING, escape, number, page, table
+from benchmarks.leaderboard.best_of_class import best_of_class
+from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page, table
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
 
 MOST = 3  # classes named as helped, and as hurt
+WIDEST = 9  # strategies beside plain training in one table; GitHub's page has room for no more
 
 
 def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
@@ -28,13 +30,15 @@ def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
             blocks.append(f"## Conditions {position}")
         blocks.append(describe.conditions(section.first))
         for stage, result in enumerate(section.first.stages):
-            blocks += [f"## {TITLES[result.name]}", *_classes(section, entries, stage)]
+            top1_EC = np.array([_accuracies(entry, stage)[0] for entry in entries])
+            blocks += [f"## {TITLES[result.name]}", *best_of_class(result, entries, top1_EC)]
+            blocks += _classes(section, entries, stage)
             blocks += _changes(section, entries, stage)
     return page(blocks)
 
 
 def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str]:
-    """Return the table of a stage's classes: rows, published figures, top-1 / top-5 of each strategy."""
+    """Return the tables of a stage's classes: rows, published figures, top-1 / top-5 of each strategy."""
     result = section.first.stages[stage]
     headers = ["class", "training rows", "test rows"]
     columns = [
@@ -42,10 +46,6 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         [f"{n:,}" for n in result.train_n],
         [f"{n:,}" if n else "no test rows" for n in result.test_n],
     ]
-    for entry in entries:
-        top1, top5 = (accuracy_C.tolist() for accuracy_C in _accuracies(entry, stage))
-        headers.append(escape(entry.strategy))
-        columns.append([_pair(*pair) for pair in zip(top1, top5, strict=True)])
     note = "Top-1 / top-5 accuracy, mean over seeds: "
     note += ", ".join(f"{escape(e.strategy)} {e.seeds} seed{'' if e.seeds == 1 else 's'}" for e in entries) + "."
     reference = published.of_class(section.first)
@@ -53,10 +53,22 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         headers.append(f"study ({published.LABEL})")
         columns.append([_pair(*reference[name]) if name in reference else "" for name in result.classes])
         note += (
-            f" The last column is what {published.WHO}, reached as published; it was not run here. Where it is blank, "
-            "the study's table has no such class: it listed only classes with a hit."
+            f" The column of the study is what {published.WHO}, reached as published; it was not run here. Where it is "
+            "blank, the study's table has no such class: it listed only classes with a hit."
         )
-    return [table(headers, columns), note]
+    blocks = []
+    base, others = [[e for e in entries if (e.strategy == BASELINE) == plain] for plain in (True, False)]
+    for at in range(0, max(1, len(others)), WIDEST):
+        part = base + others[at : at + WIDEST]
+        shown = [_both(entry, stage) for entry in part]
+        blocks.append(table([*headers, *(escape(entry.strategy) for entry in part)], [*columns, *shown]))
+    return [*blocks, note]
+
+
+def _both(entry: Entry, stage: int) -> list[str]:
+    """Return a strategy's column: top-1 / top-5 of each class."""
+    top1_C, top5_C = _accuracies(entry, stage)
+    return [_pair(*pair) for pair in zip(top1_C.tolist(), top5_C.tolist(), strict=True)]
 
 
 def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str]:
@@ -77,9 +89,10 @@ def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
     if not rows:
         return []
     headers = ["strategy", "class", "change in top-1", "test rows", f"{BASELINE} [95 %]", "strategy [95 %]"]
+    changes = table(headers, [list(column) for column in zip(*rows, strict=True)], left=2)
     return [
         f"### What changed most against {BASELINE}: {TITLES[result.name].lower()}",
-        table(headers, [list(column) for column in zip(*rows, strict=True)], left=2),
+        changes if len(entries) <= WIDEST + 1 else folded(changes, f"{len(entries) - 1} strategies"),
         f"Up to {MOST} classes that gained and {MOST} that lost, picked by change times the square root of the test "
         "rows, so that a class with one row does not crowd out the rest. In brackets Wilson's interval for that many "
         "test rows; where the two overlap widely, a change is no more than a hint.",

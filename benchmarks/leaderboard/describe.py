@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.leaderboard.markdown import escape, number
+from benchmarks.leaderboard.markdown import escape, folded, number
 from benchmarks.records import Record
 
 _STAGES = {"head": "head", "tail": "tail", "all": ""}
@@ -30,7 +30,7 @@ def conditions(record: Record) -> str:
 def recipe(record: Record) -> str:
     """Return the recipe as one foldable line."""
     items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in _flat(record.recipe))
-    return f"<details><summary>Recipe</summary>\n\n{items or 'not recorded'}\n\n</details>"
+    return folded(items or "not recorded", "Recipe")
 
 
 def machine(record: Record) -> str:

@@ -55,6 +55,11 @@ def table(headers: Sequence[str], columns: Sequence[Sequence[str]], left: int = 
     )
 
 
+def folded(block: str, summary: str) -> str:
+    """Return a block that opens when its summary is clicked."""
+    return f"<details><summary>{summary}</summary>\n\n{block}\n\n</details>"
+
+
 def page(blocks: Sequence[str]) -> str:
     """Join blocks into a file's text, with the marker on top and blank lines between."""
     return "\n\n".join((MARKER, *blocks)) + "\n"

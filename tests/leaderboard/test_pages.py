@@ -161,3 +161,29 @@ def test_changes_name_the_classes_that_gained_and_lost(tmp_path):
         ("all 0", "+0.25", "40"), ("all 2", "-0.25", "40"),
     ]  # fmt: skip
     assert rows[0]["strategy [95 %]"] == "0.75 [0.60, 0.86]"
+
+
+def test_the_best_strategy_of_each_class_is_named_and_ties_are_counted(tmp_path):
+    made = [
+        staged(0.5),
+        staged(0.75, strategy="better"),
+        staged(0.75, strategy="another"),
+        staged(0.0, strategy="worst"),
+    ]
+    text = generate(tmp_path, *made)[Path("toy/per-class/resnet10t.md")]
+    best, *_ = tables(text, "Head classes")
+    assert best[0]["best"] == "another and 1 more"
+    assert (best[0]["none"], best[0]["its top-1"], best[0]["gain"]) == ("0.50", "0.75", "+0.25")
+    assert "best" not in generate(tmp_path / "two", *made[:2])[Path("toy/per-class/resnet10t.md")]
+
+
+def test_many_strategies_stand_in_several_tables_each_beside_plain_training(tmp_path):
+    names = [f"s{number:02}" for number in range(20)]
+    made = [staged(0.5), *(staged(number / 20, strategy=name) for number, name in enumerate(names))]
+    text = generate(tmp_path, *made)[Path("toy/per-class/resnet10t.md")]
+    heads = [line for line in text.split("## Tail classes")[0].splitlines() if line.startswith("| class")]
+    wide = [[cell.strip() for cell in line.strip("|").split("|")] for line in heads if "best" not in line]
+    assert [row.count("none") for row in wide] == [1, 1, 1]
+    assert sorted(cell for row in wide for cell in row if cell.startswith("s")) == names
+    assert max(map(len, wide)) <= 13
+    assert "<details><summary>20 strategies</summary>" in text
