@@ -20,6 +20,7 @@ from benchmarks.errors import UserError
 from benchmarks.files import write_bytes
 
 POLL_SECONDS = 0.5
+GRACE_SECONDS = 1.0  # for a process that is just ending
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,13 +50,13 @@ def only_writer(out: Path, command: str, *, wait: bool, say: Callable[[str], Non
         work.mkdir(parents=True, exist_ok=True)
         lock = FileLock(work / "run.lock")
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=GRACE_SECONDS)
         except Timeout:
             at_work = f"{holder(out) or 'another process'} is at work in {out}"
             if not wait:
                 raise UserError(f"{at_work}; wait for it with --wait, or choose another --out.") from None
             say(f"{at_work}; waiting for it.")
-            lock.acquire(poll_interval=POLL_SECONDS)
+            lock.acquire(timeout=-1, poll_interval=POLL_SECONDS)
     except OSError as error:
         raise UserError(f"{out} cannot be written ({error.strerror or error}); choose another --out.") from error
     try:

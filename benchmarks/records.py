@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 SCHEMA: Literal[1] = 1
+# For each older schema, what makes a record's content one of the next: every version reads all before it. The step
+# notes in `extra["measured_schema"]` what it was, so that no table mixes the two. (None yet: 1 is the first.)
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._()=+,-]")
 _LONGEST_NAME = 120  # file systems allow 255 bytes for a name; the temporary file's suffix needs room too
 
@@ -203,12 +207,22 @@ def read(path: Path) -> Record:
             raise RecordError(
                 f"{path} was changed after it was written (its checksum differs); delete it and run again"
             )
-        record: Record = _adapter().validate_json(canonical)
+        record: Record = _adapter().validate_json(_canonical(_upgraded(content, path)))
     except RecordError:
         raise
     except ValueError as error:
         raise RecordError(f"{path} is not a valid record: {_reason(error)}") from error
     return record
+
+
+def _upgraded(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the content as of this version's schema. Raises `RecordError` for a schema that never was."""
+    written = content["schema"]
+    while content["schema"] != SCHEMA:
+        if content["schema"] not in UPGRADES:
+            raise RecordError(f"{path} cannot be read: there is no schema {written}; delete it and run again")
+        content = UPGRADES[content["schema"]](content)
+    return content
 
 
 def read_all(folder: Path) -> tuple[list[Record], list[str]]:

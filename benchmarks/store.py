@@ -11,6 +11,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,3 +93,15 @@ class Store:
 
         with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
             return dict(stored)
+
+    def drop_damaged(self, key: str) -> None:
+        """Forget that the job is done where its predictions cannot be read: it is then started again."""
+        import numpy as np
+
+        path = self.folder(key) / "predictions.npz"
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                for name in stored.files:
+                    stored[name]  # read whole, against its checksum
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            (self.folder(key) / "result.json").unlink(missing_ok=True)

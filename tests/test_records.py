@@ -77,6 +77,23 @@ def test_edited_figure_is_detected(tmp_path):
         records.read(path)
 
 
+def test_an_older_schema_is_read_through_its_upgrades_and_one_that_never_was_is_not(tmp_path, monkeypatch):
+    def from_0(content):
+        seconds = content.pop("time")
+        return {**content, "schema": 1, "seconds_alone": seconds, "extra": {"measured_schema": 0}}
+
+    new = make.record(seconds_alone=600.0)
+    path = records.write(new, tmp_path)
+    reseal(path, schema=0, seconds_alone=..., time=600.0)
+    with pytest.raises(RecordError, match="there is no schema 0"):
+        records.read(path)
+    monkeypatch.setitem(records.UPGRADES, 0, from_0)
+    assert records.read(path) == dataclasses.replace(new, extra={"measured_schema": 0})
+    path.write_text(path.read_text().replace("600.0", "60.0"))
+    with pytest.raises(RecordError, match="checksum"):
+        records.read(path)
+
+
 def test_newer_schema_says_upgrade(tmp_path):
     path = records.write(make.record(), tmp_path)
     reseal(path, schema=7)

@@ -68,7 +68,7 @@ def test_a_job_interrupted_at_any_step_and_run_again_gives_the_same_bits(
     suite = digits_suite({"epochs": {"head": 3, "tail": 1}})
     whole = digits_session(tmp_path / "whole", suite, strategies=(text,), backbones=("test_resnet:mlp1",))
     key = whole.plan.cells[0].jobs[0][0]
-    run_job(whole.shop, whole.plan.jobs[key])
+    expected = run_job(whole.shop, whole.plan.jobs[key])
 
     broken = dataclasses.replace(whole.shop, store=Store(tmp_path / "broken"))
 
@@ -86,6 +86,7 @@ def test_a_job_interrupted_at_any_step_and_run_again_gives_the_same_bits(
         assert broken.store.result(key) is None
     result = run_job(broken, whole.plan.jobs[key])
     assert len(result.losses) == result.epochs == 3
+    assert (result.losses, result.images) == (expected.losses, expected.images)
     assert same(state_of(whole, key), checkpoint.load(broken.store.state(key))[0])
     for name, logits in whole.shop.store.predictions(key).items():
         np.testing.assert_array_equal(logits, broken.store.predictions(key)[name])

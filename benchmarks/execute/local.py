@@ -127,6 +127,8 @@ class _Run:
     def cell(self, cell: Cell) -> Record:
         """Train what the cell needs and return its record, done or failed."""
         try:
+            for chain in cell.jobs:
+                self.shop.store.drop_damaged(chain[-1])
             for job in pending(self.plan, self.shop.store, [cell]).values():
                 self._job(job, cell)
             return done_record(self.shop, self.plan, cell)

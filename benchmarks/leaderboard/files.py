@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from benchmarks import records
 from benchmarks.errors import UserError
+from benchmarks.files import write_bytes
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.class_page import class_page
 from benchmarks.leaderboard.markdown import MARKER, escape, page, table
@@ -37,8 +38,7 @@ def write(out: Path, suite: str | None = None) -> list[str]:
         if (out / relative).exists() and not _ours(out / relative):
             raise UserError(f"{out / relative} was not made by this command; move it away or choose another --out.")
     for relative, text in texts.items():
-        (out / relative).parent.mkdir(parents=True, exist_ok=True)
-        (out / relative).write_text(text, encoding="utf-8", newline="\n")
+        write_bytes(out / relative, text.encode())
     for relative in _stale(out, suite, texts):
         (out / relative).unlink()
     return problems

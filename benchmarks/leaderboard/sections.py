@@ -92,7 +92,8 @@ def _conditions(record: Record) -> tuple[str, ...]:
     """Return what has to agree between two records of one table."""
     split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
     size = f"{record.image_size:06d}"
-    return record.dataset, record.protocol, size, record.fingerprint, content_key(record.recipe), split
+    schema = str(record.extra.get("measured_schema", record.schema))
+    return record.dataset, record.protocol, size, record.fingerprint, content_key(record.recipe), split, schema
 
 
 def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:

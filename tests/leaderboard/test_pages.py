@@ -74,7 +74,7 @@ def test_ties_are_all_marked(tmp_path):
     "other",
     [
         {"fingerprint": "beef"}, {"image_size": 32}, {"recipe": {"learning_rate": 0.2}}, {"dataset": "others"},
-        {"stages": (make.stage_result(),), "protocol": "joint"},
+        {"stages": (make.stage_result(),), "protocol": "joint"}, {"extra": {"measured_schema": 0}},
         {"stages": tuple(dataclasses.replace(s, rows_key="other rows") for s in make.record().stages)},
     ],
 )  # fmt: skip
