@@ -79,6 +79,19 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
 
     @registry.register
     @dataclasses.dataclass(frozen=True)
+    class LateClassifier(Strategy):
+        """Another classifier from epoch 1 on, of fewer parameters than plain training's."""
+
+        name: ClassVar[str] = "t-late"
+
+        def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+            return (Phase(0, 1, active=False), Phase(1, epochs))
+
+        def classifier(self, classifier: Any, in_features: int, facts: Facts) -> Any:
+            return torch.nn.Linear(in_features, facts.num_classes, bias=False)
+
+    @registry.register
+    @dataclasses.dataclass(frozen=True)
     class Rows(Strategy):
         name: ClassVar[str] = "t-rows"
 
@@ -205,6 +218,14 @@ def test_such_a_job_killed_anywhere_and_run_again_gives_the_same_bits(
     run_job(broken, whole.plan.jobs[keys[-1]])
     one, other = (checkpoint.load(store.state(keys[-1]))[0] for store in (whole.shop.store, broken.store))
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_classifier_of_other_parameters_goes_on_with_an_optimiser_of_its_own(own: None, tmp_path: Path) -> None:
+    session = digits_session(tmp_path, SHORT, strategies=("t-late",), backbones=("test_resnet:mlp1",))
+    results = [run_job(session.shop, session.plan.jobs[key]) for key in session.plan.cells[0].jobs[0]]
+    assert [result.epochs for result in results] == [1, 2]
+    state = checkpoint.load(session.shop.store.state(session.plan.cells[0].jobs[0][-1]))[0]
+    assert {n for n in state if n.startswith("classifier")} == {"classifier.weight"}
 
 
 def test_rows_resampled_are_all_that_is_drawn_and_steps_stay(own: None, tmp_path: Path) -> None:
