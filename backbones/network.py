@@ -50,13 +50,15 @@ class Network(nn.Module):
         self.mean: tuple[float, ...] = tuple(config.get("mean") or IMAGENET_MEAN)
         self.std: tuple[float, ...] = tuple(config.get("std") or IMAGENET_STD)
 
-    def features(self, images_BCHW: Tensor) -> Tensor:
-        """Return pooled features [B, F]."""
+    def features(self, images_BCHW: Tensor, tokens_BT: Tensor | None = None) -> Tensor:
+        """Return pooled features [B, F]; networks that read names (`text.py`) take them as `tokens_BT`."""
         return self.pool(self.encoder(images_BCHW))
 
-    def forward(self, images_BCHW: Tensor) -> tuple[Tensor | Mapping[str, Tensor], Tensor]:
+    def forward(
+        self, images_BCHW: Tensor, tokens_BT: Tensor | None = None
+    ) -> tuple[Tensor | Mapping[str, Tensor], Tensor]:
         """Return what the classifier gives (logits [B, C], or a dict of tensors) and the features [B, F]."""
-        features_BF = self.features(images_BCHW)
+        features_BF = self.features(images_BCHW, tokens_BT)
         return self.classifier(features_BF), features_BF
 
 

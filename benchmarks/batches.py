@@ -91,7 +91,10 @@ class Batcher:
 
     `images_NHWC` is the whole data set; rows are global. `mean`, `std` are per channel in [0, 1] units.
     `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none), which `share` of the draws get.
+    `read` makes it give names beside the images.
     """
+
+    _tokens_NT: torch.Tensor | None = None
 
     def __init__(
         self,
@@ -113,6 +116,14 @@ class Batcher:
         self._shift_C = (-mean_C / std_C).to(device)
         # On the accelerator the data stays there: no copy per batch.
         self._resident = torch.from_numpy(np.array(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
+
+    def read(self, tokens_NT: np.ndarray) -> None:
+        """Keep the names of all rows, int32 [N, T], on the device."""
+        self._tokens_NT = torch.from_numpy(tokens_NT).to(self.device)
+
+    def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
+        """Return the names of the rows, int32 [B, T]; None where none are read."""
+        return None if self._tokens_NT is None else self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""

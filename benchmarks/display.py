@@ -147,7 +147,7 @@ class LiveReporter(Reporter):
     def cell_done(self, cell: Cell, record: Record) -> None:
         """Leave a line, and rank anew."""
         if record.status == "failed":
-            for key in (key for chain in cell.jobs for key in chain):
+            for key in cell.needed:
                 self._at_work.pop(key, None)
         self._failed += record.status == "failed"
         self._records.append(record)

@@ -1,4 +1,4 @@
-"""Network + images -> `Outputs`, for training and prediction alike. Shapes: B batch, C classes, F features."""
+"""Network + images and names -> `Outputs`, for training and prediction alike. B batch, C classes, F features."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from backbones.probe import Choice, autocast
 from strategies.base import Outputs, StrategyError
 
 
-def forward(network: Network, images_BCHW: Tensor, choice: Choice) -> Outputs:
-    """Return what the network gives for images, in the mode it is in and in the precision of `choice`."""
+def forward(network: Network, images_BCHW: Tensor, choice: Choice, tokens_BT: Tensor | None = None) -> Outputs:
+    """Return what the network gives for images, in the mode it is in and in the precision of `choice`.
+
+    `tokens_BT`: the products' names, for a network that reads them.
+    """
     with autocast(choice, images_BCHW.device):
-        given, features_BF = network(images_BCHW)
+        given, features_BF = network(images_BCHW) if tokens_BT is None else network(images_BCHW, tokens_BT)
     return _outputs(given, features_BF)
 
 

@@ -13,15 +13,17 @@ import torch
 
 from backbones.network import Network, build, seeded
 from backbones.probe import Choice
+from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks import checkpoint
 from benchmarks.batches import Batcher
 from benchmarks.data.base import Loaded
 from benchmarks.hardware import peak_memory_bytes
 from benchmarks.keys import seed_for
+from benchmarks.names import NoImages, stage_names
+from benchmarks.optimizers import make_optimizer
 from benchmarks.plan import Job
 from benchmarks.predict import outputs_of
 from benchmarks.protocol import Stage
-from benchmarks.schedule import make_optimizer
 from benchmarks.store import JobResult, Store
 from benchmarks.suite import Suite
 from benchmarks.train import Epoch, Training, TrainingError, prepare, run, steps_per_epoch
@@ -29,6 +31,7 @@ from strategies.base import Strategy
 from strategies.expression import parse
 
 CHECKPOINT_SECONDS = 60.0
+NAMES_CHOICE = Choice("contiguous", "float32")  # no backbone, nothing to probe
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -130,34 +133,47 @@ def begin(shop: Workshop, job: Job) -> Training:
     """Return the job's training at the start of its stage: backbone from the parent, classifier new."""
     stage, recipe = shop.stage(job.stage), shop.suite.recipe
     strategy = parse(job.strategy)
-    network = build(
-        job.backbone,
-        stage.facts.num_classes,
-        image_size=recipe.image_size,
-        seed=seed_for(job.seed, job.stage, "network"),
-        weights=shop.weights if job.stage == 1 else "none",  # type: ignore[arg-type]
-    )
-    with seeded(seed_for(job.seed, job.stage, "network"), "architecture"):
-        strategy.architecture(network, stage.facts)
+    text = strategy.text()
+    names = stage_names(shop.loaded, shop.stages, job.stage, text.mask_class_words) if text else None
+    network = _network(shop, job, strategy, names[1] if names else 0)
     if job.parent and not job.continues:
-        tensors, _ = checkpoint.load(shop.store.state(job.parent))
-        kept = {n: t for n, t in tensors.items() if n.split(".")[0] in ("encoder", "pool")}
-        network.load_state_dict({**network.state_dict(), **kept})
+        carry(network, checkpoint.load(shop.store.state(job.parent))[0])
     with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
         network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
     network.to(shop.device)
-    choice = shop.choices[job.backbone]
+    choice = shop.choices.get(job.backbone, NAMES_CHOICE)
+    batcher = _batcher(shop, network, strategy, stage)
+    if names:
+        batcher.read(names[0])
     training = Training(
-        job, stage, strategy, recipe, choice, network, _batcher(shop, network, strategy, stage),
+        job, stage, strategy, recipe, choice, network, batcher,
         stage.facts, None, job.start,  # type: ignore[arg-type]
     )  # fmt: skip
     prepare(training)
-    training.optimizer = make_optimizer(recipe, network, job.weight_decay)
+    training.optimizer = make_optimizer(recipe, network, job.weight_decay, text, reading_parameters(network))
     return training
+
+
+def _network(shop: Workshop, job: Job, strategy: Strategy, vocabulary: int) -> Network:
+    """Return the job's network with its first weights; `vocabulary` is how many words it may have to know."""
+    stage, text, seed = shop.stage(job.stage), strategy.text(), seed_for(job.seed, job.stage, "network")
+    classes = stage.facts.num_classes
+    if text and not text.images:
+        return NameNetwork(vocabulary, classes, seed)
+    weights = shop.weights if job.stage == 1 else "none"
+    network = build(
+        job.backbone, classes, image_size=shop.suite.recipe.image_size, seed=seed,
+        weights=weights,  # type: ignore[arg-type]
+    )  # fmt: skip
+    with seeded(seed, "architecture"):
+        strategy.architecture(network, stage.facts)
+    return FusionNetwork(network, vocabulary, classes, seed) if text else network
 
 
 def _batcher(shop: Workshop, network: Network, strategy: Strategy, stage: Stage) -> Batcher:
     """Return what makes the batches, with the strategy's extra augmentation."""
+    if isinstance(network, NameNetwork):
+        return NoImages(shop.device)
     pipeline = strategy.augmentation(stage.facts)
     if pipeline is None:
         return Batcher(shop.loaded.images_NHWC, shop.suite.recipe, network.mean, network.std, shop.device)

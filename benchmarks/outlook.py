@@ -9,9 +9,10 @@ from pathlib import Path
 from benchmarks.execute.local import stored_records
 from benchmarks.job import Workshop
 from benchmarks.pending import pending
-from benchmarks.plan import Job, Plan
+from benchmarks.plan import NAMES, Job, Plan
 from benchmarks.records import Record
 
+NAMES_PER_S = 2000.0  # on one core; measured where such a job is done
 UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each other
 
 
@@ -47,6 +48,7 @@ def look(plan: Plan, shop: Workshop, out: Path) -> Outlook:
     finished = frozenset(key for key, result in results.items() if result is not None)
     todo = tuple(pending(plan, shop.store, [cell for cell in plan.cells if cell.key not in stored]).values())
     rates = {name: max(choice.img_per_s.values()) for name, choice in shop.choices.items() if choice.img_per_s}
+    rates[NAMES] = NAMES_PER_S
     for backbone in {job.backbone for job in plan.jobs.values()}:
         measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.images]
         if measured:

@@ -24,9 +24,8 @@ def pending(plan: Plan, store: Store, cells: Iterable[Cell]) -> dict[str, Job]:
         found[key] = job
 
     for cell in cells:
-        for chain in cell.jobs:
-            for key in chain:
-                add(key, state=False)
+        for key in cell.needed:
+            add(key, state=False)
     return found
 
 
@@ -36,6 +35,6 @@ def prune(plan: Plan, store: Store, cell: Cell) -> None:
     Those of plain training stay: strategies that act after it, or train its classifier again, may be asked for later.
     """
     waiting = {job.parent for key, job in plan.jobs.items() if store.result(key) is None}
-    for key in (key for chain in cell.jobs for key in chain):
+    for key in cell.needed:
         if key not in waiting and plan.jobs[key].strategy != "none" and store.result(key) is not None:
             store.state(key).unlink(missing_ok=True)

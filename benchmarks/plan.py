@@ -18,6 +18,8 @@ from benchmarks.suite import Suite
 from strategies.base import Strategy
 from strategies.expression import parse
 
+NAMES = "names"  # stands for the backbone in jobs that see no image
+
 
 @dataclasses.dataclass(frozen=True)
 class Stretch:
@@ -78,13 +80,22 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring."""
+    """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring.
+
+    `companions`: the same for each model that the strategy asks beside the cell's own.
+    """
 
     backbone: str
     strategy: str
     seed: int
     jobs: tuple[tuple[str, ...], ...]
     key: str
+    companions: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The keys of all its jobs, companions' too, parents before children."""
+        return tuple(key for chains in (self.jobs, *self.companions) for chain in chains for key in chain)
 
     @property
     def name(self) -> str:
@@ -102,7 +113,7 @@ class Plan:
 
     def epochs_asked(self) -> int:
         """Epochs if every cell trained alone."""
-        return sum(self.jobs[key].epochs for cell in self.cells for chain in cell.jobs for key in chain)
+        return sum(self.jobs[key].epochs for cell in self.cells for key in cell.needed)
 
     def epochs_executed(self) -> int:
         """Epochs that are trained, each job once."""
@@ -112,9 +123,8 @@ class Plan:
         """For each job the first cell in order that uses it: the one its time counts for as marginal."""
         first: dict[str, Cell] = {}
         for cell in self.cells:
-            for chain in cell.jobs:
-                for key in chain:
-                    first.setdefault(key, cell)
+            for key in cell.needed:
+                first.setdefault(key, cell)
         return first
 
 
@@ -127,6 +137,13 @@ class Setting:
     stages: tuple[Stage, ...]
     precision: Mapping[str, Mapping[str, str]]  # backbone -> layout and dtype
     weights: str  # hash of a weights file, or the recipe's word
+    text: bool = False  # whether the rows have names
+
+    def lacks(self, strategy: Strategy) -> list[str]:
+        """Return what a strategy needs and this data does not offer."""
+        validation = all(len(stage.data.validation_rows) for stage in self.stages)
+        has = {name for name, there in (("validation", validation), ("text", self.text)) if there}
+        return sorted(strategy.needs - has)
 
 
 def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[str], seeds: Iterable[int]) -> Plan:
@@ -139,25 +156,36 @@ def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[s
     cells = []
     for seed in seeds:
         for backbone in backbones:
-            borders = _borders(setting, backbone, seed, [s for _, s in parsed])
+            every = [s for _, strategy in parsed for s in (strategy, *map(parse, strategy.companions()))]
+            borders = _borders(setting, backbone, seed, every)
             for text, strategy in parsed:
-                chains = _chains(setting, backbone, seed, strategy, borders, jobs)
-                key = content_key({"jobs": [c[-1] for c in chains], "strategy": strategy.identity(), "schema": 1})
-                cells.append(Cell(backbone, text, seed, chains, key))
+                chains, *companions = (
+                    _chains(setting, backbone, seed, trained, borders, jobs)
+                    for trained in (strategy, *map(parse, strategy.companions()))
+                )
+                content = {"jobs": [c[-1] for c in chains], "strategy": strategy.identity(), "schema": 1}
+                if companions:
+                    content["companions"] = [[c[-1] for c in companion] for companion in companions]
+                cells.append(Cell(backbone, text, seed, chains, content_key(content), tuple(companions)))
     return Plan(jobs, tuple(cells), left_out)
 
 
 def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[tuple[str, Strategy]], tuple[str, ...]]:
     """Part the strategies into those the data can serve, and a line for each other."""
-    has = {"validation"} if all(len(s.data.validation_rows) for s in setting.stages) else set()
     kept, left_out = [], []
     for text, strategy in parsed:
-        missing = sorted(strategy.needs - has)
+        missing = setting.lacks(strategy)
         if missing:
             left_out.append(f"{text} is left out: {setting.suite.name} has no {' and no '.join(missing)}.")
         else:
             kept.append((str(strategy), strategy))
     return kept, tuple(left_out)
+
+
+def _encoder(strategy: Strategy, backbone: str) -> str:
+    """Return what the strategy's jobs train: the cell's backbone, or names alone, the same for every backbone."""
+    text = strategy.text()
+    return NAMES if text and not text.images else backbone
 
 
 def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
@@ -195,14 +223,14 @@ def _state_key(
     setting: Setting, backbone: str, seed: int, stage: Stage, start: str | None, history: Sequence[Stretch]
 ) -> str:
     """Return the key of the state after `history` of a stage that started from the state `start`."""
-    suite = setting.suite
+    suite, alone = setting.suite, backbone == NAMES
     return content_key(
         {
             "data": setting.fingerprint,
             "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
             "backbone": backbone,
-            "weights": setting.weights,
-            "precision": dict(setting.precision[backbone]),
+            "weights": "none" if alone else setting.weights,
+            "precision": {} if alone else dict(setting.precision[backbone]),
             "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),
             "epochs": suite.recipe.stage_epochs(stage.data.name),
             "seed": seed,
@@ -227,11 +255,12 @@ def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[St
     """Return the keys of all states at which some strategy changes hooks or ends: the points worth cutting at."""
     borders: set[str] = set()
     for strategy in strategies:
+        encoder = _encoder(strategy, backbone)
         start: str | None = None
         for stage in setting.stages:
             history = _history(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
             keys = [
-                _state_key(setting, backbone, seed, stage, start, history[: index + 1]) for index in range(len(history))
+                _state_key(setting, encoder, seed, stage, start, history[: index + 1]) for index in range(len(history))
             ]
             borders.update(keys)
             start = keys[_handed_on(history) - 1]
@@ -242,6 +271,7 @@ def _chains(
     setting: Setting, backbone: str, seed: int, strategy: Strategy, borders: set[str], jobs: dict[str, Job]
 ) -> tuple[tuple[str, ...], ...]:
     """Add the strategy's jobs to `jobs`; return their keys per stage, in order."""
+    backbone = _encoder(strategy, backbone)
     chains: list[tuple[str, ...]] = []
     parent: str | None = None
     representation: str | None = None

@@ -28,7 +28,7 @@ def outputs_of(
     network.eval()
     parts = []
     for part in split_batches(len(rows_N), batch_size):
-        given = forward(network, batcher.evaluation(rows_N[part]), choice)
+        given = forward(network, batcher.evaluation(rows_N[part]), choice, batcher.tokens(rows_N[part]))
         extra = {name: tensor.cpu() for name, tensor in given.extra.items()}
         parts.append(Outputs(given.logits_BC.cpu(), given.features_BF.float().cpu(), extra))
     for module, mode in modes.items():

@@ -6,11 +6,13 @@ import dataclasses
 import datetime
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks import metrics
+from benchmarks.data.describe import telling
 from benchmarks.data.split import unseen
 from benchmarks.hardware import hardware, versions
 from benchmarks.job import Workshop
@@ -18,22 +20,31 @@ from benchmarks.plan import Cell, Plan
 from benchmarks.protocol import Stage, rows_key
 from benchmarks.records import Record, StageResult, pack_bits
 from benchmarks.store import JobResult
-from strategies.base import Outputs, Strategy
+from strategies.base import Held, Outputs, Strategy
 from strategies.expression import parse
 
 
-def score_stage(shop: Workshop, stage: Stage, strategy: Strategy, results: Sequence[JobResult]) -> StageResult:
-    """Return what one stage measured, from the predictions of the last of its jobs."""
+def score_stage(
+    shop: Workshop,
+    stage: Stage,
+    strategy: Strategy,
+    results: Sequence[JobResult],
+    companions: Sequence[Sequence[JobResult]] = (),
+) -> tuple[StageResult, dict[str, Any]]:
+    """Return what one stage measured, from the predictions of the last of its jobs, and what its strategy reports.
+
+    `companions` are the jobs of the models that the strategy asks besides: their time counts, their rows do not.
+    """
     data, classes = stage.data, stage.facts.num_classes
-    stored = shop.store.predictions(results[-1].key)
-    labels_N = stage.labels_N[data.test_rows]
-    logits_NC = _after_the_fact(strategy, stored, "test", stage)
+    labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]
+    test, held = _outputs(shop, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
+    logits_NC = _after_the_fact(strategy, test, stage)
     top1_N, top5_N = metrics.hits(logits_NC, labels_N, 1), metrics.hits(logits_NC, labels_N, 5)
-    checked_N = metrics.hits(
-        _after_the_fact(strategy, stored, "validation", stage), stage.labels_N[data.validation_rows], 1
-    )
+    checked_N = metrics.hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
+    told = _report(shop, stage, strategy, test, labels_N)
+    every = [result for chain in (results, *companions) for result in chain]
     seconds = sum(result.seconds for result in results)
-    return StageResult(
+    scored = StageResult(
         stage=data.stage,
         name=data.name,
         classes=stage.names,
@@ -42,44 +53,79 @@ def score_stage(shop: Workshop, stage: Stage, strategy: Strategy, results: Seque
         test_n=tuple(stage.counts(data.test_rows).tolist()),
         top1_hits=metrics.per_class(top1_N, labels_N, classes),
         top5_hits=metrics.per_class(top5_N, labels_N, classes),
-        validation_top1_hits=metrics.per_class(checked_N, stage.labels_N[data.validation_rows], classes),
+        validation_top1_hits=metrics.per_class(checked_N, checked_labels_N, classes),
         rows=len(data.test_rows),
         top1_bits=pack_bits(top1_N, labels_N),
         top5_bits=pack_bits(top5_N, labels_N),
         rows_key=rows_key(shop.loaded, data.test_rows),
-        jobs=tuple(result.key for result in results),
+        jobs=tuple(result.key for result in every),
         epochs=sum(result.epochs for result in results),
-        seconds=seconds,
+        seconds=sum(result.seconds for result in every),
         img_per_s=sum(result.images for result in results) / seconds if seconds else 0.0,
+    )
+    return scored, told
+
+
+def _outputs(shop: Workshop, keys: Sequence[str], checked_labels_N: np.ndarray) -> tuple[Outputs, Outputs]:
+    """Return the stored outputs of test and of validation rows: the first job's, with the others as companions."""
+    stored = [shop.store.predictions(key) for key in keys]
+    test, held = ([_stored_outputs(arrays, rows) for arrays in stored] for rows in ("test", "validation"))
+    if len(keys) == 1:
+        return test[0], held[0]
+    within = dataclasses.replace(held[0], companions=tuple(held[1:]))
+    known = Held(within, checked_labels_N)
+    return (
+        dataclasses.replace(test[0], companions=tuple(test[1:]), held=known),
+        dataclasses.replace(within, held=known),
     )
 
 
-def _after_the_fact(strategy: Strategy, stored: Mapping[str, np.ndarray], rows: str, stage: Stage) -> np.ndarray:
-    """Return the logits [N, C] that are scored, of the stored rows called `rows`."""
-    logits_NC = stored[rows]
-    if not strategy.acts_in(stage.data.stage):
-        return logits_NC
+def _stored_outputs(stored: Mapping[str, np.ndarray], rows: str) -> Outputs:
     extra = {n.removeprefix(f"{rows}."): torch.from_numpy(a) for n, a in stored.items() if n.startswith(f"{rows}.")}
-    outputs = Outputs(torch.from_numpy(logits_NC), torch.zeros(len(logits_NC), 0), extra)
-    return strategy.predict(outputs, stage.facts).numpy()
+    return Outputs(torch.from_numpy(stored[rows]), torch.zeros(len(stored[rows]), 0), extra)
+
+
+def _after_the_fact(strategy: Strategy, outputs: Outputs, stage: Stage) -> np.ndarray:
+    """Return the logits [N, C] that are scored."""
+    acts = strategy.acts_in(stage.data.stage)
+    return (strategy.predict(outputs, stage.facts) if acts else outputs.logits_BC).numpy()
+
+
+def _report(shop: Workshop, stage: Stage, strategy: Strategy, test: Outputs, labels_N: np.ndarray) -> dict[str, Any]:
+    """Return the strategy's own counts of a stage; where it reads names, also how many of them tell the class."""
+    told = strategy.report(test, labels_N, stage.facts) if strategy.acts_in(stage.data.stage) else {}
+    if "text" in strategy.needs and shop.loaded.texts is not None:
+        telling_C = telling(shop.loaded, stage.data.test_rows)
+        told = {**told, "names": {"telling": [int(telling_C[c]) for c in stage.data.classes]}}
+    return told
 
 
 def done_record(shop: Workshop, plan: Plan, cell: Cell) -> Record:
     """Return the record of a cell all of whose jobs are done."""
     strategy = parse(cell.strategy)
-    chains = [[_result(shop, key) for key in chain] for chain in cell.jobs]
-    stages = tuple(score_stage(shop, stage, strategy, chain) for stage, chain in zip(shop.stages, chains, strict=True))
+    chains, *companions = (
+        [[_result(shop, key) for key in chain] for chain in chains] for chains in (cell.jobs, *cell.companions)
+    )
+    scored = [
+        score_stage(shop, stage, strategy, chain, [companion[i] for companion in companions])
+        for i, (stage, chain) in enumerate(zip(shop.stages, chains, strict=True))
+    ]
+    extra: dict[str, Any] = {}
+    for result, told in scored:
+        for what, values in told.items():
+            extra.setdefault(what, {})[result.name] = values
     first = plan.first_user()
-    every = [result for chain in chains for result in chain]
+    every = [_result(shop, key) for key in cell.needed]
     return dataclasses.replace(
         blank_record(shop, cell),
         status="done",
         error=None,
-        stages=stages,
+        stages=tuple(result for result, _ in scored),
         seconds_alone=sum(result.seconds for result in every),
         seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
         peak_memory_bytes=max(result.peak_memory_bytes for result in every),
         notes=_pieces(every),
+        extra=extra,
     )
 
 

@@ -22,7 +22,7 @@ from benchmarks.protocol import make_stages
 from benchmarks.store import Store
 from benchmarks.suite import Suite
 from strategies.combine import corrected_twice
-from strategies.expression import expand, parse
+from strategies.expression import expand, is_glob, parse, split
 
 Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
@@ -85,7 +85,9 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         stages,
         {name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
         _weights_key(weights),
+        text=loaded.texts is not None,
     )
+    _check_named(request.strategies, setting)
     plan = make_plan(setting, backbones, strategies, range(request.seeds or suite.seeds))
     twice = [line for text in strategies for line in corrected_twice(parse(text))]
     for line in (*plan.left_out, *twice):
@@ -96,6 +98,13 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         loaded, suite, stages, choices, device, weights, Store(request.out), request.checkpoint_seconds
     )  # fmt: skip
     return Session(plan, shop)
+
+
+def _check_named(patterns: Sequence[str], setting: Setting) -> None:
+    """Raise UserError where a strategy that was asked for by name, and not by a glob, cannot run on this data."""
+    for text in (piece for pattern in patterns for piece in split(pattern)):
+        if lacks := setting.lacks(parse(text)) if not is_glob(text) else []:
+            raise UserError(f"{text} cannot run: {setting.suite.name} has no {' and no '.join(lacks)}; leave it out.")
 
 
 def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:

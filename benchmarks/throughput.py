@@ -24,9 +24,9 @@ from backbones.probe import Choice, autocast, probe
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder
 from benchmarks.job import Workshop, begin
+from benchmarks.optimizers import make_optimizer
 from benchmarks.plan import Job
 from benchmarks.protocol import make_stages
-from benchmarks.schedule import make_optimizer
 from benchmarks.store import Store
 from benchmarks.suite import Epochs, Recipe, Suite
 from benchmarks.train import Training, one_epoch

@@ -194,9 +194,10 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         at = training.epoch * steps + step
         # Dropout and its kin draw from torch's generator: keyed by the step, it needs no state to resume.
         torch.manual_seed(seed_for(job.seed, job.stage, at, "network"))
-        rate = learning_rate(recipe, recipe.peak(stage.data.name), at - first * steps, (end - first) * steps)
+        peak = recipe.peak(stage.data.name)
+        rate = learning_rate(recipe, peak, at - first * steps, (end - first) * steps)
         for group in training.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["peak"] / peak if "peak" in group else rate
         positions_B = np.arange(part.start, part.stop)
         batch = _batch(training, rows_N[part], positions_B, size, key)
         if second_N is not None:
@@ -256,7 +257,8 @@ def _batch(
     if stored is not None:
         features_BF = stored.features_MF[torch.from_numpy(rows_B).to(device)]
         return Batch(features_BF.new_zeros(len(rows_B), 0, 0, 0), labels_B, y_BC, features_BF)
-    return Batch(training.batcher.training(rows_B, positions_B, size, *key), labels_B, y_BC)
+    images_BCHW = training.batcher.training(rows_B, positions_B, size, *key)
+    return Batch(images_BCHW, labels_B, y_BC, tokens_BT=training.batcher.tokens(rows_B))
 
 
 def _draws(training: Training, at: int, what: str) -> torch.Generator:
@@ -308,7 +310,7 @@ def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Te
 def _outputs(training: Training, batch: Batch) -> Outputs:
     """Return what the network gives for a batch of images, or for one of stored features."""
     if batch.features_BF is None:
-        return forward(training.network, batch.images_BCHW, training.choice)
+        return forward(training.network, batch.images_BCHW, training.choice, batch.tokens_BT)
     return classify(training.network, batch.features_BF, training.choice)
 
 

@@ -63,7 +63,7 @@ def removable(out: Path) -> Iterator[Path]:
     done = {key for suite in state.suites for r in suite.done for stage in r.stages for key in stage.jobs}
     done_cells = {r.key for suite in state.suites for r in suite.done}
     asked = [cell for cells in planned.every(store.work).values() for cell in cells]
-    waiting = {key for cell in asked if cell.key not in done_cells for chain in cell.jobs for key in chain}
+    waiting = {key for cell in asked if cell.key not in done_cells for key in cell.needed}
     for key in _job_keys(store):
         if key in waiting or (key not in done and state.problems):
             continue

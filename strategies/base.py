@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 TRAINING_HOOKS = (
     "phases", "class_weights_C", "sampling_C", "kept_C", "resample_rows", "resample_features", "augmentation",
     "second_C", "mix", "architecture", "classifier", "train_logits", "loss", "after_step", "after_training",
+    "text",
 )  # fmt: skip
 
 
@@ -95,12 +96,28 @@ class Phase:
     on: Literal["images", "features"] = "images"
 
 
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """How product names enter a network (see `Strategy.text`).
+
+    `mask_class_words`: without the words of all class names. `images`: beside the image; False: alone, and no image is
+    made. What reads the names is trained by AdamW with the peak `learning_rate` (its course is the recipe's) and
+    `weight_decay`. Chosen on fashion-small's validation rows, as `strategies/FIDELITY.md` says.
+    """
+
+    mask_class_words: bool = False
+    images: bool = True
+    learning_rate: float = 0.002
+    weight_decay: float = 0.01
+
+
 @dataclasses.dataclass
 class Batch:
     """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1).
 
     `features_BF` stands in for the images, which are empty then, in a stretch on features. `second`: as many samples
     drawn by `second_C`, for `mix` alone to use.
+    `tokens_BT`: the names as numbers of the stage's vocabulary, 0 padding; None where the network reads none.
     """
 
     images_BCHW: Tensor
@@ -108,6 +125,7 @@ class Batch:
     y_BC: Tensor
     features_BF: Tensor | None = None
     second: Batch | None = None
+    tokens_BT: Tensor | None = None
 
 
 @dataclasses.dataclass
@@ -115,11 +133,23 @@ class Outputs:
     """What a network gives: `logits_BC` float32, `features_BF` pooled; `extra` for classifiers that give more.
 
     For `predict`, logits and extra are stored, and the features are not: they are empty there, [N, 0].
+    Only for `predict` and `report` of a strategy with companions: `companions`, what those give for the same rows, and
+    `held`, what all of them give for the stage's validation rows (None where there are none).
     """
 
     logits_BC: Tensor
     features_BF: Tensor
     extra: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
+    companions: tuple[Outputs, ...] = ()
+    held: Held | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """Outputs for a stage's validation rows, and their labels, int64 [N]."""
+
+    outputs: Outputs
+    labels_N: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,10 +183,10 @@ class Strategy:
 
     Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
     ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior", for whatever corrects logits by
-    the class counts or a trained classifier for them, and "retraining" have to be declared); `needs` what the data
-    must offer ("validation", "text"); `defers` the hooks that a schedule holds back: in a combination the other parts
-    that override one act where the schedule does, whole, and it brings none of its own; `paper` the citation, where
-    there is one;
+    the class counts or a trained classifier for them, "retraining", "text", "architecture" and "augmentation" have to
+    be declared); `needs` what the data must offer ("validation", "text"); `defers` the hooks that a schedule holds
+    back: in a combination the other parts that override one act where the schedule does, whole, and it brings none of
+    its own; `paper` the citation, where there is one;
     `version`: change it when the formula changes, because it is part of every job's key.
     """
 
@@ -234,6 +264,10 @@ class Strategy:
         Set its `feature_size` where that changes; torch's generator is seeded around the call.
         """
 
+    def text(self) -> Text | None:
+        """Say how product names enter the network; None: not at all."""
+        return None
+
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the classifier to use instead of `classifier`; torch's generator is seeded around the call."""
         return classifier
@@ -265,9 +299,23 @@ class Strategy:
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Change weights in place once, at the end of a stage."""
 
+    def companions(self) -> tuple[str, ...]:
+        """Return the strategies, as expressions, whose models of the same stage `predict` asks: `Outputs.companions`.
+
+        They are trained plainly beside the cell's own, each job once for all the cells that need it.
+        """
+        return ()
+
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """Return the logits [N, C] that are scored, from stored outputs; costs no training."""
         return outputs.logits_BC
+
+    def report(self, outputs: Outputs, labels_N: np.ndarray, facts: Facts) -> dict[str, Any]:
+        """Return what the record shall hold of a stage beside its scores, JSON values under the strategy's name.
+
+        `outputs` are those that `predict` got for the test rows, `labels_N` their labels, int64 [N].
+        """
+        return {}
 
     def trains_differently(self) -> bool:
         """Whether any hook that acts during training is overridden; if not, the cell shares plain training's jobs."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError, Trained
+from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError, Text, Trained
 
 if TYPE_CHECKING:
     import torch
@@ -23,8 +23,12 @@ SEAT_OF_HOOK = {
 
 
 def seats_of(strategy: Strategy) -> frozenset[str]:
-    """Return the seats a strategy holds: those it declares, and those whose hook it overrides."""
-    return strategy.seats | {seat for hook, seat in SEAT_OF_HOOK.items() if overrides(strategy, hook)}
+    """Return the seats a strategy holds: those it declares, and those whose hook it overrides.
+
+    Whoever changes the network below its classifier also holds "architecture", which networks that read names declare.
+    """
+    hooks = {seat for hook, seat in SEAT_OF_HOOK.items() if overrides(strategy, hook)}
+    return strategy.seats | hooks | ({"architecture"} if overrides(strategy, "architecture") else set())
 
 
 def overrides(strategy: Strategy, hook: str) -> bool:
@@ -253,11 +257,37 @@ class Combined(Strategy):
         for part in self.members:
             part.after_training(network, facts, trained)
 
+    def text(self) -> Text | None:
+        """The names of the part that reads them."""
+        return next((text for part in self.members if (text := part.text()) is not None), None)
+
+    def companions(self) -> tuple[str, ...]:
+        """The companions of the part that has any."""
+        return next((named for part in self.members if (named := part.companions())), ())
+
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """The stored logits through every part that acts in this stage, in order."""
+        *_, last = self._through(outputs, facts)
+        return last[1].logits_BC
+
+    def report(self, outputs: Outputs, labels_N: np.ndarray, facts: Facts) -> dict[str, Any]:
+        """Every part's, each on what it was given."""
+        found: dict[str, Any] = {}
+        for part, given in self._through(outputs, facts):
+            found |= part.report(given, labels_N, facts) if part is not None else {}
+        return found
+
+    def _through(self, outputs: Outputs, facts: Facts) -> Iterator[tuple[Strategy | None, Outputs]]:
+        """Yield each part that acts in this stage with what it is given, and at the end None with the last outputs."""
         for part in (part for part in self.members if part.acts_in(facts.stage)):
-            outputs = dataclasses.replace(outputs, logits_BC=part.predict(outputs, facts))
-        return outputs.logits_BC
+            yield part, outputs
+            held = outputs.held
+            if held is not None:  # later parts fit on what they are given for the test rows too
+                within = dataclasses.replace(held.outputs, held=held)
+                answered = dataclasses.replace(held.outputs, logits_BC=part.predict(within, facts))
+                held = dataclasses.replace(held, outputs=answered)
+            outputs = dataclasses.replace(outputs, logits_BC=part.predict(outputs, facts), held=held)
+        yield None, outputs
 
 
 def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:

@@ -43,7 +43,7 @@ def expand(patterns: Sequence[str]) -> list[str]:
     """
     found: dict[str, None] = {}
     for pattern in (piece for text in patterns for piece in split(text)):
-        if "(" in pattern or not re.search(r"[*?\[]", pattern):
+        if not is_glob(pattern):
             found[str(parse(pattern))] = None
             continue
         matches = fnmatch.filter(names(), pattern)
@@ -51,6 +51,11 @@ def expand(patterns: Sequence[str]) -> list[str]:
             raise StrategyError(f"No strategy matches {pattern!r}{nearest(pattern, names())}; known: {_list(names())}.")
         found.update(dict.fromkeys(matches))
     return list(found)
+
+
+def is_glob(text: str) -> bool:
+    """Whether this is a pattern over names, and not an expression."""
+    return "(" not in text and bool(re.search(r"[*?\[]", text))
 
 
 def split(text: str) -> list[str]:

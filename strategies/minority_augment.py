@@ -29,6 +29,7 @@ class MinorityAugment(Strategy):
     name = "minority-augment"
     summary = "augment minority classes, stronger the rarer"
     version = "2"
+    seats = frozenset({"augmentation"})
 
     strength: float = 1.0
     border: float = 1.0

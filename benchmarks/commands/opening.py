@@ -29,8 +29,11 @@ def open_asked(
 
     load_plugins(options.plugin or ())
     backbones = tuple(expand_backbones(options.backbone or ()))
-    strategies = tuple(expand(options.strategy or ()))
-    for given, found, option in ((options.backbone, backbones, "backbone"), (options.strategy, strategies, "strategy")):
+    strategies = tuple(options.strategy or ())
+    for given, found, option in (
+        (options.backbone, backbones, "backbone"),
+        (options.strategy, expand(strategies), "strategy"),
+    ):
         if given and not found:
             raise UserError(f"--{option} is empty; give at least one name, or leave it out for the suite's.")
     if options.weights is not None and not options.weights.is_file():

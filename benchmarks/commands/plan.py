@@ -27,7 +27,7 @@ def print_plan(session: Session, out: Path) -> None:
     from benchmarks.outlook import look
 
     plan, outlook = session.plan, look(session.plan, session.shop, out)
-    asked = [key for cell in plan.cells for chain in cell.jobs for key in chain]
+    asked = [key for cell in plan.cells for key in cell.needed]
     waiting = {job.key for job in outlook.todo}
     rows = [
         [

@@ -15,7 +15,7 @@ from strategies.expression import parse
 from strategies.registry import get
 
 NEEDS = {"validation", "text"}
-SEATS = {"sampler", "mix", "loss", "classifier", "prior", "retraining"}
+SEATS = {"sampler", "mix", "loss", "classifier", "prior", "retraining", "text", "architecture", "augmentation"}
 
 
 def described(strategy: Strategy) -> None:

@@ -107,7 +107,7 @@ def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
     precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
-    setting = Setting(data.fingerprint, made, stages, precision, "none")
+    setting = Setting(data.fingerprint, made, stages, precision, "none", text=True)
     plan = make_plan(setting, [BACKBONE], strategies, range(1))
     shop = Workshop(data, made, stages, {BACKBONE: CHOICE}, torch.device("cpu"), "none", Store(out))
     return plan, shop

@@ -6,12 +6,14 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.data.base import Loaded
+from benchmarks.data.words import names_class
 
 
 def lines(loaded: Loaded, head_classes: int, *, per_class: bool = False) -> list[str]:
     """Return a dataset in a few lines: rows and classes of head, tail and unseen, and its oddities.
 
-    `per_class` adds a table of all classes, most training rows first.
+    `per_class` adds a table of all classes, most training rows first. Where products have names, both say in what
+    share of the rows the name contains the class's own words.
     """
     classes = len(loaded.class_names)
     train_C = np.bincount(loaded.labels_N[loaded.train_N], minlength=classes)
@@ -22,6 +24,10 @@ def lines(loaded: Loaded, head_classes: int, *, per_class: bool = False) -> list
         for name, m in groups
     ]
     headers = ["classes", "number", "training rows", "test rows", "without test rows"]
+    total_C, telling_C = train_C + test_C, telling(loaded, np.arange(len(loaded.ids)))
+    if loaded.texts is not None:
+        headers.append("name tells class")
+        rows = [[*row, _share(telling_C[m].sum(), total_C[m].sum())] for row, (_, m) in zip(rows, groups, strict=True)]
     found = [
         f"{loaded.name}: {len(loaded.ids)} rows, {classes} classes, decoded at {loaded.size} px, from {loaded.origin}",
         f"fingerprint {loaded.fingerprint}, product names: {'yes' if loaded.texts is not None else 'no'}",
@@ -32,11 +38,26 @@ def lines(loaded: Loaded, head_classes: int, *, per_class: bool = False) -> list
     if per_class:
         which = {c: name for name, mask_C in groups for c in np.flatnonzero(mask_C).tolist()}
         table = [[loaded.class_names[c], which[c], train_C[c], test_C[c]] for c in range(classes)]
-        found += [
-            "",
-            *tabulate(table, ["class", "group", "training rows", "test rows"], tablefmt="simple").splitlines(),
-        ]
+        columns = ["class", "group", "training rows", "test rows"]
+        if loaded.texts is not None:
+            columns.append("name tells class")
+            table = [[*row, _share(telling_C[c], total_C[c])] for c, row in enumerate(table)]
+        found += ["", *tabulate(table, columns, tablefmt="simple").splitlines()]
     return found
+
+
+def telling(loaded: Loaded, rows_N: np.ndarray) -> np.ndarray:
+    """Return for each class how many of the rows have a name with all of the class's own words, int64 [C]."""
+    texts = loaded.texts or ("",) * len(loaded.ids)
+    labels_N = loaded.labels_N[rows_N]
+    pairs = zip(rows_N.tolist(), labels_N.tolist(), strict=True)
+    told_N = np.array([names_class(texts[row], loaded.class_names[label]) for row, label in pairs], dtype=bool)
+    return np.bincount(labels_N[told_N], minlength=len(loaded.class_names))
+
+
+def _share(part: int, whole: int) -> str:
+    """Return a percentage; nothing where there is nothing to share."""
+    return f"{100 * part / whole:.0f} %" if whole else ""
 
 
 def _groups(train_C: np.ndarray, head_classes: int) -> list[tuple[str, np.ndarray]]:

@@ -80,7 +80,7 @@ class Graph:
         """Yield, once, each cell of whose jobs none is open any more, and the reason where one has failed."""
         waiting = []
         for cell in self._cells:
-            keys = [key for chain in cell.jobs for key in chain]
+            keys = cell.needed
             reasons = [self.failed[key] for key in keys if key in self.failed]
             if reasons or not self._open.intersection(keys):
                 yield cell, reasons[0] if reasons else None

@@ -181,7 +181,7 @@ class _Run:
                 self.done += 1
 
     def _record(self, cell: Cell, failed: str | None) -> Record:
-        keys = [key for chain in cell.jobs for key in chain]
+        keys = cell.needed
         if failed is not None:
             trace = next((self._traces[key] for key in keys if self._traces.get(key)), failed)
             return failed_record(self._shop, cell, failed, trace)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks import stats
-from benchmarks.leaderboard import describe, published
+from benchmarks.leaderboard import describe, published, texts
 from benchmarks.leaderboard.best_of_class import best_of_class
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page, table
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
@@ -34,6 +34,7 @@ def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
             blocks += [f"## {TITLES[result.name]}", *best_of_class(result, entries, top1_EC)]
             blocks += _classes(section, entries, stage)
             blocks += _changes(section, entries, stage)
+            blocks += texts.asked(entries, stage)
     return page(blocks)
 
 

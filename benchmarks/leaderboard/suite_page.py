@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from benchmarks.leaderboard import describe, published, tables
+from benchmarks.leaderboard import describe, published, tables, texts
 from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, page, table
 from benchmarks.leaderboard.sections import Section, StageScores
 from benchmarks.records import Record, safe_name
@@ -39,7 +39,7 @@ def _section(section: Section) -> list[str]:
     backbones = sorted({entry.backbone for entry in section.entries})
     links = ", ".join(f"[{escape(name)}](per-class/{quote(safe_name(name))}.md)" for name in backbones)
     blocks = [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
-    blocks += [f"Class by class: {links}.", "### Ranking", *_ranking(section)]
+    blocks += [f"Class by class: {links}.", "### Ranking", *_ranking(section), *texts.telling(section)]
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", *tables.stage_table(section, stage)]
     return [*blocks, "### Against plain training", *tables.against(section), "### Cost", *tables.cost(section)]

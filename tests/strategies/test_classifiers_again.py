@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from backbones.classifiers import CosineClassifier, mlp
-from benchmarks.schedule import make_optimizer
+from benchmarks.optimizers import make_optimizer
 from strategies.base import Facts, StrategyError, Trained
 from strategies.expression import parse
 from strategies.tau_norm import GRID, normalised

@@ -1,0 +1,53 @@
+"""Product names as words, and which of them give the class away. Any text is taken: any script, any length, empty."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+_WORD = re.compile(r"[^\W_]+")
+_INSIDE = re.compile(r"['’`´]|(?<=\b[^\W\d_])-(?=[^\W_])")  # men's -> mens, T-shirt -> tshirt
+_PLURALS = (
+    (re.compile(r"(?<=[ae][lr])ves$"), "f"),  # scarves, shelves; gloves and sleeves keep their v
+    (re.compile(r"(?<=[^\W\d_]{2})ies$"), "y"),
+    (re.compile(r"(?<=ch|sh|ss)es$|(?<=[xz])es$"), ""),
+    (re.compile(r"(?<=[^\W\d_]{2})(?<!s)s$"), ""),
+)
+
+
+def words(text: str) -> list[str]:
+    """Return the lower-cased words of a name in order: runs of letters and digits of any script.
+
+    Apostrophes vanish, and so does a hyphen after a single letter ("T-Shirt" is "tshirt"); any other cuts.
+    """
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return _WORD.findall(_INSIDE.sub("", plain))
+
+
+def stem(word: str) -> str:
+    """Return a word without its English plural: "watches" -> "watch", "shoes" -> "shoe", "accessories" -> "accessory".
+
+    A rule, not a dictionary: good enough to find a class's name in a product's.
+    """
+    for pattern, instead in _PLURALS:
+        shorter = pattern.sub(instead, word)
+        if shorter != word:
+            return shorter
+    return word
+
+
+def class_words(class_names: Iterable[str]) -> frozenset[str]:
+    """Return the stems of all the words of these classes' names."""
+    return frozenset(stem(word) for name in class_names for word in words(name))
+
+
+def names_class(text: str, class_name: str) -> bool:
+    """Whether a product's name contains every word of a class's name, in singular or plural and in any order."""
+    wanted = class_words([class_name])
+    return bool(wanted) and wanted <= {stem(word) for word in words(text)}
+
+
+def without(text: str, stems: frozenset[str]) -> list[str]:
+    """Return the words of a name but for those with one of these stems."""
+    return [word for word in words(text) if stem(word) not in stems]

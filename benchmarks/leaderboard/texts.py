@@ -1,0 +1,69 @@
+"""What records say of product names: how many tell the class, and when a fallback asked them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.leaderboard.markdown import escape, number, table
+from benchmarks.leaderboard.sections import Entry, Section
+
+_STAGES = {"head": "the head's", "tail": "the tail's", "all": "the"}
+_COUNTS = ("asked", "taken", "helped", "hurt")
+
+
+def telling(section: Section) -> list[str]:
+    """Return the sentence that says in what share of the test rows the name gives the class away, where it is known."""
+    records = [record for entry in section.entries for record in entry.records]
+    told = next((record for record in records if record.extra.get("names")), None)
+    if told is None:
+        return []
+    shares = [
+        f"{100 * sum(told.extra['names'][stage.name]['telling']) / stage.rows:.0f} % of {_STAGES[stage.name]}"
+        for stage in told.stages
+        if stage.rows and stage.name in told.extra["names"]
+    ]
+    return [
+        f"*Names*: a product's name contains all the words of its class's name, in singular or plural, in "
+        f"{' and '.join(shares)} test rows. A strategy that reads names reads the answer there; with "
+        "`mask-class-words=true` it is trained and tested without the words of all class names."
+    ]
+
+
+def asked(entries: Sequence[Entry], stage: int) -> list[str]:
+    """Return when strategies that fall back on the name asked it in a stage, class by class; nothing without them."""
+    falling = [(entry, told) for entry in entries if (told := _told(entry, stage))]
+    rows = [row for entry, told in falling for row in _rows(entry, told, stage)]
+    if not rows:
+        return []
+    fitted = "; ".join(
+        f"{escape(entry.strategy)} threshold {number(t['threshold'], 2)}, temperature of the image model "
+        f"{number(t['image_temperature'], 2)}, of the name's {number(t['text_temperature'], 2)}"
+        for entry, told in falling
+        for t in told
+    )
+    return [
+        "### When the name was asked",
+        table(["strategy", "class", "test rows", *_COUNTS], [list(c) for c in zip(*rows, strict=True)], left=2),
+        "Test rows, summed over seeds; classes of which no row was asked are left out. *Asked*: the image model's top "
+        "probability was under the threshold; *taken*: the name's model was more confident; *helped*: its answer was "
+        f"right and the image model's wrong; *hurt*: the other way round. Used: {fitted}.",
+    ]
+
+
+def _told(entry: Entry, stage: int) -> list[dict[str, Any]]:
+    """Return what the entry's records hold of their fallback in a stage, one per seed."""
+    given = [record.extra.get("text-fallback", {}).get(record.stages[stage].name) for record in entry.records]
+    return [told for told in given if told]
+
+
+def _rows(entry: Entry, told: Sequence[dict[str, Any]], stage: int) -> list[list[str]]:
+    """Return the lines of one entry: all classes, then each class of which a row was asked."""
+    result, name = entry.records[0].stages[stage], escape(entry.strategy)
+    test_C = [n * len(told) for n in result.test_n]
+    counts = [[sum(of_class) for of_class in zip(*(t[what] for t in told), strict=True)] for what in _COUNTS]
+    lines = [[name, "*all*", *(f"{sum(count_C):,}" for count_C in (test_C, *counts))]]
+    for c, label in enumerate(result.classes):
+        if counts[0][c]:
+            lines.append([name, escape(label), *(f"{count_C[c]:,}" for count_C in (test_C, *counts))])
+    return lines
