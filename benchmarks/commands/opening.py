@@ -55,11 +55,21 @@ def open_asked(
 
 
 def load_plugins(files: Sequence[Path]) -> None:
-    """Load all plugins: an installed one that is broken is warned of by name, a file that is broken is refused."""
+    """Load all plugins; one that fails to import is warned of by name, and the rest is there.
+
+    Raises StrategyError for a file that does not exist.
+    """
     from backbones.registry import load_entry_points
+    from strategies.base import StrategyError
     from strategies.registry import discover, load_file
 
-    for problem in (*discover(), *load_entry_points()):
-        print(f"warning: {problem}", file=sys.stderr)
+    problems = [*discover(), *load_entry_points()]
     for file in files:
-        load_file(file)
+        try:
+            load_file(file)
+        except StrategyError as error:
+            if not file.is_file():
+                raise
+            problems.append(str(error))
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""A strategy and a backbone that live outside of the suite."""

@@ -1,0 +1,132 @@
+"""Plugins in every way in which they come, in processes of their own: files, installed packages, broken ones."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.process import bench, command, environment, write_suite
+
+BROKEN = "import no_such_library\n"
+
+
+@pytest.fixture
+def example(repository: Path) -> str:
+    """Return the guide's example."""
+    (code,) = re.findall(r"```python\n(.*?)```", (repository / "docs" / "plugins.md").read_text(), re.DOTALL)
+    return code
+
+
+def run_tiny(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    suite = write_suite(folder)
+    return bench(folder, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu", *arguments)
+
+
+def test_the_guides_example_is_whole_keeps_the_contract_and_trains(tmp_path: Path, example: str) -> None:
+    assert len(example.splitlines()) < 20
+    (tmp_path / "power_weights.py").write_text(example)
+    checked = bench(tmp_path, "check", "power_weights.py")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    ran = run_tiny(
+        tmp_path, "--plugin", "power_weights.py", "--backbone", "test_resnet", "--strategy",
+        "power-weights,drw+power-weights(power=1)",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "drw+power-weights(power=1.0)" in ran.stdout
+    assert ran.stderr == ""
+
+
+def test_the_guides_links_and_commands_are_there(repository: Path) -> None:
+    text = (repository / "docs" / "plugins.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert links
+    assert not [link for link in links if not (repository / "docs" / link).exists()]
+    package = (repository / "tests" / "plugins" / "example_package" / "pyproject.toml").read_text()
+    (shown,) = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert shown.strip() in package
+    base = (repository / "strategies" / "base.py").read_text()
+    hooks = {hook for row in re.findall(r"^\| .* \|$", text, re.MULTILINE)[1:] for hook in re.findall(r"`(\w+)`", row)}
+    assert hooks and all(f"def {hook}(" in base for hook in hooks)
+
+
+def test_a_plugin_file_that_fails_to_import_is_named_and_the_rest_runs(tmp_path: Path, example: str) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    (tmp_path / "power_weights.py").write_text(example)
+    ran = run_tiny(
+        tmp_path, "--plugin", "broken.py", "--plugin", "power_weights.py", "--backbone", "test_resnet",
+        "--strategy", "power-weights",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.startswith("warning: plugin broken.py could not be imported: ModuleNotFoundError")
+    assert ran.stderr.count("\n") == 1
+    assert "power-weights" in ran.stdout
+    checked = bench(tmp_path, "check", "broken.py")
+    assert checked.returncode == 2
+    assert "broken.py could not be imported" in checked.stderr
+
+
+def test_a_file_dropped_into_the_folder_is_found_and_a_broken_one_named(
+    tmp_path: Path, repository: Path, example: str
+) -> None:
+    for room in ("strategies", "backbones", "benchmarks"):
+        shutil.copytree(repository / room, tmp_path / room, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "strategies" / "power_weights.py").write_text(example)
+    (tmp_path / "strategies" / "broken.py").write_text(BROKEN)
+    listed = subprocess.run(
+        command("list", "strategies"), cwd=tmp_path, env={**environment(), "PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert listed.returncode == 0, listed.stderr
+    assert "power-weights(power=0.5)" in listed.stdout and "oversample " in listed.stdout
+    assert listed.stderr.startswith("warning: strategies/broken.py could not be imported: ModuleNotFoundError")
+
+
+@pytest.fixture(scope="module")
+def installed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the example package as an installer leaves it: its wheel built offline and unpacked."""
+    pytest.importorskip("hatchling")
+    folder = tmp_path_factory.mktemp("installed")
+    source = folder / "source"
+    shutil.copytree(repository / "tests" / "plugins" / "example_package", source)
+    code = f"from hatchling.build import build_wheel; build_wheel({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=source, capture_output=True, check=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as packed:
+        packed.extractall(folder / "site")
+    return folder / "site"
+
+
+def with_package(folder: Path, site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    place = environment()
+    place["PYTHONPATH"] += f":{site}"
+    return subprocess.run(command(*arguments), cwd=folder, env=place, capture_output=True, text=True, timeout=300)
+
+
+def test_an_installed_package_is_found_through_its_entry_points_and_trains(tmp_path: Path, installed: Path) -> None:
+    assert not (installed / "tests").exists()
+    listed = with_package(tmp_path, installed, "list", "strategies")
+    assert "root-sampling(order=3.0)" in listed.stdout and not listed.stderr
+    assert "two-layers" in with_package(tmp_path, installed, "list", "backbones").stdout
+    checked = with_package(tmp_path, installed, "check", "root-sampling")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    suite = write_suite(tmp_path)
+    ran = with_package(
+        tmp_path, installed, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
+        "--backbone", "two-layers:mlp1", "--strategy", "none,root-sampling(order=2)",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert "two-layers:mlp1" in ran.stdout and "root-sampling(order=2.0)" in ran.stdout
+    refused = with_package(tmp_path, installed, "plan", "--strategy", "root-sampling(order=0)")
+    assert (refused.returncode, refused.stderr) == (2, "error: root-sampling: order must be at least 1, got 0.0.\n")
+
+
+def test_without_the_package_its_names_are_unknown(tmp_path: Path) -> None:
+    refused = bench(tmp_path, "check", "root-sampling")
+    assert refused.returncode == 2
+    assert "There is no strategy 'root-sampling'" in refused.stderr
