@@ -125,7 +125,7 @@ def done_record(shop: Workshop, plan: Plan, cell: Cell) -> Record:
         seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
         peak_memory_bytes=max(result.peak_memory_bytes for result in every),
         notes=_pieces(every),
-        extra=extra,
+        extra={**extra, "job_epochs": {result.key: result.epochs for result in every}},
     )
 
 

@@ -58,12 +58,12 @@ def is_glob(text: str) -> bool:
     return "(" not in text and bool(re.search(r"[*?\[]", text))
 
 
-def split(text: str) -> list[str]:
-    """Split `a,b(x=1,y=2)` at the commas that stand outside of parentheses and quotes; empty pieces are dropped."""
+def split(text: str, separator: str = ",") -> list[str]:
+    """Split `a,b(x=1,y=2)` at the separators that stand outside of parentheses and quotes; empty pieces are dropped."""
     pieces, depth = [""], 0
     for token in re.findall(r'"(?:[^"\\]|\\.)*"|.', text, re.DOTALL):
         depth = max(0, depth + (token == "(") - (token == ")"))
-        if token == "," and not depth:
+        if token == separator and not depth:
             pieces.append("")
         else:
             pieces[-1] += token

@@ -10,6 +10,7 @@ from benchmarks.commands.options import PlanOptions, takes
 
 if TYPE_CHECKING:
     from benchmarks.outlook import Outlook
+    from benchmarks.plan import Plan
     from benchmarks.session import Session
 
 
@@ -38,14 +39,27 @@ def print_plan(session: Session, out: Path) -> None:
     ]  # fmt: skip
     headers = ["stage", "backbone", "what acts", "seed", "epochs", "cells", "state"]
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True))
+    print(f"\n{_sharing(session.plan)}")
     shared = sum(asked.count(key) > 1 for key in plan.jobs)
+    executed = plan.epochs_executed() / max(1, plan.epochs_asked())
     print(
         f"\ncells: {len(plan.cells)}, {len(outlook.stored)} stored\n"
         f"jobs: {len(asked)} asked, {len(plan.jobs)} distinct ({shared} shared), {len(outlook.todo)} to run\n"
-        f"epochs: {plan.epochs_asked()} asked, {plan.epochs_executed()} in distinct jobs, "
+        f"epochs: {plan.epochs_asked()} asked, {plan.epochs_executed()} in distinct jobs ({executed:.0%}), "
         f"{sum(job.epochs for job in outlook.todo)} to run\n"
         f"estimate: {_estimate(outlook)}"
     )
+
+
+def _sharing(plan: Plan) -> str:
+    """Return the table of what each strategy shares."""
+    from tabulate import tabulate
+
+    from benchmarks.sharing import shares
+
+    rows = [[s.backbone, s.strategy, s.asked, s.shared, s.own, s.on_features or ""] for s in shares(plan)]
+    headers = ["backbone", "strategy", "epochs asked", "shared", "own", "of these on stored features"]
+    return tabulate(rows, headers, tablefmt="simple", colalign=["left", "left", *["right"] * 4])
 
 
 def _estimate(outlook: Outlook) -> str:

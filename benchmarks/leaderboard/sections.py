@@ -65,15 +65,17 @@ class Section:
         """Return the entries of one backbone."""
         return Section(tuple(entry for entry in self.entries if entry.backbone == backbone))
 
-    def comparable(self, entry: Entry) -> list[tuple[Record, Record]]:
-        """Return (the entry's record, that of plain training on the same backbone and seed) per seed both have."""
-        plain = (e for e in self.entries if e.backbone == entry.backbone and e.strategy == BASELINE)
-        theirs = {record.seed: record for e in plain for record in e.records if e is not entry}
+    def comparable(self, entry: Entry, other: str = BASELINE) -> list[tuple[Record, Record]]:
+        """Return (the entry's record, that of strategy `other` on the same backbone and seed) per seed both have."""
+        found = (e for e in self.entries if e.backbone == entry.backbone and e.strategy == other)
+        theirs = {record.seed: record for e in found for record in e.records if e is not entry}
         return [(ours, theirs[ours.seed]) for ours in entry.records if ours.seed in theirs]
 
-    def differences(self, entry: Entry, stage: int) -> tuple[stats.Difference, stats.Difference] | None:
-        """Return how far the entry lies above plain training in a stage: overall, class mean; None if unknown."""
-        pairs = self.comparable(entry)
+    def differences(
+        self, entry: Entry, stage: int, other: str = BASELINE
+    ) -> tuple[stats.Difference, stats.Difference] | None:
+        """Return how far the entry lies above `other` in a stage: overall, class mean; None if unknown."""
+        pairs = self.comparable(entry, other)
         if not pairs or not self.first.stages[stage].rows:
             return None
         return stats.differences([a.stages[stage] for a, _ in pairs], [b.stages[stage] for _, b in pairs])

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from benchmarks.leaderboard import describe, published, tables, texts
+from benchmarks.leaderboard import combinations, describe, published, tables, texts
 from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, page, table
 from benchmarks.leaderboard.sections import Section, StageScores
 from benchmarks.records import Record, safe_name
@@ -42,7 +42,8 @@ def _section(section: Section) -> list[str]:
     blocks += [f"Class by class: {links}.", "### Ranking", *_ranking(section), *texts.telling(section)]
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", *tables.stage_table(section, stage)]
-    return [*blocks, "### Against plain training", *tables.against(section), "### Cost", *tables.cost(section)]
+    blocks += ["### Against plain training", *tables.against(section), *combinations.added(section)]
+    return [*blocks, "### Cost", *tables.cost(section)]
 
 
 def _ranking(section: Section) -> list[str]:

@@ -64,7 +64,7 @@ def against(section: Section) -> list[str]:
         found = [section.differences(entry, stage) for entry in entries]
         for position, label in ((1, "class mean"), (0, "top-1")):
             headers.append(f"{result.name} {label}")
-            columns.append([_interval(pair[position] if pair else None) for pair in found])
+            columns.append([interval(pair[position] if pair else None) for pair in found])
     return [
         table(headers, columns, left=2),
         f"Accuracy minus that of `{BASELINE}` on the same backbone, test row by test row and seed by seed, with its "
@@ -74,7 +74,7 @@ def against(section: Section) -> list[str]:
     ]
 
 
-def _interval(difference: Difference | None) -> str:
+def interval(difference: Difference | None) -> str:
     """Return "+0.031 [+0.012, +0.050] ▲"."""
     if difference is None:
         return NOTHING
@@ -110,6 +110,27 @@ def cost(section: Section) -> list[str]:
         table(headers, columns, left=4),
         "Per seed. *Alone*: time of all the jobs that the cell needs; *marginal*: what it added to the cells that ran "
         "before it, whose jobs it shares. *Images/s*: training throughput, mean over stages.",
+        *_epochs(section),
+    ]
+
+
+def _epochs(section: Section) -> list[str]:
+    """Return the sentence on epochs asked and executed; nothing where older records do not tell them apart."""
+    executed: dict[str, int] = {}
+    asked = 0
+    for record in (record for entry in section.entries for record in entry.records):
+        told = record.extra.get("job_epochs", {})
+        for stage in record.stages:
+            if len(stage.jobs) == 1:
+                told = {stage.jobs[0]: stage.epochs, **told}
+            if not told.keys() >= set(stage.jobs):
+                return []
+            executed.update({key: told[key] for key in stage.jobs})
+            asked += stage.epochs
+    share = number(100 * sum(executed.values()) / max(1, asked), 0)
+    return [
+        f"Epochs: {asked:,} asked for by the cells, {sum(executed.values()):,} executed ({share} %), because cells "
+        "share jobs."
     ]
 
 

@@ -187,3 +187,39 @@ def test_many_strategies_stand_in_several_tables_each_beside_plain_training(tmp_
     assert sorted(cell for row in wide for cell in row if cell.startswith("s")) == names
     assert max(map(len, wide)) <= 13
     assert "<details><summary>20 strategies</summary>" in text
+
+
+def test_what_a_combination_adds_to_its_parts(tmp_path):
+    made = [staged(0.5), staged(0.6, strategy="a"), staged(0.7, strategy="b(x=1e+20)")]
+    made += [staged(0.95, strategy="a+b(x=1e+20)"), staged(0.9, strategy="a+c"), staged(0.8, strategy="a+b(x=2)")]
+    [rows] = tables(generate(tmp_path, *made)[BOARD], "What combinations add to their parts")
+    assert [(row["combination"], row["part"], row["tail: part alone"]) for row in rows] == [
+        ("a+b(x=1e+20)", "a", "0.600"), ("a+b(x=1e+20)", "b(x=1e+20)", "0.700"),
+    ]  # fmt: skip
+    adds = [row["head: the combination adds"] for row in rows]
+    assert adds[0].startswith("+0.350 [+") and adds[1].startswith("+0.250 [+")
+    assert all(cell.endswith("▲") for cell in adds)
+
+
+def test_without_the_parts_records_nothing_is_said_of_combinations(tmp_path):
+    made = [staged(0.5), staged(0.6, strategy="a"), staged(0.9, strategy="a+b"), staged(0.9, 7, strategy="b")]
+    assert "What combinations add" not in generate(tmp_path, *made)[BOARD]
+
+
+def with_jobs(strategy, chains, **changes):
+    stages = [make.stage_result(name) for name in ("head", "tail")]
+    epochs = {key: n for chain in chains for key, n in chain}
+    stages = tuple(
+        dataclasses.replace(stage, jobs=tuple(key for key, _ in chain), epochs=sum(n for _, n in chain))
+        for stage, chain in zip(stages, chains, strict=True)
+    )
+    return make.record(stages, strategy=strategy, **{"extra": {"job_epochs": epochs}, **changes})
+
+
+def test_epochs_asked_and_executed_are_counted_from_the_records(tmp_path):
+    plain = with_jobs("none", [[("h", 10)], [("t8", 8), ("t10", 2)]])
+    late = with_jobs("late", [[("h", 10)], [("t8", 8), ("l10", 2)]])
+    text = generate(tmp_path, plain, late)[BOARD]
+    assert "Epochs: 40 asked for by the cells, 22 executed (55 %)" in text
+    older = dataclasses.replace(late, strategy="older", extra={})
+    assert "asked for by the cells" not in generate(tmp_path, older)[BOARD], "older records do not tell jobs apart"

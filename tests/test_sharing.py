@@ -1,0 +1,59 @@
+"""What `plan` says of sharing, and that the records say the same once the plan was carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks import records
+from benchmarks.contract import tiny
+from benchmarks.job import run_job
+from benchmarks.leaderboard import files
+from benchmarks.scoring import done_record
+from benchmarks.sharing import shares
+from tests.process import bench, write_suite
+from tests.test_plan import EPOCHS, plan
+
+STRATEGIES = ("none", "drw", "crt", "lws", "feature-smote", "logit-adjust-posthoc", "tau-norm(tau=1)", "oversample")
+
+
+def test_after_the_fact_shares_all_and_schedules_share_their_beginning() -> None:
+    found = {share.strategy: share for share in shares(plan(*STRATEGIES))}
+    assert {share.asked for share in found.values()} == {2 * EPOCHS}
+    assert {name: share.own for name, share in found.items()} == {
+        "none": 0,
+        "drw": 2 + EPOCHS,  # stage 2 starts from another backbone
+        "crt": 2,  # its representation is plain training's in either stage; the second's is shared with lws
+        "lws": 2,
+        "feature-smote": 2,
+        "logit-adjust-posthoc": 0,
+        "tau-norm(tau=1.0)": 0,
+        "oversample": 2 * EPOCHS,
+    }
+    assert {name: share.on_features for name, share in found.items() if share.on_features} == {"feature-smote": 2}
+
+
+def test_plan_prints_a_row_per_strategy(tmp_path: Path) -> None:
+    done = bench(
+        tmp_path, "plan", "--suite", write_suite(tmp_path, epochs=5), "--protocol", "joint", "--device", "cpu",
+        "--strategy", "none,drw,logit-adjust-posthoc,feature-smote",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (table,) = (part for part in done.stdout.split("\n\n") if "epochs asked" in part)
+    rows = {line.split()[1]: line.split()[2:] for line in table.splitlines()[2:]}
+    assert rows["drw"] == ["5", "4", "1"]
+    assert rows["logit-adjust-posthoc"] == ["5", "5", "0"]
+    assert rows["feature-smote"] == ["5", "4", "1", "1"]
+    assert "20 asked" in done.stdout
+
+
+def test_the_records_tell_the_same_epochs_as_the_plan(tmp_path: Path) -> None:
+    with tiny.backbone():
+        made, shop = tiny.session(STRATEGIES, tmp_path, epochs=5)
+        for job in made.jobs.values():
+            run_job(shop, job)
+        for cell in made.cells:
+            records.write(done_record(shop, made, cell), tmp_path)
+    text = files.generate(tmp_path)[Path("contract/leaderboard.md")]
+    share = round(100 * made.epochs_executed() / made.epochs_asked())
+    expected = f"Epochs: {made.epochs_asked()} asked for by the cells, {made.epochs_executed()} executed ({share} %)"
+    assert expected in text
