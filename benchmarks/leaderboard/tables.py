@@ -129,8 +129,7 @@ def _epochs(section: Section) -> list[str]:
             asked += stage.epochs
     share = number(100 * sum(executed.values()) / max(1, asked), 0)
     return [
-        f"Epochs: {asked:,} asked for by the cells, {sum(executed.values()):,} executed ({share} %), because cells "
-        "share jobs."
+        f"Epochs: {asked:,} asked for by the cells, {sum(executed.values()):,} executed, each job once ({share} %)."
     ]
 
 

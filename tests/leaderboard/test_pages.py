@@ -220,6 +220,6 @@ def test_epochs_asked_and_executed_are_counted_from_the_records(tmp_path):
     plain = with_jobs("none", [[("h", 10)], [("t8", 8), ("t10", 2)]])
     late = with_jobs("late", [[("h", 10)], [("t8", 8), ("l10", 2)]])
     text = generate(tmp_path, plain, late)[BOARD]
-    assert "Epochs: 40 asked for by the cells, 22 executed (55 %)" in text
+    assert "Epochs: 40 asked for by the cells, 22 executed, each job once (55 %)" in text
     older = dataclasses.replace(late, strategy="older", extra={})
     assert "asked for by the cells" not in generate(tmp_path, older)[BOARD], "older records do not tell jobs apart"
