@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks import records
+from benchmarks.cli import main
 from benchmarks.contract import tiny
 from benchmarks.job import run_job
 from benchmarks.leaderboard import files
 from benchmarks.scoring import done_record
 from benchmarks.sharing import shares
-from tests.process import bench, write_suite
+from tests.process import write_suite
 from tests.test_plan import EPOCHS, plan
 
 STRATEGIES = ("none", "drw", "crt", "lws", "feature-smote", "logit-adjust-posthoc", "tau-norm(tau=1)", "oversample")
@@ -32,18 +35,20 @@ def test_after_the_fact_shares_all_and_schedules_share_their_beginning() -> None
     assert {name: share.on_features for name, share in found.items() if share.on_features} == {"feature-smote": 2}
 
 
-def test_plan_prints_a_row_per_strategy(tmp_path: Path) -> None:
-    done = bench(
-        tmp_path, "plan", "--suite", write_suite(tmp_path, epochs=5), "--protocol", "joint", "--device", "cpu",
-        "--strategy", "none,drw,logit-adjust-posthoc,feature-smote",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    (table,) = (part for part in done.stdout.split("\n\n") if "epochs asked" in part)
+def test_plan_prints_a_row_per_strategy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = "none,drw,logit-adjust-posthoc,feature-smote"
+    suite = str(write_suite(tmp_path, epochs=5))
+    assert main(["plan", "--suite", suite, "--protocol", "joint", "--device", "cpu", "--strategy", asked]) == 0
+    said = capsys.readouterr().out
+    (table,) = (part for part in said.split("\n\n") if "epochs asked" in part)
     rows = {line.split()[1]: line.split()[2:] for line in table.splitlines()[2:]}
-    assert rows["drw"] == ["5", "4", "1"]
-    assert rows["logit-adjust-posthoc"] == ["5", "5", "0"]
-    assert rows["feature-smote"] == ["5", "4", "1", "1"]
-    assert "20 asked" in done.stdout
+    assert rows == {
+        "none": ["5", "5", "0"],
+        "drw": ["5", "4", "1"],
+        "logit-adjust-posthoc": ["5", "5", "0"],
+        "feature-smote": ["5", "4", "1", "1"],
+    }
+    assert "epochs: 20 asked, 7 in distinct jobs (35%)" in said
 
 
 def test_the_records_tell_the_same_epochs_as_the_plan(tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+import torch
+
+from benchmarks.cli import main
 from benchmarks.contract.clauses import CLAUSES
 from tests.process import bench
 
@@ -64,16 +69,25 @@ def test_a_file_is_checked_clause_by_clause_and_the_broken_one_is_named(tmp_path
     assert not list(tmp_path.glob("runs"))
 
 
-def test_names_globs_and_expressions_are_checked(tmp_path: Path) -> None:
-    done = bench(tmp_path, "check", "drw+ldam", "sqrt*")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("drw+ldam\n")
-    assert "\nsqrt-sampling\n" in done.stdout
-    assert done.stdout.endswith("Every clause is kept.\n")
+@pytest.fixture
+def _threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
-def test_a_file_without_strategies_is_refused(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_threads")
+def test_names_globs_and_expressions_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "drw+ldam", "sqrt*"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("drw+ldam\n")
+    assert "\nsqrt-sampling\n" in said
+    assert said.endswith("Every clause is kept.\n")
+
+
+def test_a_file_without_strategies_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty.py").write_text("")
-    done = bench(tmp_path, "check", "empty.py")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: empty.py registers no strategy")
+    assert main(["check", str(tmp_path / "empty.py")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "empty.py registers no strategy" in said.err

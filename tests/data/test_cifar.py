@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.cli import main
 from benchmarks.data import cifar
 from benchmarks.data.cifar import EDITIONS
 from benchmarks.data.load import load
 from benchmarks.errors import UserError
-from tests.process import bench
 
 
 def write(folder: Path, name: str, per_class: int, test_per_class: int = 2) -> Path:
@@ -122,22 +122,20 @@ def test_it_loads_at_its_own_size_without_a_change(tmp_path: Path) -> None:
     assert (loaded.images_NHWC[:, 0, 0, 0] == loaded.labels_N).all()
 
 
-def test_the_suites_run_on_small_files(tmp_path: Path, repository: Path) -> None:
-    for name, per_class in (("cifar10", 100), ("cifar100", 100)):
-        write(tmp_path, name, per_class if name == "cifar10" else 12, 1)
-    for name in ("cifar10", "cifar100"):
-        text = (repository / "benchmarks" / "suites" / f"{name}-lt.toml").read_text()
-        shorter = text.replace("all = 200", "all = 1")
-        if name == "cifar100":
-            shorter = shorter.replace("imbalance = 100", "imbalance = 6")
-        assert shorter != text
-        (tmp_path / f"{name}-lt.toml").write_text(shorter)
-        done = bench(
-            tmp_path, "run", "--suite", f"{name}-lt.toml", "--data", ".", "--strategy", "ldam+drw",
-            "--backbone", "resnet32", "--seeds", 1, "--device", "cpu",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "ldam+drw" in done.stdout
-    planned = bench(tmp_path, "plan", "--all", "--suite", "cifar10-lt", "--data", ".", "--seeds", 1)
-    assert planned.returncode == 0, planned.stderr
-    assert "160..200" in planned.stdout
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_the_suites_run_on_small_files(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, name, 100 if name == "cifar10" else 12, 1)
+    text = (repository / "benchmarks" / "suites" / f"{name}-lt.toml").read_text()
+    shorter = text.replace("all = 200", "all = 1").replace(
+        "imbalance = 100", f"imbalance = {100 if name == 'cifar10' else 6}"
+    )
+    assert shorter != text
+    Path(f"{name}-lt.toml").write_text(shorter)
+    asked = ["--data", ".", "--backbone", "resnet32", "--seeds", "1", "--device", "cpu", "--threads", "1"]
+    assert main(["run", "--suite", f"{name}-lt.toml", "--strategy", "ldam+drw", *asked]) == 0
+    assert "ldam+drw" in capsys.readouterr().out
+    assert main(["plan", "--suite", f"{name}-lt", *asked]) == 0
+    assert "160..200" in capsys.readouterr().out

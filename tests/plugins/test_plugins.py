@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cli import main
 from tests.process import bench, command, environment, write_suite
 
 BROKEN = "import no_such_library\n"
@@ -28,18 +29,30 @@ def run_tiny(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
     return bench(folder, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu", *arguments)
 
 
-def test_the_guides_example_is_whole_keeps_the_contract_and_trains(tmp_path: Path, example: str) -> None:
+def test_the_guides_example_keeps_the_contract_and_trains_beside_a_file_that_fails_to_import(
+    tmp_path: Path, example: str
+) -> None:
     assert len(example.splitlines()) < 20
     (tmp_path / "power_weights.py").write_text(example)
+    (tmp_path / "broken.py").write_text(BROKEN)
     checked = bench(tmp_path, "check", "power_weights.py")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     ran = run_tiny(
-        tmp_path, "--plugin", "power_weights.py", "--backbone", "test_resnet", "--strategy",
-        "power-weights,drw+power-weights(power=1)",
+        tmp_path, "--plugin", "broken.py", "--plugin", "power_weights.py", "--backbone", "test_resnet",
+        "--strategy", "power-weights,drw+power-weights(power=1)",
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "drw+power-weights(power=1.0)" in ran.stdout
-    assert ran.stderr == ""
+    assert ran.stderr.startswith("warning: plugin broken.py could not be imported: ModuleNotFoundError")
+    assert ran.stderr.count("\n") == 1
+
+
+def test_there_is_nothing_to_check_in_a_file_that_fails_to_import(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(BROKEN)
+    assert main(["check", str(tmp_path / "broken.py")]) == 2
+    assert "broken.py could not be imported: ModuleNotFoundError" in capsys.readouterr().err
 
 
 def test_the_guides_links_and_commands_are_there(repository: Path) -> None:
@@ -53,22 +66,6 @@ def test_the_guides_links_and_commands_are_there(repository: Path) -> None:
     base = (repository / "strategies" / "base.py").read_text()
     hooks = {hook for row in re.findall(r"^\| .* \|$", text, re.MULTILINE)[1:] for hook in re.findall(r"`(\w+)`", row)}
     assert hooks and all(f"def {hook}(" in base for hook in hooks)
-
-
-def test_a_plugin_file_that_fails_to_import_is_named_and_the_rest_runs(tmp_path: Path, example: str) -> None:
-    (tmp_path / "broken.py").write_text(BROKEN)
-    (tmp_path / "power_weights.py").write_text(example)
-    ran = run_tiny(
-        tmp_path, "--plugin", "broken.py", "--plugin", "power_weights.py", "--backbone", "test_resnet",
-        "--strategy", "power-weights",
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert ran.stderr.startswith("warning: plugin broken.py could not be imported: ModuleNotFoundError")
-    assert ran.stderr.count("\n") == 1
-    assert "power-weights" in ran.stdout
-    checked = bench(tmp_path, "check", "broken.py")
-    assert checked.returncode == 2
-    assert "broken.py could not be imported" in checked.stderr
 
 
 def test_a_file_dropped_into_the_folder_is_found_and_a_broken_one_named(
@@ -113,8 +110,6 @@ def test_an_installed_package_is_found_through_its_entry_points_and_trains(tmp_p
     listed = with_package(tmp_path, installed, "list", "strategies")
     assert "root-sampling(order=3.0)" in listed.stdout and not listed.stderr
     assert "two-layers" in with_package(tmp_path, installed, "list", "backbones").stdout
-    checked = with_package(tmp_path, installed, "check", "root-sampling")
-    assert checked.returncode == 0, checked.stdout + checked.stderr
     suite = write_suite(tmp_path)
     ran = with_package(
         tmp_path, installed, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
@@ -126,7 +121,6 @@ def test_an_installed_package_is_found_through_its_entry_points_and_trains(tmp_p
     assert (refused.returncode, refused.stderr) == (2, "error: root-sampling: order must be at least 1, got 0.0.\n")
 
 
-def test_without_the_package_its_names_are_unknown(tmp_path: Path) -> None:
-    refused = bench(tmp_path, "check", "root-sampling")
-    assert refused.returncode == 2
-    assert "There is no strategy 'root-sampling'" in refused.stderr
+def test_without_the_package_its_names_are_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "root-sampling"]) == 2
+    assert "There is no strategy 'root-sampling'" in capsys.readouterr().err
