@@ -56,7 +56,8 @@ def _suite(dataset: str, data: Path | None) -> Suite:
     if dataset not in DATASETS:
         known = ", ".join(DATASETS)
         raise UserError(f"There is no dataset {dataset!r}{nearest(dataset, DATASETS)}; there are {known}.")
-    return suites.load("fashion-small" if dataset == "fashion" else dataset)
+    elsewhere = {"fashion": "fashion-small", "cifar10": "cifar10-lt", "cifar100": "cifar100-lt"}
+    return suites.load(elsewhere.get(dataset, dataset))
 
 
 @app.command()
