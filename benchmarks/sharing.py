@@ -32,7 +32,7 @@ def shares(plan: Plan) -> list[Share]:
     users: dict[str, set[str]] = {}
     keys: dict[tuple[str, str], list[str]] = {}
     for cell in plan.cells:
-        for key in (key for chain in cell.jobs for key in chain):
+        for key in cell.needed:
             users.setdefault(key, set()).add(cell.strategy)
             keys.setdefault((cell.backbone, cell.strategy), []).append(key)
     found = []

@@ -119,14 +119,11 @@ def _epochs(section: Section) -> list[str]:
     executed: dict[str, int] = {}
     asked = 0
     for record in (record for entry in section.entries for record in entry.records):
-        told = record.extra.get("job_epochs", {})
-        for stage in record.stages:
-            if len(stage.jobs) == 1:
-                told = {stage.jobs[0]: stage.epochs, **told}
-            if not told.keys() >= set(stage.jobs):
-                return []
-            executed.update({key: told[key] for key in stage.jobs})
-            asked += stage.epochs
+        told = record.extra.get("job_epochs") or {s.jobs[0]: s.epochs for s in record.stages if len(s.jobs) == 1}
+        if not told.keys() >= {key for stage in record.stages for key in stage.jobs}:
+            return []
+        executed.update(told)
+        asked += sum(told.values())
     share = number(100 * sum(executed.values()) / max(1, asked), 0)
     return [
         f"Epochs: {asked:,} asked for by the cells, {sum(executed.values()):,} executed, each job once ({share} %)."
