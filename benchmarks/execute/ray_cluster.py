@@ -93,10 +93,15 @@ def _answers(address: str | None) -> None:
         ) from error
     command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
     try:
-        answer = subprocess.run(command, capture_output=True, timeout=JOIN_SECONDS).returncode
+        answer = subprocess.run(command, capture_output=True, timeout=JOIN_SECONDS)
     except subprocess.TimeoutExpired:
-        answer = 1
-    if answer:
+        answer = None
+    if answer is not None and b"AuthenticationError" in answer.stderr:
+        raise UserError(
+            f"the Ray cluster at {address} asks for a token; copy its ~/.ray/auth_token to this machine and set "
+            "RAY_AUTH_MODE=token."
+        )
+    if answer is None or answer.returncode:
         raise UserError(f"what answers at --address {address} is no Ray cluster of this Python's version of Ray.")
 
 

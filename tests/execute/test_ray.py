@@ -25,7 +25,7 @@ from benchmarks.suite import load as load_suite
 from tests.making import digits_session, digits_suite
 from tests.process import bench, interrupted, write_suite
 
-os.environ.update(ray_cluster.QUIET)
+os.environ.update({**ray_cluster.QUIET, "RAY_AUTH_MODE": "disabled"})  # else a token comes to lie in the home folder
 ray = pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
 from ray.cluster_utils import Cluster  # noqa: E402
 
