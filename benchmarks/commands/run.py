@@ -33,10 +33,6 @@ def run(options: RunOptions) -> int:
         )
     if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
         raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
-    if options.executor == Executor.RAY and options.job_timeout:
-        raise UserError(
-            "--job-timeout is not for Ray, where a worker that hangs is seen in its job's log; leave it out."
-        )
     if options.dry_run:
         print_plan(open_asked(options), options.out)
         return 0
@@ -99,8 +95,10 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
         from benchmarks.execute.on_ray import execute
 
         reporter = _reporter(session, options)
-        plugins = options.plugin or ()
-        outcome = execute(session.plan, session.shop, options.out, reporter, given=shares[0], plugins=plugins)
+        outcome = execute(
+            session.plan, session.shop, options.out, reporter, given=shares[0], plugins=options.plugin or (),
+            job_timeout=options.job_timeout,
+        )  # fmt: skip
     return session, outcome
 
 

@@ -12,6 +12,14 @@ def needs(job: Job) -> tuple[str, ...]:
     return (job.parent,) if job.parent else ()
 
 
+def ancestors(plan: Plan, job: Job) -> list[str]:
+    """Return the keys of all jobs that `job` starts from, directly or through others."""
+    found = list(needs(job))
+    for key in found:
+        found.extend(needs(plan.jobs[key]))
+    return found
+
+
 def paths(jobs: Mapping[str, Job], seconds: Mapping[str, float]) -> dict[str, float]:
     """Return, per job, the seconds of the longest path from its start to the end of the last job that needs it.
 
@@ -62,6 +70,11 @@ class Graph:
     def again(self, job: Job) -> None:
         """The job did not end: it may start once more."""
         self._taken.discard(job.key)
+
+    def reopen(self, jobs: Collection[Job]) -> None:
+        """What these jobs left is not there any more: they are to be done once more."""
+        self._open.update(job.key for job in jobs)
+        self._taken.difference_update(job.key for job in jobs)
 
     def done(self, job: Job) -> None:
         """The job is done."""

@@ -82,10 +82,7 @@ def execute(
     """
     stored = stored_records(plan, out, shop.suite.name)
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    if not supervise.restarted:
-        attempts.forget(shop.store.work)
-    sweep(shop.store.work)
-    planned.note(plan, shop.store.work, shop.suite.name)
+    prepare(plan, shop)
     supervise.write_stacks(shop.store.work)
     reporter.begin(plan, stored)
     failures, done = [], 0
@@ -93,7 +90,7 @@ def execute(
     try:
         for cell in todo:
             record = run.cell(cell)
-            written = _write(record, out, reporter)
+            written = write_record(record, out, reporter)
             reporter.cell_done(cell, record)
             if record.status == "done" and written:
                 done += 1
@@ -105,7 +102,15 @@ def execute(
     return Outcome(len(stored), done, tuple(failures))
 
 
-def _write(record: Record, out: Path, reporter: Reporter) -> bool:
+def prepare(plan: Plan, shop: Workshop) -> None:
+    """Put the output folder in order for a run of `plan`: what earlier runs noted or left half written goes."""
+    if not supervise.restarted:
+        attempts.forget(shop.store.work)
+    sweep(shop.store.work)
+    planned.note(plan, shop.store.work, shop.suite.name)
+
+
+def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
     """Write the record; where that fails (a full disk), say so and return False."""
     try:
         records.write(record, out)

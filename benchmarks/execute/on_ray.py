@@ -7,8 +7,8 @@ fails by itself, is given up, and the cells that need it are recorded as failed.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import time
 import traceback
 import uuid
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from pathlib import Path
 import numpy as np
 import ray
 
-from benchmarks import planned, records
+from benchmarks import attempts
+from benchmarks.attempts import Attempts
 from benchmarks.data.delivered import parcel
-from benchmarks.execute.graph import Graph, needs
-from benchmarks.execute.local import Outcome, failed_record
+from benchmarks.execute.graph import Graph, ancestors, needs
+from benchmarks.execute.local import Outcome, failed_record, prepare, write_record
 from benchmarks.execute.ray_cluster import Share
 from benchmarks.execute.ray_crew import Crew, Lost, Member
 from benchmarks.execute.ray_worker import Files, News, Outfit
 from benchmarks.files import write_bytes
 from benchmarks.job import Workshop
 from benchmarks.outlook import look
-from benchmarks.pending import prune
+from benchmarks.pending import pending, prune
 from benchmarks.plan import Cell, Job, Plan
 from benchmarks.records import Record
 from benchmarks.report import Reporter, describe
 from benchmarks.scoring import done_record
 
-MOST_ATTEMPTS = 2
 LISTEN_SECONDS = 1.0
 
 
@@ -45,14 +45,16 @@ def execute(
     *,
     given: Share,
     plugins: Sequence[Path] = (),
+    job_timeout: float | None = None,
     share_folder: bool = True,
 ) -> Outcome:
     """Run every cell that has no record yet on the Ray cluster that this process is connected to.
 
-    Each job gets `given` of it. Workers that see `out` write there, unless `share_folder` is False. Raises UserError
-    where no worker comes up. KeyboardInterrupt passes through: workers end, what is stored stays.
+    Each job gets `given` of it, and is given up after `job_timeout` seconds. Workers that see `out` write there, unless
+    `share_folder` is False. Raises UserError where no worker comes up. KeyboardInterrupt passes through: workers end,
+    what is stored stays.
     """
-    planned.note(plan, shop.store.work, shop.suite.name)
+    prepare(plan, shop)
     outlook = look(plan, shop, out)
     reporter.begin(plan, dict(outlook.stored))
     graph = Graph(plan, outlook.todo, outlook.seconds, outlook.stored)
@@ -68,6 +70,8 @@ def execute(
             run.hand_out()
             for member, told in crew.news(LISTEN_SECONDS):
                 run.hear(member, told)
+            if job_timeout:
+                run.end_late(job_timeout)
     finally:
         crew.end()
         token.unlink(missing_ok=True)
@@ -98,7 +102,6 @@ class _Run:
     def __init__(self, plan: Plan, shop: Workshop, out: Path, reporter: Reporter, graph: Graph, crew: Crew) -> None:
         self._plan, self._shop, self._out, self._reporter = plan, shop, out, reporter
         self._graph, self._crew = graph, crew
-        self._lost: collections.Counter[str] = collections.Counter()  # workers, by the job that they had
         self._traces: dict[str, str] = {}  # job -> where it failed
         self._machines: dict[str, dict[str, str | int]] = {}  # job -> what it was trained on
         self.done, self.failures = 0, list[Cell]()
@@ -133,18 +136,28 @@ class _Run:
         if isinstance(told, Lost):
             self._try_again(job, f"its worker is gone: {told.reason}")
             return
-        for name, content in told.files.items():
-            write_bytes(self._shop.store.work / name, content)
+        try:
+            for name, content in told.files.items():
+                write_bytes(self._shop.store.work / name, content)
+        except OSError as error:  # a full disk: without a checkpoint the job goes on, without a result it has failed
+            told = dataclasses.replace(told, error=told.error or f"{type(error).__name__}: {error}")
         if told.said:
             self._reporter.job_said(job, told.said)
+        for line in told.notes:
+            self._reporter.note(line)
         if told.step:
             self._reporter.progress(job, told.step, told.steps)
-        if not told.ended:
-            return
+        if told.ended:
+            self._ended(member, job, told)
+
+    def _ended(self, member: Member, job: Job, told: News) -> None:
+        store = self._shop.store
         self._crew.free(member)
-        result = self._shop.store.result(job.key)
-        if told.error is not None and told.memory:
-            self._try_again(job, told.error, told.trace)
+        if not told.keeps:
+            store.drop_checkpoints(job.key)
+        result = store.result(job.key)
+        if told.error is not None and told.may_retry:
+            self._try_again(job, told.error, told.trace, told.damaged)
         elif told.error is not None or result is None:
             self._give_up(job, told.error or "it left no result", told.trace)
         else:
@@ -153,32 +166,46 @@ class _Run:
             self._graph.done(job)
             self._reporter.job_done(job, result)
 
-    def _try_again(self, job: Job, reason: str, trace: str = "") -> None:
-        self._lost[job.key] += 1
-        if self._lost[job.key] >= MOST_ATTEMPTS:
-            self._give_up(job, f"{reason} ({self._lost[job.key]} attempts)", trace)
+    def _try_again(self, job: Job, reason: str, trace: str = "", damaged: bool = False) -> None:
+        noted = attempts.note(self._shop.store.work, job.key, reason, traceback=trace)
+        if noted.exhausted:
+            self._fail(job, noted)
             return
+        if damaged and job.parent:  # the state that it starts from
+            self._shop.store.state(job.parent).unlink(missing_ok=True)
+            missing = pending(self._plan, self._shop.store, [self._graph.first_cell(job)])
+            self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
         self._graph.again(job)
         self._reporter.job_lost(job, reason)
         self._reporter.note(f"{describe(job)}: {reason}; it goes on from its last checkpoint.")
 
-    def _give_up(self, job: Job, reason: str, trace: str) -> None:
-        self._traces[job.key] = trace
-        self._reporter.job_said(job, trace)
-        self._reporter.job_lost(job, reason)
-        self._graph.fail(job, reason)
+    def _give_up(self, job: Job, reason: str, trace: str = "") -> None:
+        self._fail(job, attempts.note(self._shop.store.work, job.key, reason, final=True, traceback=trace))
+
+    def _fail(self, job: Job, noted: Attempts) -> None:
+        self._traces[job.key] = noted.traceback
+        self._reporter.job_said(job, noted.traceback)
+        self._reporter.job_lost(job, noted.reason)
+        self._graph.fail(job, noted.reason)
+
+    def end_late(self, seconds: float) -> None:
+        """End the workers whose job takes longer than `seconds`, and give those jobs up."""
+        for member in self._crew.busy():
+            if member.job and time.monotonic() - member.since > seconds:
+                self._crew.dismiss(member)
+                self._give_up(member.job, f"it took longer than {seconds:g} s")
 
     def record_settled(self) -> None:
         """Write the record of each cell for which nothing is left to do."""
         for cell, failed in self._graph.settled():
             record = self._record(cell, failed)
-            records.write(record, self._out)
+            written = write_record(record, self._out, self._reporter)
             self._reporter.cell_done(cell, record)
             prune(self._plan, self._shop.store, cell)
-            if record.status == "failed":
-                self.failures.append(cell)
-            else:
+            if record.status == "done" and written:
                 self.done += 1
+            else:
+                self.failures.append(cell)
 
     def _record(self, cell: Cell, failed: str | None) -> Record:
         keys = cell.needed

@@ -66,20 +66,23 @@ class About:
 
 @dataclasses.dataclass(frozen=True)
 class News:
-    """What happened in a job since the last news: steps done out of all, what was printed, files to keep.
+    """What happened in a job since the last news: steps done out of all, what was printed, notes, files to keep.
 
-    The last news of a job is `ended`; where it failed, `error` has the reason and `trace` where. `memory`: it ran out
-    of memory, which another try may not.
+    The last news of a job is `ended`; where it failed, `error` has the reason, `trace` where, and `may_retry` whether
+    another try may end better: memory ran out, or a state was `damaged`. `keeps`: its checkpoints are still of use.
     """
 
     step: int = 0
     steps: int = 0
     said: str = ""
+    notes: tuple[str, ...] = ()
     files: Files = dataclasses.field(default_factory=dict)
     ended: bool = False
     error: str | None = None
     trace: str = ""
-    memory: bool = False
+    may_retry: bool = False
+    damaged: bool = False
+    keeps: bool = True
 
 
 class Worker:
@@ -129,8 +132,8 @@ class Worker:
         store = self._shop.store
         for name, content in files.items():
             write_bytes(store.work / name, content)
-        at, ended, said = [0, 0], [News(ended=True)], _Said()
-        thread = threading.Thread(target=self._train, args=(job, at, ended, said), daemon=True)
+        at, ended, said, notes = [0, 0], [News(ended=True)], _Said(), _Said()
+        thread = threading.Thread(target=self._train, args=(job, at, ended, said, notes), daemon=True)
         taken = _stamp(store.checkpoint(job.key))
         thread.start()
         while thread.is_alive():
@@ -141,25 +144,35 @@ class Worker:
                 with contextlib.suppress(FileNotFoundError):  # the job has just ended
                     sent = _content(store, store.checkpoint(job.key))
             taken = found
-            yield News(at[0], at[1], said.drain(), sent)
+            yield News(at[0], at[1], said.drain(), tuple(notes.drain().splitlines()), sent)
         made = {} if self._shares or ended[0].error else _made(store, job)
-        yield dataclasses.replace(ended[0], step=at[0], steps=at[1], said=said.drain(), files=made)
+        yield dataclasses.replace(
+            ended[0], step=at[0], steps=at[1], said=said.drain(), notes=tuple(notes.drain().splitlines()), files=made,
+            keeps=store.checkpoint(job.key).exists(),
+        )  # fmt: skip
         if not self._shares:
             shutil.rmtree(store.work / "jobs", ignore_errors=True)
 
-    def _train(self, job: Job, at: list[int], ended: list[News], said: _Said) -> None:
+    def _train(self, job: Job, at: list[int], ended: list[News], said: _Said, notes: _Said) -> None:
         import torch
 
+        from benchmarks.checkpoint import CheckpointError
+        from benchmarks.execute.local import out_of_memory
         from benchmarks.job import run_job
 
         torch.set_num_threads(self._threads)  # OpenMP counts them per thread that asks
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                run_job(self._shop, job, lambda step, steps: at.__setitem__(slice(None), (step, steps)))
+                run_job(
+                    self._shop, job, lambda step, steps: at.__setitem__(slice(None), (step, steps)),
+                    notes.line,
+                )  # fmt: skip
         except BaseException as error:  # whatever it is, the driver has to know
-            memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-            reason = f"{type(error).__name__}: {error}"
-            ended[0] = News(ended=True, error=reason, trace=traceback.format_exc(), memory=memory)
+            damaged = isinstance(error, CheckpointError)
+            ended[0] = News(
+                ended=True, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc(), damaged=damaged,
+                may_retry=damaged or (isinstance(error, Exception) and out_of_memory(error)),
+            )  # fmt: skip
 
 
 class _Said(io.TextIOBase):
@@ -171,6 +184,9 @@ class _Said(io.TextIOBase):
     def write(self, text: str) -> int:
         self._parts.append(text)
         return len(text)
+
+    def line(self, text: str) -> None:
+        self.write(f"{' '.join(text.split())}\n")
 
     def drain(self) -> str:
         return "".join(self._parts.popleft() for _ in range(len(self._parts)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.execute.graph import Graph, paths
+from benchmarks.execute.graph import Graph, ancestors, paths
 from benchmarks.plan import Cell, Job, Plan
 
 
@@ -45,6 +45,16 @@ def test_a_job_that_is_to_be_done_again_is_ready_again() -> None:
     graph.take(first)
     graph.again(first)
     assert graph.ready()[0] == first
+
+
+def test_what_is_lost_is_done_once_more_before_what_starts_from_it() -> None:
+    graph = _graph()
+    for key in ("a", "a2"):
+        graph.take(JOBS[key])
+    graph.done(JOBS["a"])
+    graph.reopen([JOBS[key] for key in ancestors(Plan(JOBS, CELLS), JOBS["a2"])])
+    graph.again(JOBS["a2"])
+    assert [job.key for job in graph.ready()] == ["a", "b", "c"]
 
 
 def test_a_failure_fails_what_starts_from_it_and_settles_those_cells_once() -> None:
