@@ -16,7 +16,7 @@ import pytest
 
 PACKAGES = {"backbones", "benchmarks", "strategies"}
 TOP_LEVEL = PACKAGES | {
-    "docs", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "LICENSE",
+    "docs", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "RELIABILITY.md", "ARCHITECTURE.md", "LICENSE",
     ".gitignore", ".pre-commit-config.yaml", ".ci",
 }  # fmt: skip
 # Bracketed so that this file is no hit of its own.

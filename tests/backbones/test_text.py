@@ -122,3 +122,14 @@ def test_a_later_stage_keeps_the_encoders_and_what_was_learnt_of_earlier_words(f
             assert torch.equal(tensor[5:], fresh[name][5:])
         else:
             assert torch.equal(tensor, before.state_dict()[name]), name
+
+
+def test_names_are_read_in_float32_where_the_image_is_computed_in_bfloat16() -> None:
+    network = FusionNetwork(build(TINY, 4, image_size=32, seed=0), 9, 4, seed=0).eval()
+    images_BCHW, tokens_BT = torch.rand(2, 3, 32, 32), torch.tensor([[4, 2], [7, 0]])
+    exact_BF = network.text(tokens_BT)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(network.text(tokens_BT), exact_BF)
+        logits_BC, _ = network(images_BCHW, tokens_BT)
+    logits_BC.float().sum().backward()
+    assert torch.isfinite(network.text.embedding.weight.grad).all()
