@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from benchmarks.files import write_bytes
 from benchmarks.plan import Cell, Plan
@@ -34,10 +35,15 @@ def every(work: Path) -> dict[str, list[Cell]]:
 def _read(path: Path) -> tuple[str, list[Cell]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        cells = [Cell(**{**cell, "jobs": tuple(map(tuple, cell["jobs"]))}) for cell in content["cells"]]
+        cells = [Cell(**{name: _frozen(value) for name, value in cell.items()}) for cell in content["cells"]]
         return str(content["suite"]), cells
     except (OSError, ValueError, TypeError, KeyError):
         return "", []
+
+
+def _frozen(value: Any) -> Any:
+    """Return JSON's lists as the tuples that they were."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _name(cell: Cell) -> tuple[str, str, int]:

@@ -84,7 +84,10 @@ class Store:
         import numpy as np
 
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, allow_pickle=False, **arrays)
+        if any(array.dtype.hasobject for array in arrays.values()):  # NumPy 2.1 has no `allow_pickle` here
+            raise ValueError("predictions are numbers; objects would have to be pickled")
+        named: Any = arrays  # its stubs take every keyword for an option
+        np.savez_compressed(buffer, **named)
         write_bytes(self.folder(key) / "predictions.npz", buffer.getvalue())
 
     def predictions(self, key: str) -> dict[str, np.ndarray]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ from benchmarks import checkpoint
 from tests.process import environment, write_suite
 
 KILLS = int(os.environ.get("BENCHMARKS_KILLS", "20"))
-STRATEGIES = "oversample-weak,drw,crt,mixup,minority-augment"
+STRATEGIES = "oversample-weak,drw,crt,mixup,minority-augment,text-fusion"
 FREE = ("jobs", "seconds", "img_per_s")  # of a stage: what may differ between two runs of the same bits
 
 
@@ -50,7 +51,9 @@ class Warm:
 @pytest.fixture
 def warm(tmp_path: Path) -> Iterator[Warm]:
     suite = write_suite(tmp_path, epochs=3)
-    arguments = ["run", "--suite", str(suite), "--strategy", STRATEGIES, "--checkpoint-seconds", "0.05"]
+    suite.write_text(suite.read_text().replace('"digits"', '"folder"').replace("head_classes = 5", "head_classes = 4"))
+    arguments = ["run", "--suite", str(suite), "--data", str(named_images(tmp_path / "data")), "--strategy", STRATEGIES]
+    arguments += ["--checkpoint-seconds", "0.05"]
     with subprocess.Popen(
         [sys.executable, "-m", "tests.warm"], cwd=Path(__file__).parent.parent, env=environment(), text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -58,6 +61,21 @@ def warm(tmp_path: Path) -> Iterator[Warm]:
         yield Warm(process, arguments)
         assert process.stdin is not None
         process.stdin.close()
+
+
+def named_images(folder: Path) -> Path:
+    """Write images of eight classes with a name each, and return the table that lists them."""
+    folder.mkdir()
+    draws, rows = np.random.default_rng(0), ["path,label,text"]
+    for label, count in enumerate((110, 90, 80, 70, 50, 40, 30, 30)):
+        for number in range(count):
+            image = np.clip(
+                draws.normal(100, 60, (16, 16, 3)) + 20 * label * (np.arange(16) % 8 == label)[:, None], 0, 255
+            )
+            cv2.imwrite(str(folder / f"{label}-{number}.png"), image.astype(np.uint8))
+            rows.append(f"{label}-{number}.png,class {label},word{label} number {number % 7} red")
+    (folder / "table.csv").write_text("\n".join(rows))
+    return folder / "table.csv"
 
 
 def measured(out: Path) -> dict[str, str]:

@@ -132,7 +132,7 @@ class _Run:
     def cell(self, cell: Cell) -> Record:
         """Train what the cell needs and return its record, done or failed."""
         try:
-            for chain in cell.jobs:
+            for chain in (chain for chains in (cell.jobs, *cell.companions) for chain in chains):
                 self.shop.store.drop_damaged(chain[-1])
             for job in pending(self.plan, self.shop.store, [cell]).values():
                 self._job(job, cell)
