@@ -23,7 +23,7 @@ from benchmarks.report import Reporter, Reporters
 from benchmarks.session import Session
 from benchmarks.suite import load as load_suite
 from tests.making import digits_session, digits_suite
-from tests.process import bench, interrupted, write_suite
+from tests.process import interrupted, write_suite
 
 os.environ.update({**ray_cluster.QUIET, "RAY_AUTH_MODE": "disabled"})  # else a token comes to lie in the home folder
 ray = pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
@@ -223,24 +223,21 @@ def test_what_fails_or_kills_twice_is_recorded_and_the_others_are_done(
 
 
 def test_a_driver_that_is_killed_or_interrupted_goes_on_where_it_was(cluster: Cluster, tmp_path: Path) -> None:
-    command = [
-        "run", "--all", "--suite", write_suite(tmp_path, epochs=6).name, "--threads", "1", "--out", "out",
-    ]  # fmt: skip
-    on_ray = [*command, "--executor", "ray"]
+    suite_file = write_suite(tmp_path, epochs=6)
+    on_ray = ["run", "--all", "--suite", suite_file.name, "--threads", "1", "--out", "out", "--executor", "ray"]
     job = "stage 1 test_resnet"
     code, _, _ = interrupted(tmp_path, signal.SIGKILL, job, *on_ray, "--address", cluster.address)
     assert code == -signal.SIGKILL
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/.work/jobs/*/result.json")}
     assert finished
-    code, _, errors = interrupted(tmp_path, signal.SIGINT, "[", *on_ray)
-    assert (code, "Traceback" in errors) == (130, False)
-    done = bench(tmp_path, *on_ray, "--address", cluster.address)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert not re.search(r"ray|worker", done.stdout.replace("--executor ray", ""), re.IGNORECASE)
+    code, said, errors = interrupted(tmp_path, signal.SIGINT, job, *on_ray)
+    assert (code, errors.count("\n")) == (130, 2)
+    assert "interrupted; what was finished is kept" in errors
+    assert not re.search(r"raylet|worker|INFO|WARN", said)
+
+    here, there = (digits_session(tmp_path / out, load_suite(str(suite_file))) for out in ("here", "out"))
+    outcome = execute(there.plan, there.shop, tmp_path / "out", Reporter(), given=ONE)
+    assert outcome.stored + outcome.done == 3
     assert finished.items() <= {path: path.stat().st_mtime_ns for path in finished}.items()
-    alone = digits_session(tmp_path / "alone", load_suite(str(tmp_path / "tiny.toml")))
-    local.execute(alone.plan, alone.shop, tmp_path / "alone", Reporter())
-    paths = sorted(path.relative_to(tmp_path / "alone") for path in tmp_path.glob("alone/tiny/records/*/*.json"))
-    assert len(paths) == 3
-    for path in paths:
-        assert _timeless(records.read(tmp_path / "alone" / path)) == _timeless(records.read(tmp_path / "out" / path))
+    local.execute(here.plan, here.shop, tmp_path / "here", Reporter())
+    _same(here, there, here.plan.cells)
