@@ -128,11 +128,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     log = tmp_path_factory.mktemp("ray") / "ray.log"
     nodes = Cluster(
         initialize_head=True,
-        head_node_args={
-            "num_cpus": 1, "object_store_memory": OBJECTS_BYTES, "include_dashboard": False,
-            "_system_config": {"health_check_period_ms": 1000, "health_check_failure_threshold": 3},
-        },
-    )  # fmt: skip
+        head_node_args={"num_cpus": 1, "object_store_memory": OBJECTS_BYTES, "include_dashboard": False},
+    )
     try:
         _second_node(nodes, tmp_path_factory.mktemp("cache-of-the-second"))
         with ray_cluster.joined(nodes.address, log):
