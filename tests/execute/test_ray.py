@@ -32,10 +32,7 @@ from ray.cluster_utils import Cluster  # noqa: E402
 from benchmarks.execute import on_ray  # noqa: E402
 from benchmarks.execute.on_ray import execute  # noqa: E402
 
-pytestmark = [
-    pytest.mark.xdist_group("ray"),
-    pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore:.*:ResourceWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore:.*:ResourceWarning")
 OBJECTS_BYTES = 80 * 2**20
 ONE = ray_cluster.Share(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 STRATEGIES = ("none", "loss-weights", "oversample")
