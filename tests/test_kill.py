@@ -55,7 +55,7 @@ def warm(tmp_path: Path) -> Iterator[Warm]:
     arguments = ["run", "--suite", str(suite), "--data", str(named_images(tmp_path / "data")), "--strategy", STRATEGIES]
     arguments += ["--checkpoint-seconds", "0.05"]
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.warm"], cwd=Path(__file__).parent.parent, env=environment(), text=True,
+        [sys.executable, "-P", str(Path(__file__).with_name("warm.py"))], env=environment(), text=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
     ) as process:  # fmt: skip
         yield Warm(process, arguments)
