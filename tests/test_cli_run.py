@@ -96,7 +96,7 @@ def test_plan_and_dry_run_count_what_is_to_do_and_train_nothing(
     plan = capsys.readouterr().out
     assert "cells: 6, 0 stored" in plan
     assert "jobs: 12 asked, 12 distinct (0 shared), 12 to run" in plan
-    assert "epochs: 12 asked, 12 in distinct jobs, 12 to run" in plan
+    assert "epochs: 12 asked, 12 in distinct jobs (100%), 12 to run" in plan
     assert main(["run", "--all", "--dry-run", *options]) == 0
     assert capsys.readouterr().out == plan
     assert not (tmp_path / "runs").exists()

@@ -149,10 +149,10 @@ def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
 def test_a_gpu_without_room_trains_the_same_batch_in_pieces_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def small(network, images_BCHW, choice):
+    def small(network, images_BCHW, *rest):
         if torch.is_grad_enabled() and len(images_BCHW) > 10:
             raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
-        return forward(network, images_BCHW, choice)
+        return forward(network, images_BCHW, *rest)
 
     monkeypatch.setattr(train_module, "forward", small)
     session = digits_session(tmp_path, digits_suite({"epochs": {"head": 1, "tail": 1}}))
