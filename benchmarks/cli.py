@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import typer
 
-from benchmarks.commands import check, data, keeping, listing, plan, run, tables, verify
+from benchmarks.commands import check, data, explain, keeping, listing, plan, run, tables, verify
 from benchmarks.errors import OutputClosed, UserError
 
 PROGRAM = "python -m benchmarks"
@@ -30,6 +30,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)
+app.command("explain")(explain.explain)
 app.command("check")(check.check)
 app.command("status")(keeping.status)
 app.command("verify")(verify.verify)

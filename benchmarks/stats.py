@@ -86,6 +86,24 @@ def differences(
     return overall, _difference(means_SC.mean(axis=1), rows_variance, max(1, x_N.size - test_C.size))
 
 
+def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int) -> tuple[Difference, int, int]:
+    """Return the difference in top-1 of the class at position `c`, as `differences` has it overall; rows won, lost.
+
+    A row is won where `ours` is right and `theirs` is not; rows are summed over seeds. Raises `ValueError` where the
+    results are not of the same rows, or the class has no test rows.
+    """
+    first = ours[0] if ours else None
+    if first is None or len(ours) != len(theirs) or not first.test_n[c]:
+        raise ValueError("a paired comparison needs as many results on either side, at least one, with test rows")
+    if any((stage.rows_key, stage.test_n) != (first.rows_key, first.test_n) for stage in (*ours, *theirs)):
+        raise ValueError("results pair only where they are of the same test rows and classes")
+    start = sum(first.test_n[:c])
+    d_SN = (_bits(ours, 1) - _bits(theirs, 1))[:, start : start + first.test_n[c]]
+    x_N = d_SN.mean(axis=0)
+    variance = float(x_N.var(ddof=1) / x_N.size) if x_N.size > 1 else math.nan
+    return _difference(d_SN.mean(axis=1), variance, x_N.size - 1), int((d_SN > 0).sum()), int((d_SN < 0).sum())
+
+
 def _bits(stages: Sequence[StageResult], top: int) -> np.ndarray:
     """Return float64 [S, N] of zeros and ones, rows class by class."""
     return np.array([unpack_bits(s.top1_bits if top == 1 else s.top5_bits, s.rows) for s in stages], dtype=np.float64)

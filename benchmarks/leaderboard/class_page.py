@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import stats
+from benchmarks import confusions, stats
 from benchmarks.leaderboard import describe, published, texts
 from benchmarks.leaderboard.best_of_class import best_of_class
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page, table
@@ -79,24 +79,30 @@ def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
     if base is None or len(entries) < 2 or result.rows == 0:
         return []
     before_C = _accuracies(base, stage)[0]
+    before_CC = confusions.mean(base.records, stage)
     rows: list[list[str]] = []
     for entry in entries:
-        after_C = _accuracies(entry, stage)[0]
+        after_C, after_CC = _accuracies(entry, stage)[0], confusions.mean(entry.records, stage)
+        moved_CC = None if before_CC is None or after_CC is None else (before_CC, after_CC)
         for c in _most_changed(after_C - before_C, np.array(result.test_n)) if entry is not base else ():
             n = result.test_n[c]
             change = number(float(after_C[c] - before_C[c]), 2, signed=True)
             name = escape(result.classes[c])
-            rows.append([escape(entry.strategy), name, change, str(n), _wilson(before_C[c], n), _wilson(after_C[c], n)])
+            rows.append([escape(entry.strategy), name, change, str(n), _wilson(before_C[c], n), _wilson(after_C[c], n)]
+                        + [_mistaken(result.classes, c, after_C[c] < before_C[c], moved_CC)])  # fmt: skip
     if not rows:
         return []
-    headers = ["strategy", "class", "change in top-1", "test rows", f"{BASELINE} [95 %]", "strategy [95 %]"]
+    headers = ["strategy", "class", "change in top-1", "test rows"]
+    headers += [f"{BASELINE} [95 %]", "strategy [95 %]", "taken for"]
     changes = table(headers, [list(column) for column in zip(*rows, strict=True)], left=2)
     return [
         f"### What changed most against {BASELINE}: {TITLES[result.name].lower()}",
         changes if len(entries) <= WIDEST + 1 else folded(changes, f"{len(entries) - 1} strategies"),
         f"Up to {MOST} classes that gained and {MOST} that lost, picked by change times the square root of the test "
         "rows, so that a class with one row does not crowd out the rest. In brackets Wilson's interval for that many "
-        "test rows; where the two overlap widely, a change is no more than a hint.",
+        "test rows; where the two overlap widely, a change is no more than a hint. *Taken for*: the class that most of "
+        f"the change went to, or came from, and how many test rows were taken for it under {BASELINE} and under the "
+        "strategy; `python -m benchmarks explain CLASS` tells more.",
     ]
 
 
@@ -108,6 +114,19 @@ def _most_changed(change_C: np.ndarray, test_C: np.ndarray) -> list[int]:
     gained = [int(c) for c in order if weight_C[c] > 0][:MOST]
     lost = [int(c) for c in order if weight_C[c] < 0][-MOST:]
     return gained + lost
+
+
+def _mistaken(classes: Sequence[str], c: int, lost: bool, moved_CC: tuple[np.ndarray, np.ndarray] | None) -> str:
+    """Return "Tunics 12 → 31", the class that class `c` is taken for most more often (less often where it gained).
+
+    `moved_CC`: the mean confusions before and after; a dash where they are not known or nothing moved that way.
+    """
+    if moved_CC is None:
+        return NOTHING
+    before_C, after_C = moved_CC[0][c], moved_CC[1][c]
+    change_C = (after_C - before_C) * (1 if lost else -1)
+    most = int(change_C.argmax())
+    return f"{escape(classes[most])} {before_C[most]:g} → {after_C[most]:g}" if change_C[most] > 0 else NOTHING
 
 
 def _accuracies(entry: Entry, stage: int) -> tuple[np.ndarray, np.ndarray]:

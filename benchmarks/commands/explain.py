@@ -1,0 +1,100 @@
+"""`explain`: why a strategy gained or lost on a class."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from benchmarks.explain import Explanation, Moved
+
+MOST = 8  # classes named in each direction
+
+
+def explain(
+    label: Annotated[str, typer.Argument(metavar="CLASS", help="The class, as the tables name it.")],
+    strategy: Annotated[str | None, typer.Option(metavar="S", help="One strategy in detail; else all of them.")] = None,
+    against: Annotated[str, typer.Option(metavar="S", help="What it is compared with.")] = "none",
+    backbone: Annotated[str | None, typer.Option(metavar="B", help="Only this backbone.")] = None,
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("results"),
+) -> int:
+    """Show why a strategy gained or lost on a class: rows won and lost, and what was taken for what."""
+    from benchmarks.explain import explain as explained
+
+    found = explained(out, label, strategy, against, backbone, suite)
+    for _, group in itertools.groupby(found, key=lambda one: (one.record.suite, one.record.backbone)):
+        told = list(group)
+        print(_title(told[0]))
+        if strategy is None:
+            print(_overview(told))
+        for one in told if strategy is not None else ():
+            print(_detail(one))
+        print()
+    return 0
+
+
+def _title(one: Explanation) -> str:
+    result = one.record.stages[one.stage]
+    name, train, test = (values[one.position] for values in (result.classes, result.train_n, result.test_n))
+    seeds = f"{one.seeds} seed{'' if one.seeds == 1 else 's'}"
+    return (
+        f"{name}: {result.name} class of {one.record.suite}, {train:,} training and {test:,} test rows; "
+        f"{one.record.backbone}, {seeds}.\n"
+    )
+
+
+def _overview(told: Sequence[Explanation]) -> str:
+    """Return a line per strategy, the best first."""
+    from tabulate import tabulate
+
+    rows = [(told[0].against, f"{told[0].top1[0]:.3f}", "", "", "", "")]
+    rows += [
+        (one.record.strategy, f"{one.top1[1]:.3f}", _change(one), str(one.won), str(one.lost), _most(one))
+        for one in told
+    ]
+    headers = ["strategy", "top-1", "change [95 %]", "rows won", "lost", "taken for, most changed"]
+    return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
+
+
+def _detail(one: Explanation) -> str:
+    """Return the figures of one strategy, and the classes that it takes this one for and this one's place in others."""
+    from tabulate import tabulate
+
+    name = one.record.stages[one.stage].classes[one.position]
+    columns = ["", one.against, one.record.strategy, "change"]
+    figures = [
+        ("top-1", f"{one.top1[0]:.3f}", f"{one.top1[1]:.3f}", _change(one)),
+        ("top-5", f"{one.top5[0]:.3f}", f"{one.top5[1]:.3f}", f"{one.top5[1] - one.top5[0]:+.3f}"),
+    ]
+    blocks = [
+        tabulate(figures, columns, tablefmt="simple", disable_numparse=True),
+        f"Test rows that only {one.record.strategy} has right: {one.won}; only {one.against}: {one.lost}.",
+    ]
+    if one.taken_for is None or one.taken_in is None:
+        blocks.append("Their records do not hold what was taken for what; run these cells again to have it.")
+        return "\n\n".join(blocks)
+    for title, moved in ((f"{name} taken for", one.taken_for), (f"taken for {name}", one.taken_in)):
+        rows = [(m.other, f"{m.before:g}", f"{m.after:g}", f"{m.after - m.before:+g}") for m in moved[:MOST]]
+        if len(moved) > MOST:
+            before, after = (sum(getattr(m, side) for m in moved[MOST:]) for side in ("before", "after"))
+            rows.append((f"{len(moved) - MOST} others", f"{before:g}", f"{after:g}", f"{after - before:+g}"))
+        if rows:
+            blocks.append(tabulate(rows, [title, *columns[1:]], tablefmt="simple", disable_numparse=True))
+    return "\n\n".join(blocks)
+
+
+def _change(one: Explanation) -> str:
+    low, high = one.difference.low, one.difference.high
+    bounds = "" if low != low else f" [{low:+.3f}, {high:+.3f}]"
+    return f"{one.difference.value:+.3f}{bounds}"
+
+
+def _most(one: Explanation) -> str:
+    """Return the mistake that changed most, "Tunics 12 to 31"."""
+    moved: Sequence[Moved] = [m for m in one.taken_for or () if m.before != m.after]
+    return f"{moved[0].other} {moved[0].before:g} to {moved[0].after:g}" if moved else ""
