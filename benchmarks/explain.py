@@ -99,7 +99,11 @@ def _explained(pairs: Sequence[tuple[Record, Record]], stage: int, position: int
         raise UserError(f"class {ours[0].classes[position]!r} has no test rows: nothing is known of it.")
     difference, won, lost = stats.of_class(ours, theirs, position)
     before_CC, after_CC = (confusions.mean([pair[side] for pair in pairs], stage) for side in (1, 0))
-    names, known = ours[0].classes, before_CC is not None and after_CC is not None
+    names = ours[0].classes
+    taken_for = taken_in = None
+    if before_CC is not None and after_CC is not None:
+        taken_for = _moved(names, before_CC[position], after_CC[position])
+        taken_in = _moved(names, before_CC[:, position], after_CC[:, position])
     return Explanation(
         record=pairs[0][0],
         against=pairs[0][1].strategy,
@@ -111,8 +115,8 @@ def _explained(pairs: Sequence[tuple[Record, Record]], stage: int, position: int
         difference=difference,
         won=won,
         lost=lost,
-        taken_for=_moved(names, before_CC[position], after_CC[position]) if known else None,
-        taken_in=_moved(names, before_CC[:, position], after_CC[:, position]) if known else None,
+        taken_for=taken_for,
+        taken_in=taken_in,
     )
 
 
