@@ -26,7 +26,7 @@ from benchmarks.predict import logits_of, outputs_of
 from benchmarks.protocol import Stage, accuracy_C
 from benchmarks.schedule import learning_rate
 from benchmarks.suite import Recipe
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy, Trained
+from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy, Trained
 from strategies.common import weighted_mean
 
 
@@ -271,12 +271,12 @@ def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progres
 
     Where a GPU has no room for the batch, it is cut into twice as many pieces, from now on (see `pieces.py`).
     """
-    strategy, network, facts = training.strategy, training.network, training.facts
+    strategy = training.strategy
 
     def loss_of(outputs: Outputs) -> Tensor:
-        logits_BC = strategy.train_logits(outputs, batch, facts, progress)
-        outputs = dataclasses.replace(outputs, logits_BC=logits_BC)
-        loss = strategy.loss(outputs, batch, weights_C, facts, progress, _draws(training, at, "loss"))
+        step = Step(training.facts, progress, weights_C, _draws(training, at, "loss"))
+        logits_BC = strategy.train_logits(outputs, batch, step)
+        loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), batch, step)
         if loss is None:
             loss = weighted_cross_entropy(logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
         return loss
@@ -292,7 +292,7 @@ def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progres
         training.pieces *= 2
         torch.cuda.empty_cache()
     training.optimizer.step()
-    strategy.after_step(network)
+    strategy.after_step(training.network)
     return loss.detach()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.common import log_prior_C
 from strategies.registry import register
 
@@ -34,6 +34,6 @@ class BalancedSoftmax(Strategy):
     )
     seats = frozenset({"prior"})
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z + log(n / N), [B, C]."""
-        return outputs.logits_BC + outputs.logits_BC.new_tensor(log_prior_C(facts))
+        return outputs.logits_BC + outputs.logits_BC.new_tensor(log_prior_C(step.facts))

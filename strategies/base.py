@@ -145,6 +145,20 @@ class Outputs:
 
 
 @dataclasses.dataclass(frozen=True)
+class Step:
+    """What `train_logits` and `loss` may know of the optimiser step that they act in, beside its outputs and batch.
+
+    `weights_C`: the joined class weights, float32 and scaled to mean 1, all ones where there are none.
+    `generator`: the only source of randomness, on the CPU.
+    """
+
+    facts: Facts
+    progress: Progress
+    weights_C: Tensor
+    generator: torch.Generator
+
+
+@dataclasses.dataclass(frozen=True)
 class Held:
     """Outputs for a stage's validation rows, and their labels, int64 [N]."""
 
@@ -272,23 +286,14 @@ class Strategy:
         """Return the classifier to use instead of `classifier`; torch's generator is seeded around the call."""
         return classifier
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the logits [B, C] that the training loss sees (margins, priors)."""
         return outputs.logits_BC
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor | None:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor | None:
         """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy.
 
-        `weights_C` are the joined class weights, scaled to mean 1: honour them as `common.weighted_mean` does.
-        Randomness only from `generator`, which is on the CPU. The recipe's label smoothing belongs to the cross
+        Honour `step.weights_C` as `common.weighted_mean` does. The recipe's label smoothing belongs to the cross
         entropy and is not applied to a loss of a strategy's own.
         """
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import positive_counts, require_at_least_zero
 from strategies.registry import register
 
@@ -48,6 +48,6 @@ class Cdt(Strategy):
         """Refuse a gamma out of range."""
         require_at_least_zero(self, "gamma")
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z / a, [B, C]."""
-        return outputs.logits_BC / outputs.logits_BC.new_tensor(temperatures_C(facts, self.gamma))
+        return outputs.logits_BC / outputs.logits_BC.new_tensor(temperatures_C(step.facts, self.gamma))

@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError, Text, Trained
+from strategies.base import (
+    Batch,
+    Facts,
+    Outputs,
+    Phase,
+    Pipeline,
+    Progress,
+    Step,
+    Strategy,
+    StrategyError,
+    Text,
+    Trained,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -227,24 +239,16 @@ class Combined(Strategy):
         """The classifier of the part that brings one."""
         return functools.reduce(lambda new, part: part.classifier(new, in_features, facts), self.members, classifier)
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """The logits through every part, in order."""
         for part in self.members:
-            logits_BC = part.train_logits(outputs, batch, facts, progress)
+            logits_BC = part.train_logits(outputs, batch, step)
             outputs = dataclasses.replace(outputs, logits_BC=logits_BC)
         return outputs.logits_BC
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor | None:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor | None:
         """The loss of the part that brings one."""
-        given = (part.loss(outputs, batch, weights_C, facts, progress, generator) for part in self.members)
+        given = (part.loss(outputs, batch, step) for part in self.members)
         return next((loss for loss in given if loss is not None), None)
 
     def after_step(self, network: nn.Module) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
 from strategies.common import require_at_least_zero, weighted_mean
 from strategies.registry import register
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -48,23 +47,15 @@ class Equalization(Strategy):
         if self.gamma > 1:
             raise StrategyError(f"equalization: gamma is a probability and must be at most 1, got {self.gamma}.")
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         import torch
 
         logits_BC, y_BC = outputs.logits_BC, batch.y_BC
-        counts_C = facts.counts
+        counts_C = step.facts.counts
         rare_C = logits_BC.new_tensor(counts_C < self.threshold * counts_C.mean())
-        beta_BC = (torch.rand(y_BC.shape, generator=generator) < self.gamma).to(logits_BC)
+        beta_BC = (torch.rand(y_BC.shape, generator=step.generator) < self.gamma).to(logits_BC)
         # a weight of 0 is a logarithm of -inf, which logsumexp takes: the label's own weight is never 0
         log_weights_BC = torch.log1p(-beta_BC * rare_C * (1 - y_BC))
         loss_B = (logits_BC + log_weights_BC).logsumexp(1) - (y_BC * logits_BC).sum(1)
-        return weighted_mean(loss_B, y_BC, weights_C)
+        return weighted_mean(loss_B, y_BC, step.weights_C)

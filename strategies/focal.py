@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.common import require_at_least_zero, weighted_mean
 from strategies.registry import register
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -38,15 +37,7 @@ class Focal(Strategy):
         """Refuse a gamma out of range."""
         require_at_least_zero(self, "gamma")
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         import torch
 
@@ -54,4 +45,4 @@ class Focal(Strategy):
         # expm1 keeps the digits of 1 - p where p is near 1; the clamp keeps the power's slope finite for gamma < 1
         rest_BC = (-log_p_BC.expm1()).clamp_min(torch.finfo(log_p_BC.dtype).tiny)
         loss_B = -(batch.y_BC * rest_BC**self.gamma * log_p_BC).sum(1)
-        return weighted_mean(loss_B, batch.y_BC, weights_C)
+        return weighted_mean(loss_B, batch.y_BC, step.weights_C)

@@ -7,13 +7,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Phase, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy, StrategyError
 from strategies.common import normalised_weights, positive_counts, weighted_mean
 from strategies.registry import register
 from strategies.schedules import check_start, deferred
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -56,19 +55,11 @@ class InfluenceBalanced(Strategy):
         """Return a plain stretch, where there is one, and the rest."""
         return deferred(self.start, epochs)
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         y_BC = batch.y_BC
         log_p_BC = outputs.logits_BC.log_softmax(1)
         influence_B = (log_p_BC.exp() - y_BC).abs().sum(1) * outputs.features_BF.to(log_p_BC).abs().sum(1)
-        lambda_C = log_p_BC.new_tensor(self.alpha * normalised_weights(1 / positive_counts(facts), facts))
+        lambda_C = log_p_BC.new_tensor(self.alpha * normalised_weights(1 / positive_counts(step.facts), step.facts))
         loss_B = -(y_BC * log_p_BC).sum(1) * (y_BC @ lambda_C) / (influence_B + self.epsilon)
-        return weighted_mean(loss_B, y_BC, weights_C)
+        return weighted_mean(loss_B, y_BC, step.weights_C)

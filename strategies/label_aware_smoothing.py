@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
 from strategies.common import weighted_mean
 from strategies.registry import register
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 Shape = Literal["concave", "linear", "convex"]
@@ -67,18 +66,10 @@ class LabelAwareSmoothing(Strategy):
             return self.head + (self.head - self.tail) * np.sin(1.5 * math.pi + math.pi / 2 * rank_C)
         return self.tail + (self.head - self.tail) * np.sin(math.pi / 2 * rank_C)
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         log_p_BC = outputs.logits_BC.log_softmax(1)
-        smoothing_C = log_p_BC.new_tensor(self.smoothing_C(facts))
+        smoothing_C = log_p_BC.new_tensor(self.smoothing_C(step.facts))
         others_BC = log_p_BC.sum(1, keepdim=True) - log_p_BC
-        of_label_BC = (1 - smoothing_C) * log_p_BC + smoothing_C / max(facts.num_classes - 1, 1) * others_BC
-        return weighted_mean(-(batch.y_BC * of_label_BC).sum(1), batch.y_BC, weights_C)
+        of_label_BC = (1 - smoothing_C) * log_p_BC + smoothing_C / max(step.facts.num_classes - 1, 1) * others_BC
+        return weighted_mean(-(batch.y_BC * of_label_BC).sum(1), batch.y_BC, step.weights_C)

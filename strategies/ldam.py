@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
 from strategies.registry import register
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Ldam(Strategy):
 
         return CosineClassifier(in_features, facts.num_classes, self.scale, learnt_scale=False)
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return s (cos - y m), [B, C]."""
-        margins_C = outputs.logits_BC.new_tensor(self.scale * self.margins_C(facts))
+        margins_C = outputs.logits_BC.new_tensor(self.scale * self.margins_C(step.facts))
         return outputs.logits_BC - batch.y_BC * margins_C

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.common import log_prior_C, require_at_least_zero
 from strategies.registry import register
 
@@ -39,6 +39,6 @@ class LogitAdjust(Strategy):
         """Refuse a tau out of range."""
         require_at_least_zero(self, "tau")
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z + tau log pi, [B, C]."""
-        return outputs.logits_BC + outputs.logits_BC.new_tensor(self.tau * log_prior_C(facts))
+        return outputs.logits_BC + outputs.logits_BC.new_tensor(self.tau * log_prior_C(step.facts))

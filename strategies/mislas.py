@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Phase, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError
 from strategies.label_aware_smoothing import LabelAwareSmoothing
 from strategies.lws import LearnableWeightScaling
 from strategies.mixup import Mixup
@@ -17,7 +17,6 @@ from strategies.registry import register
 from strategies.schedules import check_start, retraining
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -80,15 +79,6 @@ class Mislas(Strategy):
             parameter.register_hook(lambda gradient: self.rate_factor * gradient)
         return LearnableWeightScaling().classifier(classifier, in_features, facts)
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
-        smoothing = LabelAwareSmoothing(self.head, self.tail)
-        return smoothing.loss(outputs, batch, weights_C, facts, progress, generator)
+        return LabelAwareSmoothing(self.head, self.tail).loss(outputs, batch, step)

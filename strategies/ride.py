@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy, StrategyError
 from strategies.common import positive_counts, weighted_mean
 from strategies.ldam import Ldam
 from strategies.registry import register
 from strategies.schedules import check_start, start_epoch
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 
@@ -84,18 +83,10 @@ class Ride(Strategy):
 
         return cosine_experts(self.experts, in_features, facts.num_classes, self.scale)
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
-        margins_C = Ldam(self.max_margin, self.scale).margins_C(facts)
-        temperature_C = self.temperature_C(facts, progress)
+        margins_C = Ldam(self.max_margin, self.scale).margins_C(step.facts)
+        temperature_C = self.temperature_C(step.facts, step.progress)
         strength = self.diversity * temperature_C.mean() ** 2
         logits_BC = outputs.logits_BC
         margin_BC = batch.y_BC * logits_BC.new_tensor(self.scale * margins_C)
@@ -106,5 +97,5 @@ class Ride(Strategy):
             loss_B = -(batch.y_BC * (expert_BC - margin_BC).log_softmax(1)).sum(1)
             log_p_BC = (expert_BC / cool_C).log_softmax(1)
             divergence_B = (log_mean_BC.exp() * (log_mean_BC - log_p_BC)).sum(1)
-            loss = loss + weighted_mean(loss_B, batch.y_BC, weights_C) - strength * divergence_B.mean()
+            loss = loss + weighted_mean(loss_B, batch.y_BC, step.weights_C) - strength * divergence_B.mean()
         return loss

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import log_prior_C, require_at_least_zero, weighted_mean
 from strategies.registry import register
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor, nn
 
 EXPERTS = 3
@@ -68,17 +67,9 @@ class Sade(Strategy):
 
         return cosine_experts(EXPERTS, in_features, facts.num_classes, SCALE)
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         logits_BEC = outputs.extra["logits_BEC"]
-        log_p_BEC = (logits_BEC + logits_BEC.new_tensor(self.shifts_EC(facts))).log_softmax(2)
+        log_p_BEC = (logits_BEC + logits_BEC.new_tensor(self.shifts_EC(step.facts))).log_softmax(2)
         loss_B = -(batch.y_BC[:, None] * log_p_BEC).sum((1, 2))
-        return weighted_mean(loss_B, batch.y_BC, weights_C)
+        return weighted_mean(loss_B, batch.y_BC, step.weights_C)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy, StrategyError
+from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
 from strategies.common import positive_counts, require_at_least_zero, weighted_mean
 from strategies.registry import register
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
@@ -51,21 +50,13 @@ class Seesaw(Strategy):
         if self.floor > 1:
             raise StrategyError(f"seesaw: floor is a probability and must be at most 1, got {self.floor}.")
 
-    def loss(
-        self,
-        outputs: Outputs,
-        batch: Batch,
-        weights_C: Tensor,
-        facts: Facts,
-        progress: Progress,
-        generator: torch.Generator,
-    ) -> Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         # K: one row for each sample and label it has a share of; with hard labels K = B
         row_K, label_K = batch.y_BC.nonzero(as_tuple=True)
         logits_KC = outputs.logits_BC[row_K]
         log_s_KC = logits_KC.detach().log_softmax(1)
-        log_n_C = logits_KC.new_tensor(np.log(positive_counts(facts)))
+        log_n_C = logits_KC.new_tensor(np.log(positive_counts(step.facts)))
         own_K1 = log_s_KC.gather(1, label_K[:, None])
         if self.floor:
             own_K1 = own_K1.clamp_min(math.log(self.floor))
@@ -75,4 +66,4 @@ class Seesaw(Strategy):
         total_K = (logits_KC + mitigation_KC + compensation_KC).logsumexp(1)
         loss_K = total_K - logits_KC.gather(1, label_K[:, None])[:, 0]
         loss_B = loss_K.new_zeros(len(batch.y_BC)).index_add(0, row_K, batch.y_BC[row_K, label_K] * loss_K)
-        return weighted_mean(loss_B, batch.y_BC, weights_C)
+        return weighted_mean(loss_B, batch.y_BC, step.weights_C)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Progress, Strategy
+from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.cdt import temperatures_C
 from strategies.common import log_prior_C, require_at_least_zero
 from strategies.registry import register
@@ -41,8 +41,8 @@ class VectorScaling(Strategy):
         """Refuse parameters out of range."""
         require_at_least_zero(self, "gamma", "tau")
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return D z + i, [B, C]."""
         logits_BC = outputs.logits_BC
-        scaled_BC = logits_BC / logits_BC.new_tensor(temperatures_C(facts, self.gamma))
-        return scaled_BC + logits_BC.new_tensor(self.tau * log_prior_C(facts))
+        scaled_BC = logits_BC / logits_BC.new_tensor(temperatures_C(step.facts, self.gamma))
+        return scaled_BC + logits_BC.new_tensor(self.tau * log_prior_C(step.facts))

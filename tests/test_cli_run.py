@@ -22,7 +22,7 @@ from strategies.registry import register
 @dataclasses.dataclass(frozen=True)
 class Broken(Strategy):
     name = "broken"
-    def loss(self, outputs, batch, weights_C, *context) -> None:
+    def loss(self, outputs, batch, step) -> None:
         raise RuntimeError("nobody can train this")
 """
 

@@ -20,7 +20,7 @@ from benchmarks.report import Reporter
 from benchmarks.session import Session
 from benchmarks.store import Store
 from strategies import registry
-from strategies.base import Batch, Facts, Outputs, Phase, Progress, Strategy, StrategyError, Trained
+from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError, Trained
 from strategies.schedules import retraining
 from tests.making import digits_session, digits_suite
 
@@ -54,7 +54,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
         def classifier(self, classifier: Any, in_features: int, facts: Facts) -> Any:
             return Twins(in_features, facts.num_classes, self.called)
 
-        def loss(self, outputs: Outputs, batch: Batch, *context: Any) -> torch.Tensor:
+        def loss(self, outputs: Outputs, batch: Batch, step: Step) -> torch.Tensor:
             labels_BE = batch.labels_B[:, None].expand(-1, 2).flatten()
             return torch.nn.functional.cross_entropy(outputs.extra["logits_BEC"].flatten(0, 1), labels_BE)
 

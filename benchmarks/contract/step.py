@@ -16,11 +16,11 @@ from benchmarks.contract.cases import Case
 from benchmarks.contract.clause import expect
 from benchmarks.forward import forward
 from benchmarks.train import weighted_cross_entropy
-from strategies.base import Batch, Outputs, Progress, Strategy
+from strategies.base import Batch, Outputs, Progress, Step, Strategy
 
 
 @dataclasses.dataclass
-class Step:
+class Tried:
     """What a step gave: the network, the mixed batch, its loss (not yet backward) and the logits that are scored."""
 
     network: Network
@@ -41,7 +41,7 @@ def network_for(strategy: Strategy, case: Case) -> Network:
 
 def try_step(
     strategy: Strategy, case: Case, batch: Batch, progress: Progress, *, seed: int = 0, scale: float = 1.0
-) -> Step:
+) -> Tried:
     """Return one step on a copy of `batch`, what the classifier gives times `scale`.
 
     Raises `Broken` where a hook's answer has a wrong shape.
@@ -61,21 +61,19 @@ def try_step(
         outputs.logits_BC * scale, outputs.features_BF, {name: t * scale for name, t in outputs.extra.items()}
     )
     _shape("classifier: logits", outputs.logits_BC, size, classes)
-    trained_BC = strategy.train_logits(outputs, mixed, case.facts, progress)
+    step = Step(case.facts, progress, _weights(strategy, case, progress), torch.Generator().manual_seed(seed + 1))
+    trained_BC = strategy.train_logits(outputs, mixed, step)
     _shape("train_logits", trained_BC, size, classes)
-    outputs_trained = dataclasses.replace(outputs, logits_BC=trained_BC)
-    weights_C = _weights(strategy, case, progress)
-    generator = torch.Generator().manual_seed(seed + 1)
-    loss = strategy.loss(outputs_trained, mixed, weights_C, case.facts, progress, generator)
+    loss = strategy.loss(dataclasses.replace(outputs, logits_BC=trained_BC), mixed, step)
     if loss is None:
-        loss = weighted_cross_entropy(trained_BC, mixed.y_BC, weights_C)
+        loss = weighted_cross_entropy(trained_BC, mixed.y_BC, step.weights_C)
     _shape("loss", loss)
     detached = Outputs(
         outputs.logits_BC.detach(), torch.zeros(size, 0), {name: t.detach() for name, t in outputs.extra.items()}
     )  # without features, as they are not stored
     scored_BC = strategy.predict(detached, case.facts)
     _shape("predict", scored_BC, size, classes)
-    return Step(network, mixed, loss, scored_BC)
+    return Tried(network, mixed, loss, scored_BC)
 
 
 def _copy(batch: Batch) -> Batch:

@@ -76,14 +76,14 @@ class TooStrong(Strategy):
 class Flattened(Strategy):
     """A loss per sample."""
 
-    def loss(self, outputs, batch, weights_C, facts, progress, generator):
+    def loss(self, outputs, batch, step):
         return torch.nn.functional.cross_entropy(outputs.logits_BC, batch.labels_B, reduction="none")
 
 
 class Overflowing(Strategy):
     """The softmax by hand: exp of a large logit is infinite."""
 
-    def loss(self, outputs, batch, weights_C, facts, progress, generator):
+    def loss(self, outputs, batch, step):
         e_BC = outputs.logits_BC.exp()
         return -(e_BC / e_BC.sum(1, keepdim=True)).gather(1, batch.labels_B[:, None]).log().mean()
 
@@ -91,9 +91,9 @@ class Overflowing(Strategy):
 class LogOfNothing(Strategy):
     """log n_c, with classes that have no samples."""
 
-    def train_logits(self, outputs, batch, facts, progress):
+    def train_logits(self, outputs, batch, step):
         with np.errstate(divide="ignore"):
-            return outputs.logits_BC - outputs.logits_BC.new_tensor(np.log(facts.counts))
+            return outputs.logits_BC - outputs.logits_BC.new_tensor(np.log(step.facts.counts))
 
 
 class GlobalDraw(Strategy):
@@ -194,7 +194,7 @@ class Tampering(Strategy):
 class Raising(Strategy):
     """A hook that fails."""
 
-    def train_logits(self, outputs, batch, facts, progress):
+    def train_logits(self, outputs, batch, step):
         raise KeyError("no such thing")
 
 

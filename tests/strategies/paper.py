@@ -14,7 +14,7 @@ import torch
 from hypothesis import strategies as st
 
 from benchmarks.train import weighted_cross_entropy
-from strategies.base import Batch, Facts, Outputs, Progress
+from strategies.base import Batch, Facts, Outputs, Progress, Step
 from strategies.expression import parse
 
 STEP = 1e-3  # of the five-point differences: their error is of order STEP^4
@@ -118,14 +118,14 @@ def differences(value: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndar
 
 def computed(text: str, case: Case, dtype: torch.dtype = torch.float64) -> tuple[float, np.ndarray, np.ndarray]:
     """Return the strategy's loss and its gradients in the logits [B, C] and the features [B, F], as the runner does."""
-    strategy, progress = parse(text), Progress(3, 4)
+    strategy = parse(text)
     z_BC, h_BF = (torch.tensor(a, dtype=dtype, requires_grad=True) for a in (case.z_BC, case.h_BF))
     y_BC, w_C = (torch.tensor(a, dtype=dtype) for a in (case.y_BC, case.w_C))
     batch = Batch(torch.zeros(len(y_BC), 3, 1, 1), y_BC.argmax(1), y_BC)
     outputs = Outputs(z_BC, h_BF)
-    outputs = dataclasses.replace(outputs, logits_BC=strategy.train_logits(outputs, batch, case.facts, progress))
-    draws = torch.Generator().manual_seed(case.seed)
-    loss = strategy.loss(outputs, batch, w_C, case.facts, progress, draws)
+    step = Step(case.facts, Progress(3, 4), w_C, torch.Generator().manual_seed(case.seed))
+    outputs = dataclasses.replace(outputs, logits_BC=strategy.train_logits(outputs, batch, step))
+    loss = strategy.loss(outputs, batch, step)
     if loss is None:
         loss = weighted_cross_entropy(outputs.logits_BC, y_BC, w_C)
     assert loss.dtype == dtype and loss.shape == ()

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Step, Strategy, StrategyError
 from strategies.combine import combine
 from strategies.expression import parse
 
@@ -87,7 +87,7 @@ class TailOnly(Strategy):
     def acts_in(self, stage: int) -> bool:
         return stage == 2
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> torch.Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> torch.Tensor:
         return outputs.logits_BC * 2
 
     def predict(self, outputs: Outputs, facts: Facts) -> torch.Tensor:
@@ -103,10 +103,10 @@ class Margin(Strategy):
 
     name = "margin"
 
-    def train_logits(self, outputs: Outputs, batch: Batch, facts: Facts, progress: Progress) -> torch.Tensor:
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> torch.Tensor:
         return outputs.logits_BC + 3
 
-    def loss(self, outputs: Outputs, batch: Batch, weights_C: torch.Tensor, *context: object) -> torch.Tensor:
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> torch.Tensor:
         return outputs.logits_BC.sum()
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
@@ -152,16 +152,16 @@ def test_torch_hooks_run_in_order() -> None:
     ab, ba = combine([Margin(), TailOnly()]), combine([TailOnly(), Margin()])
     outputs = Outputs(torch.ones(2, 4), torch.zeros(2, 3))
     batch = Batch(torch.zeros(2, 3, 4, 4), torch.tensor([0, 1]), torch.eye(4)[:2])
-    assert ab.train_logits(outputs, batch, FACTS, START).unique().tolist() == [8]
-    assert ba.train_logits(outputs, batch, FACTS, START).unique().tolist() == [5]
+    step = Step(FACTS, START, torch.ones(4), torch.Generator())
+    assert ab.train_logits(outputs, batch, step).unique().tolist() == [8]
+    assert ba.train_logits(outputs, batch, step).unique().tolist() == [5]
     assert outputs.logits_BC.unique().tolist() == [1]
     posthoc = combine([PostHoc(), TailOnly(), PostHoc2()])
     assert posthoc.predict(outputs, dataclasses.replace(FACTS, stage=2)).unique().tolist() == [14]
-    context = (torch.ones(4), FACTS, START, torch.Generator())
-    loss = ba.loss(outputs, batch, *context)
+    loss = ba.loss(outputs, batch, step)
     assert loss is not None
     assert loss.item() == 8
-    assert combine([TailOnly(), Deferred()]).loss(outputs, batch, *context) is None
+    assert combine([TailOnly(), Deferred()]).loss(outputs, batch, step) is None
     assert ab.mix(batch, FACTS, torch.Generator()).images_BCHW.unique().tolist() == [1]
     assert ab.classifier(torch.nn.Linear(3, 4), 7, FACTS).in_features == 7
     calls: list[str] = []

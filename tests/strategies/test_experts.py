@@ -16,7 +16,7 @@ from backbones.experts import SideBySide, cosine_experts, split
 from backbones.network import Network, build
 from benchmarks import checkpoint
 from benchmarks.job import begin, run_job
-from strategies.base import Batch, Facts, Outputs, Progress, StrategyError
+from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError
 from strategies.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, cases, cross_entropy, differences, log_softmax
@@ -72,7 +72,7 @@ def check(text: str, case: Case, late: bool) -> None:
     y_BC, w_C = torch.tensor(case.y_BC), torch.tensor(case.w_C)
     batch = Batch(torch.zeros(len(y_BC), 3, 1, 1), y_BC.argmax(1), y_BC)
     outputs = Outputs(z_BEC.mean(1), torch.zeros(len(y_BC), 6), {"logits_BEC": z_BEC})
-    loss = strategy.loss(outputs, batch, w_C, case.facts, progress, torch.Generator())
+    loss = strategy.loss(outputs, batch, Step(case.facts, progress, w_C, torch.Generator()))
     assert loss is not None and loss.dtype == torch.float64
     (gradient,) = torch.autograd.grad(loss, z_BEC)
     reference = {"ride": ride, "sade": sade}[text]
