@@ -91,7 +91,7 @@ class Batcher:
 
     `images_NHWC` is the whole data set; rows are global. `mean`, `std` are per channel in [0, 1] units.
     `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none), which `share` of the draws get.
-    `read` makes it give names beside the images.
+    `read` makes it give names beside the images. `flip_test`: see `Recipe`.
     """
 
     _tokens_NT: torch.Tensor | None = None
@@ -108,6 +108,7 @@ class Batcher:
         share: float = 1.0,
     ) -> None:
         self.images_NHWC, self.recipe, self.device = images_NHWC, recipe, device
+        self.flip_test = recipe.flip_test
         self.augmenter, self.strength_N, self.share = augmenter, strength_N, share
         plain = recipe.normalise == "none"
         mean_C = torch.tensor((0.0, 0.0, 0.0) if plain else mean)

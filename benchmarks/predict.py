@@ -22,15 +22,18 @@ def outputs_of(
 ) -> Outputs:
     """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and what else there is.
 
-    All on the CPU; the network is put back into the mode it was in.
+    All on the CPU; the network is put back into the mode it was in. With the recipe's `flip_test` they are means
+    over an image and its mirror.
     """
     modes = {module: module.training for module in network.modules()}
     network.eval()
     parts = []
     for part in split_batches(len(rows_N), batch_size):
-        given = forward(network, batcher.evaluation(rows_N[part]), choice, batcher.tokens(rows_N[part]))
-        extra = {name: tensor.cpu() for name, tensor in given.extra.items()}
-        parts.append(Outputs(given.logits_BC.cpu(), given.features_BF.float().cpu(), extra))
+        images_BCHW, tokens_BT = batcher.evaluation(rows_N[part]), batcher.tokens(rows_N[part])
+        given = _on_cpu(forward(network, images_BCHW, choice, tokens_BT))
+        if batcher.flip_test:
+            given = _mean(given, _on_cpu(forward(network, images_BCHW.flip(3), choice, tokens_BT)))
+        parts.append(given)
     for module, mode in modes.items():
         module.training = mode
     if not parts:
@@ -40,6 +43,16 @@ def outputs_of(
         torch.cat([part.features_BF for part in parts]),
         {name: torch.cat([part.extra[name] for part in parts]) for name in parts[0].extra},
     )
+
+
+def _on_cpu(given: Outputs) -> Outputs:
+    extra = {name: tensor.cpu() for name, tensor in given.extra.items()}
+    return Outputs(given.logits_BC.cpu(), given.features_BF.float().cpu(), extra)
+
+
+def _mean(one: Outputs, other: Outputs) -> Outputs:
+    extra = {name: (tensor + other.extra[name]) / 2 for name, tensor in one.extra.items()}
+    return Outputs((one.logits_BC + other.logits_BC) / 2, (one.features_BF + other.features_BF) / 2, extra)
 
 
 def logits_of(network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int) -> np.ndarray:

@@ -42,7 +42,7 @@ class Recipe(_Frozen):
     `grow_until` of the epochs; `learning_rate` is the peak; `warmup` the fraction of steps that rise to it;
     `tail_learning_rate` the peak of stage 2 where it differs; a step schedule multiplies the peak by `step_factor`
     at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
-    `rotate` degrees: the largest draw in either direction.
+    `rotate` degrees: the largest draw in either direction. `flip_test`: outputs are means over an image and its mirror.
     """
 
     image_size: Annotated[int, Field(ge=8, le=1024)]
@@ -67,12 +67,13 @@ class Recipe(_Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    flip_test: bool = False
 
     @model_serializer(mode="wrap")
     def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out fields that came later where they stand at their default: keys and records stay what they were."""
         content: dict[str, Any] = handler(self)
-        for name in ("steps_at", "step_factor"):
+        for name in ("steps_at", "step_factor", "flip_test"):
             if name in content and getattr(self, name) == type(self).model_fields[name].default:
                 del content[name]
         return content

@@ -14,7 +14,9 @@ import torch
 from benchmarks import checkpoint, train
 from benchmarks import job as job_module
 from benchmarks.execute.local import execute
+from benchmarks.forward import forward
 from benchmarks.job import begin, run_job
+from benchmarks.predict import outputs_of
 from benchmarks.records import read, record_path
 from benchmarks.report import Reporter
 from benchmarks.session import Session
@@ -249,3 +251,29 @@ def test_statistics_below_a_classifier_move_only_where_the_phase_says_so(tmp_pat
     changed = {n for n, t in training.network.state_dict().items() if not torch.equal(before[n], t)}
     statistics = {n for n in before if n.endswith(("running_mean", "running_var", "num_batches_tracked"))}
     assert changed - {"classifier.weight", "classifier.bias"} == (statistics if moves else set())
+
+
+def test_flip_test_gives_the_mean_over_an_image_and_its_mirror_in_scores_features_and_extras(
+    own: None, tmp_path: Path
+) -> None:
+    mirrored = digits_suite({"epochs": {"head": 1, "tail": 1}, "flip_test": True})
+    session = digits_session(tmp_path, mirrored, strategies=("t-twins",))
+    training = begin(session.shop, first_job(session))
+    rows_N, classes = training.stage.data.test_rows[:9], training.facts.num_classes
+    training.batcher.flip_test = False
+    plain = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+    images_BCHW = training.batcher.evaluation(rows_N)
+    with torch.no_grad():
+        mirror = forward(training.network.eval(), images_BCHW.flip(3), training.choice)
+    training.batcher.flip_test = True
+    both = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+    assert not torch.allclose(plain.logits_BC, mirror.logits_BC, atol=1e-3), "a mirror image is another image"
+    torch.testing.assert_close(both.logits_BC, (plain.logits_BC + mirror.logits_BC) / 2)
+    torch.testing.assert_close(both.features_BF, (plain.features_BF + mirror.features_BF) / 2)
+    twins = "logits_BEC"
+    torch.testing.assert_close(both.extra[twins], (plain.extra[twins] + mirror.extra[twins]) / 2)
+
+
+def test_flip_test_off_leaves_keys_and_recipes_as_they_were() -> None:
+    assert "flip_test" not in SHORT.recipe.model_dump()
+    assert digits_suite({"flip_test": True}).recipe.model_dump()["flip_test"] is True
