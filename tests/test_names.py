@@ -130,7 +130,7 @@ def test_image_text_and_both_differ_and_the_fallback_is_counted(ran: tuple[Sessi
     assert top1["text-fallback"] > top1["none"]
     for image, fallback in (("none", "text-fallback"), ("balanced-softmax", "text-fallback+balanced-softmax")):
         record = by_strategy[fallback]
-        assert set(record.extra) == {"text-fallback", "names", "job_epochs"}
+        assert set(record.extra) == {"text-fallback", "names", "job_epochs", "confusions"}
         for before, after in zip(by_strategy[image].stages, record.stages, strict=True):
             told = record.extra["text-fallback"][after.name]
             gained = np.subtract(after.top1_hits, before.top1_hits)
