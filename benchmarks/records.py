@@ -91,7 +91,8 @@ class Record:
     """What one cell (backbone x strategy x seed on a data set) measured, or why it failed.
 
     `seconds_alone`: what the cell would cost by itself; `seconds_marginal`: what it cost after the cells before it,
-    whose jobs it shares. `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, a strategy's own counts.
+    whose jobs it shares. `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, and a
+    strategy's own counts.
 
     Raises `RecordError` on construction where status, error and stages contradict each other.
     """
