@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
-from strategies.base import Facts, Phase, Progress, Strategy
+from strategies.base import Facts, Progress
 from strategies.oversample import Oversample
 from strategies.registry import register
-from strategies.schedules import check_start, retraining
+from strategies.schedules import Retraining
 
 
 @register
 @dataclasses.dataclass(frozen=True)
-class ClassifierRetraining(Strategy):
+class ClassifierRetraining(Retraining):
     """Train plainly up to `start` of the stage's epochs, then a new classifier on the frozen network.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
@@ -37,17 +36,6 @@ class ClassifierRetraining(Strategy):
         "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
         "Recognition, ICLR 2020, arXiv:1910.09217"
     )
-    seats = frozenset({"prior", "retraining"})
-
-    start: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse a start out of range."""
-        check_start(self.name, self.start)
-
-    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain up to the start, then a new classifier."""
-        return retraining(self.start, epochs, "classifier", new_classifier=True)
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

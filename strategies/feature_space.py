@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
-from strategies.base import Facts, Phase, Strategy, StrategyError
+from strategies.base import Facts, StrategyError
 from strategies.resampling import balanced
-from strategies.schedules import check_start, retraining
+from strategies.schedules import Retraining
 
 
 @dataclasses.dataclass(frozen=True)
-class FeatureResampling(Strategy):
+class FeatureResampling(Retraining):
     """Train plainly up to `start` of the stage's epochs, then a new classifier on stored features, classes balanced.
 
     The features are those that the network gives in evaluation mode for the training rows as they are; they are
@@ -23,25 +23,20 @@ class FeatureResampling(Strategy):
     least 1.
     """
 
-    seats = frozenset({"prior", "retraining"})
+    on = "features"
     most_rows: ClassVar[int | None] = None
 
-    start: float = 0.9
     k_neighbors: int = 5
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""
-        check_start(self.name, self.start)
+        super().__post_init__()
         if self.k_neighbors < 1:
             raise StrategyError(f"{self.name}: k-neighbors must be at least 1, got {self.k_neighbors}.")
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
         """Return imbalanced-learn's sampler that brings classes to the sizes `wanted`, of at most `k_neighbors`."""
         raise NotImplementedError
-
-    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain up to the start, then a new classifier on features."""
-        return retraining(self.start, epochs, "classifier", new_classifier=True, on="features")
 
     def resample_features(
         self, features_NF: np.ndarray, labels_N: np.ndarray, facts: Facts, seed: int

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Facts, Phase, Progress, Strategy
+from strategies.base import Facts, Progress
 from strategies.oversample import Oversample
 from strategies.registry import register
-from strategies.schedules import check_start, retraining
+from strategies.schedules import Retraining
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @register
 @dataclasses.dataclass(frozen=True)
-class LearnableWeightScaling(Strategy):
+class LearnableWeightScaling(Retraining):
     """Train plainly up to `start` of the stage's epochs, then only one factor s_c per class: logit_c = s_c * z_c.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
@@ -40,17 +39,8 @@ class LearnableWeightScaling(Strategy):
         "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
         "Recognition, ICLR 2020, arXiv:1910.09217"
     )
-    seats = frozenset({"prior", "retraining"})
-
-    start: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse a start out of range."""
-        check_start(self.name, self.start)
-
-    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain up to the start, then the scales."""
-        return retraining(self.start, epochs, "classifier.class_scale_C", new_classifier=False)
+    trains = "classifier.class_scale_C"
+    new_classifier = False
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar, Literal
 
-from strategies.base import Phase, StrategyError
+from strategies.base import Facts, Phase, Strategy, StrategyError
 
 
 def check_start(name: str, start: float) -> None:
@@ -59,3 +61,26 @@ def retraining(
 def plain_until(epoch: int) -> tuple[Phase, ...]:
     """Return the stretch of plain training that ends at `epoch`; none where there is nothing to train."""
     return (Phase(0, epoch, active=False),) if epoch else ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Retraining(Strategy):
+    """Train plainly up to `start` of the stage's epochs, in [0, 1), then the classifier, or what `trains` names of it.
+
+    Class variables, as in the second part's `Phase`: `trains`, `new_classifier` and `on`.
+    """
+
+    seats = frozenset({"prior", "retraining"})
+    trains: ClassVar[str] = "classifier"
+    new_classifier: ClassVar[bool] = True
+    on: ClassVar[Literal["images", "features"]] = "images"
+
+    start: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse a start out of range."""
+        check_start(self.name, self.start)
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Plain up to the start, then the classifier."""
+        return retraining(self.start, epochs, self.trains, new_classifier=self.new_classifier, on=self.on)
