@@ -128,6 +128,11 @@ class Record:
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
     schema: Literal[1] = SCHEMA
 
+    @property
+    def name(self) -> str:
+        """The cell's name, as people are told it."""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}"
+
     def __post_init__(self) -> None:
         """Check that status, error and stages agree."""
         if (self.status == "failed") != (self.error is not None):

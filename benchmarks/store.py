@@ -97,14 +97,19 @@ class Store:
         with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
             return dict(stored)
 
-    def drop_damaged(self, key: str) -> None:
-        """Forget that the job is done where its predictions cannot be read: it is then started again."""
+    def has_predictions(self, key: str) -> bool:
+        """Whether the job's predictions can be read whole."""
         import numpy as np
 
-        path = self.folder(key) / "predictions.npz"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
                 for name in stored.files:
-                    stored[name]  # read whole, against its checksum
+                    stored[name]  # read against its checksum
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            return False
+        return True
+
+    def drop_damaged(self, key: str) -> None:
+        """Forget that the job is done where its predictions cannot be read: it is then started again."""
+        if not self.has_predictions(key):
             (self.folder(key) / "result.json").unlink(missing_ok=True)

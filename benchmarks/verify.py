@@ -90,7 +90,7 @@ def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterat
 
     Predictions are compared where those of the record are still below `out`.
     """
-    exact = record.device == again.device == "cpu"
+    exact = _exact(record, again)
     for one, other in zip(record.stages, again.stages, strict=True):
         if (one.classes, one.test_n, one.rows_key) != (other.classes, other.test_n, other.rows_key):
             yield f"stage {one.name}: classes or test rows differ"
@@ -98,6 +98,18 @@ def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterat
         hits = _hits(one, other, 0.0 if exact else GPU_HITS)
         logits = _logits(one, other, Store(out), Store(fresh)) if exact else None
         yield from (f"stage {one.name}: {text}" for text in (hits, logits) if text)
+
+
+def agreement(record: Record, again: Record, out: Path) -> str:
+    """Say what was compared, where nothing differs."""
+    if not _exact(record, again):
+        return f"hits, on all but {GPU_HITS:.0%} of the rows"
+    kept = all(any(Store(out).has_predictions(key) for key in stage.jobs) for stage in record.stages)
+    return "bits" if kept else "hits; its predictions are not there any more to compare"
+
+
+def _exact(record: Record, again: Record) -> bool:
+    return record.device == again.device == "cpu"
 
 
 def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
@@ -116,19 +128,22 @@ def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
 
 
 def _logits(one: StageResult, other: StageResult, stored: Store, fresh: Store) -> str | None:
-    """Say where the stored predictions differ first; None where they do not, or where they are gone."""
-    try:
-        before, now = stored.predictions(one.jobs[-1]), fresh.predictions(other.jobs[-1])
-    except (OSError, ValueError, KeyError):
-        return None
-    for name in sorted(before):
-        if name not in now or before[name].shape != now[name].shape:
-            return f"predictions {name!r} have another shape"
-        rows = np.flatnonzero((before[name] != now[name]).reshape(len(before[name]), -1).any(1))
-        if len(rows):
-            most = float(np.abs(before[name] - now[name]).max())
-            where = f"on {len(rows)} of {len(before[name])} rows, first on row {rows[0]}"
-            return f"predictions {name!r} differ {where}, by up to {most:.3g}"
+    """Say where the stored predictions differ first, companions' too; None where they do not, or where they are gone.
+
+    A stage's last job has some, and the last of each companion.
+    """
+    for key in one.jobs:
+        if not (stored.has_predictions(key) and fresh.has_predictions(key)):
+            continue
+        before, now = stored.predictions(key), fresh.predictions(key)
+        for name in sorted(before):
+            if name not in now or before[name].shape != now[name].shape:
+                return f"predictions {name!r} have another shape"
+            rows = np.flatnonzero((before[name] != now[name]).reshape(len(before[name]), -1).any(1))
+            if len(rows):
+                most = float(np.abs(before[name] - now[name]).max())
+                where = f"on {len(rows)} of {len(before[name])} rows, first on row {rows[0]}"
+                return f"predictions {name!r} differ {where}, by up to {most:.3g}"
     return None
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, one_line
 
 
 def verify(
@@ -25,15 +25,16 @@ def verify(
 
     load_plugins(plugin or ())
     record = again.find(out, cell)
-    name = f"{record.backbone} | {record.strategy} | seed {record.seed}"
+    name = one_line(record.name)
     if record.status != "done":
         raise UserError(f"{name} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
     asked = again.suite_of(record, suite)
     with tempfile.TemporaryDirectory() as folder:
         fresh = again.run(record, asked, Path(folder), data, weights)
+        agreed = again.agreement(record, fresh, out)
         different = again.same_cell(record, fresh) or next(again.differences(record, fresh, out, Path(folder)), None)
     if different is None:
-        print(f"{name}: the same {'bits' if record.device == fresh.device == 'cpu' else 'hits, within tolerance'}.")
+        print(f"{name}: the same {agreed}.")
         return 0
     print(f"{name}: {different}.")
     for line in again.machine_changes(record, fresh):
