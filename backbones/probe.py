@@ -198,16 +198,39 @@ def _read(cache_file: Path | None) -> dict[str, dict[str, float]]:
     if cache_file is None:
         return {}
     try:
-        return dict(json.loads(cache_file.read_text()))
-    except (OSError, ValueError):
+        return {key: timed for key, timed in json.loads(cache_file.read_text()).items() if _usable(timed)}
+    except (OSError, ValueError, AttributeError):
         return {}
 
 
+def _usable(timed: object) -> bool:
+    """Whether this is what `_time_variants` gives."""
+    named = {f"{layout} {dtype}" for layout in ("contiguous", "channels_last") for dtype in ("float32", "bfloat16")}
+    return (
+        isinstance(timed, dict)
+        and len(timed) > 0
+        and all(variant in named and isinstance(speed, float | int) for variant, speed in timed.items())
+    )
+
+
 def _write(cache_file: Path, known: dict[str, dict[str, float]]) -> None:
-    """Write beside the file and rename, so that a reader never sees half of it."""
-    cache_file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=cache_file.parent, suffix=".tmp", delete=False) as file:
-        json.dump(known, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(file.name, cache_file)
+    """Write beside the file and rename, so that a reader never sees half of it.
+
+    Raises BackboneError where that fails: what is not kept might be timed otherwise, and mean other jobs, next time.
+    """
+    temporary = None
+    try:
+        cache_file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache_file.parent, suffix=".tmp", delete=False) as file:
+            temporary = Path(file.name)
+            json.dump(known, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, cache_file)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise BackboneError(
+            f"the outcome of the probe cannot be kept in {cache_file} ({error.strerror}); mend that, or set "
+            "BENCHMARKS_CACHE to another folder."
+        ) from error

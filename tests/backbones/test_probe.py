@@ -92,3 +92,20 @@ def test_a_size_to_grow_from_that_the_encoder_cannot_take_is_said():
     register_backbone("wide", builder=lambda image_size: nn.Conv2d(3, 8, 9), description="a wide convolution")
     with pytest.raises(BackboneError, match="wide cannot take images of 8 px, from which the recipe grows"):
         _probe(None, spec="wide", smallest_size=8)
+
+
+@pytest.mark.parametrize("timed", [[], {}, {"a": 1.0}, {"contiguous float32": "fast"}, None])
+def test_what_was_kept_and_spoilt_is_timed_again(tmp_path, timed):
+    cache_file = tmp_path / "probe.json"
+    _probe(cache_file)
+    (key,) = json.loads(cache_file.read_text())
+    for spoilt in ({key: timed}, [timed]):
+        cache_file.write_text(json.dumps(spoilt))
+        assert len(_probe(cache_file).img_per_s) >= 2
+
+
+def test_an_outcome_that_cannot_be_kept_is_the_users_to_mend(tmp_path):
+    (tmp_path / "probe.json").mkdir()
+    with pytest.raises(BackboneError, match="cannot be kept in .*probe.json .Is a directory.; mend that"):
+        _probe(tmp_path / "probe.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["probe.json"]
