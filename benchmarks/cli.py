@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import typer
 
 from benchmarks.commands import check, data, explain, keeping, listing, plan, run, tables, verify
-from benchmarks.errors import OutputClosed, UserError
+from benchmarks.errors import OutputClosed, UserError, one_line
 
 PROGRAM = "python -m benchmarks"
 MISTAKE, INTERRUPTED = 2, 130
@@ -70,12 +70,12 @@ def _mistake(error: Exception) -> str | None:
         message = error.format_message().replace("Value error, ", "").rstrip(".")
         context = getattr(error, "ctx", None)
         hint = f"; see `{context.command_path} --help`" if context else ""
-        return f"{message}{hint}."
+        return one_line(f"{message}{hint}.")
     from backbones.errors import BackboneError
     from strategies.base import StrategyError
 
     if isinstance(error, UserError | BackboneError | StrategyError):
-        return " ".join(str(error).split())
+        return one_line(str(error))
     with contextlib.suppress(ImportError):
         from benchmarks.records import RecordError
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+LEFT = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # what a killed writer leaves
 
 
 @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks import planned, records
+from benchmarks.files import LEFT
 from benchmarks.plan import Cell
 from benchmarks.records import Record
 from benchmarks.store import Store
@@ -38,9 +41,11 @@ def look(out: Path) -> FolderState:
     store = Store(out)
     asked = planned.every(store.work)
     suites, problems = [], []
-    for name in sorted({*asked, *(path.parent.name for path in out.glob("*/records"))}):
-        found, bad = records.read_all(out / records.safe_name(name) / "records")
+    by_folder = {records.safe_name(name): name for name in asked}
+    for folder in sorted({*by_folder, *(path.parent.name for path in out.glob("*/records"))}):
+        found, bad = records.read_all(out / folder / "records")
         problems += bad
+        name = by_folder.get(folder, folder)
         there = {(r.backbone, r.strategy, r.seed) for r in found}
         missing = [c for c in asked.get(name, ()) if (c.backbone, c.strategy, c.seed) not in there]
         done, failed = ([r for r in found if r.status == status] for status in ("done", "failed"))
@@ -68,10 +73,12 @@ def removable(out: Path) -> Iterator[Path]:
         if key in waiting or (key not in done and state.problems):
             continue
         kept = ("result.json", "predictions.npz") if key in done else ()
-        yield from (path for path in sorted(store.folder(key).iterdir()) if path.name not in kept)
+        files = (path for path in sorted(store.folder(key).iterdir()) if path.is_file() or path.is_symlink())
+        yield from (path for path in files if path.name not in kept)
     failed = {r.key for suite in state.suites for r in suite.failed}
     yield from (path for path in sorted((store.work / "failures").glob("*.txt")) if path.stem not in failed)
-    yield from (path for path in sorted(out.rglob(".*.tmp")) if "jobs" not in path.parts)
+    for place in (".", "*", "*/per-class", "*/records/*", ".work/*"):  # and no other program's files below them
+        yield from (path for path in sorted(out.glob(f"{place}/.*.tmp")) if LEFT.fullmatch(path.name))
 
 
 def remove(out: Path, files: list[Path]) -> None:
@@ -90,12 +97,13 @@ def _job_keys(store: Store) -> list[str]:
 def _sizes(out: Path) -> dict[str, int]:
     """Return bytes by kind of file."""
     sizes = {"records": 0, "predictions": 0, "states": 0, "checkpoints": 0, "other": 0}
-    for path in out.rglob("*"):
-        if path.is_file() and not path.is_symlink():
+    for folder, _, names in os.walk(out):  # which goes on where a run at work removes what it is about to see
+        for path in (Path(folder, name) for name in names):
             kind = (
                 "checkpoints" if "checkpoint" in path.name else "states" if path.name.startswith("state.") else "other"
             )
             kind = "predictions" if path.name == "predictions.npz" else kind
             kind = "records" if path.parent.parent.name == "records" else kind
-            sizes[kind] += path.stat().st_size
+            with contextlib.suppress(OSError):
+                sizes[kind] += path.lstat().st_size
     return sizes

@@ -74,9 +74,15 @@ def test_status_counts_cells_and_names_what_is_missing_and_unreadable(
     assert ["tiny", "2", "0", "1"] in [line.split() for line in said.splitlines()]
     assert "test_resnet | loss-weights | seed 0: missing" in said
     assert "jobs: 6 finished, 0 begun" in said
+    held = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    assert f"disk: {held / 1e6:.1f} MB (records 0.0 MB, predictions 0.0 MB, states {_states(out):.1f} MB" in said
     (out / NAME.format("none")).write_text("{")
     assert main(["status"]) == 1
     assert "none-seed0.json is not JSON" in capsys.readouterr().err
+
+
+def _states(out: Path) -> float:
+    return sum(path.stat().st_size for path in out.rglob("state.safetensors")) / 1e6
 
 
 def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
@@ -87,15 +93,24 @@ def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
         key for p in out.glob("*/records/*/*.json") for stage in records.read(p).stages for key in stage.jobs
     }
     assert len(waiting) == 2
+    plain = {key for stage in records.read(out / NAME.format("none")).stages for key in stage.jobs}
+    assert {path.parent.name for path in store.work.rglob("state.safetensors")} == plain  # the others went in the run
+    assert not list(store.work.rglob("*checkpoint*"))
     orphan = store.folder("0" * 20)
     orphan.mkdir()
     (orphan / "checkpoint.safetensors").write_bytes(b"x" * 1000)
+    left = out / "tiny" / ".abcd_123.tmp"  # as a killed writer leaves it
+    strangers = [out / ".notes.tmp", out / "deep" / "er" / ".abcd_123.tmp", orphan / "folder" / "file"]
+    for path in (left, *strangers):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
     before = measured(out)
     kept = {path for key in waiting for path in store.folder(key).iterdir()}
     assert main(["clean", "--dry-run"]) == 0
     assert "would be removed" in capsys.readouterr().out and orphan.exists()
     assert main(["clean"]) == 0
-    assert not orphan.exists()
+    assert not left.exists() and [path.name for path in orphan.iterdir()] == ["folder"]
+    assert all(path.exists() for path in strangers)
     assert measured(out) == before
     assert all(path.exists() for path in kept)
     assert not [path for path in store.work.rglob("state.safetensors") if path not in kept]
@@ -104,6 +119,12 @@ def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
     assert main(["run", "--suite", "tiny.toml", "--threads", "1", "--strategy", "none,tau-norm,loss-weights"]) == 0
     assert before.items() <= measured(out).items()
     assert records.read(out / NAME.format("tau-norm")).status == "done"
+
+
+def test_clean_leaves_no_trace_where_no_run_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["clean", "--out", str(tmp_path)]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_not_there(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.errors import UserError
+from benchmarks.errors import UserError, one_line
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder with records and leaderboards.")]
 
@@ -25,18 +25,21 @@ def status(out: Out = Path("runs")) -> int:
     _require(out)
     state = look(out)
     print(f"{holder(out) or 'A process'} is at work." if held(out) else "Nobody is at work.")
-    rows = [[s.name, len(s.done), len(s.failed), len(s.missing)] for s in state.suites]
+    rows = [[one_line(s.name), len(s.done), len(s.failed), len(s.missing)] for s in state.suites]
     print(f"\n{tabulate(rows, ['suite', 'done', 'failed', 'missing'], tablefmt='simple')}\n")
     for suite in state.suites:
         for record in suite.failed:
-            print(f"{record.backbone} | {record.strategy} | seed {record.seed}: {outcome(record)}")
+            print(one_line(f"{record.name}: {outcome(record)}"))
+        for record in suite.done:
+            for note in record.notes:
+                print(one_line(f"{record.name}: {note}"))
         for cell in suite.missing:
             print(f"{cell.name}: missing")
     print(f"jobs: {state.finished} finished, {state.begun} begun")
     kinds = ", ".join(f"{kind} {_megabytes(size)}" for kind, size in state.sizes.items())
     print(f"disk: {_megabytes(sum(state.sizes.values()))} ({kinds})")
     for problem in state.problems:
-        print(f"warning: {problem}", file=sys.stderr)
+        print(f"warning: {one_line(problem)}", file=sys.stderr)
     return 1 if state.problems else 0
 
 
@@ -49,14 +52,20 @@ def clean(
     from benchmarks.upkeep import removable, remove
 
     _require(out)
+    if not (out / ".work").is_dir():  # nothing here is a run's; a lock would only litter
+        print(f"{out} holds no work of runs: there is nothing to remove.")
+        return 0
     with only_writer(out, shlex.join(["clean", *sys.argv[2:]]), wait=False, say=print):
         files = list(removable(out))
-        size = sum(path.stat().st_size for path in files)
+        size = sum(path.lstat().st_size for path in files)
         if dry_run:
             for path in files:
                 print(path)
         else:
-            remove(out, files)
+            try:
+                remove(out, files)
+            except OSError as error:
+                raise UserError(f"{error.filename} cannot be removed ({error.strerror}).") from error
     print(f"{len(files)} files, {_megabytes(size)}: {'would be removed' if dry_run else 'removed'}.")
     return 0
 

@@ -14,6 +14,7 @@ import torch
 from benchmarks import attempts, planned, records, supervise
 from benchmarks.attempts import Attempts
 from benchmarks.checkpoint import CheckpointError
+from benchmarks.errors import one_line
 from benchmarks.files import sweep, write_bytes
 from benchmarks.job import Workshop, run_job
 from benchmarks.pending import pending, prune
@@ -181,8 +182,7 @@ def failed_record(shop: Workshop, cell: Cell, reason: str, trace: str) -> Record
     """Return the record of a cell that failed for `reason`; keep `trace` where the user is told to look for it."""
     with contextlib.suppress(OSError):  # a full disk: the record still says why
         write_bytes(shop.store.work / "failures" / f"{cell.key}.txt", trace.encode(errors="replace"))
-    text = reason.encode(errors="replace").decode()  # a plugin's error may hold what is no text
-    return blank_record(shop, cell, " ".join(text.split())[:500] or "it failed without a word")
+    return blank_record(shop, cell, one_line(reason)[:500] or "it failed without a word")
 
 
 def _reason(error: Exception) -> str:

@@ -6,6 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 
+from benchmarks.errors import one_line
+
 MARKER = "<!-- Made from the records by `python -m benchmarks leaderboard`; edits are overwritten. -->"
 NOTHING = "–"
 
@@ -18,8 +20,8 @@ _LINK = re.compile(r"://|www\.", re.IGNORECASE)
 
 def escape(text: str) -> str:
     """Return `text` as inert Markdown in one line: no formatting, HTML, links, table borders, invisible characters."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    unlinked = _LINK.sub(lambda m: m[0].replace(":", "&#58;").replace(".", "&#46;"), line.translate(_INERT))
+    inert = one_line(text).translate(_INERT)
+    unlinked = _LINK.sub(lambda m: m[0].replace(":", "&#58;").replace(".", "&#46;"), inert)
     return unlinked or "(empty)"
 
 
