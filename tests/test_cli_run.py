@@ -62,12 +62,14 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
 
 def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(PLUGIN)
+    (tmp_path / "runs/tiny/leaderboard.md").mkdir(parents=True)
     done = bench(
         tmp_path, "run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "broken,none",
         "--tensorboard", "logs",
     )  # fmt: skip
     assert done.returncode == 1
     assert "1 of 2 cells failed" in done.stderr
+    assert "leaderboard.md was not made by this command" in done.stderr
     trace = re.search(r"failed: test_resnet \| broken \| seed 0; traceback: (\S+)", done.stderr)
     assert trace
     assert "nobody can train this" in (tmp_path / trace[1]).read_text()

@@ -135,7 +135,12 @@ def _print_results(session: Session, out: Path) -> None:
     from benchmarks.records import safe_name
 
     suite = session.shop.suite.name
-    for problem in write(out):
+    page: Path | None = out / safe_name(suite) / "leaderboard.md"
+    try:
+        problems = write(out)
+    except UserError as error:  # it must not hide which cells failed
+        problems, page = [f"{error} Then make the pages with `leaderboard --out {out}`."], None
+    for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     rows = ranking(stored_records(session.plan, out, suite).values())
     if rows:
@@ -143,7 +148,8 @@ def _print_results(session: Session, out: Path) -> None:
         align = ["left", "left"] + ["right"] * (len(names) - 2)
         table = [cells(row) for row in rows]
         print(f"\n{tabulate(table, names, tablefmt='simple', disable_numparse=True, colalign=align)}")
-    print(f"\nLeaderboard: {out / safe_name(suite) / 'leaderboard.md'}")
+    if page:
+        print(f"\nLeaderboard: {page}")
 
 
 def _print_failures(outcome: Outcome, session: Session) -> int:
@@ -152,7 +158,8 @@ def _print_failures(outcome: Outcome, session: Session) -> int:
         return 0
     for cell in outcome.failed:
         path = session.shop.store.work / "failures" / f"{cell.key}.txt"
-        print(f"failed: {cell.name}; traceback: {path}", file=sys.stderr)
+        trace = f"; traceback: {path}" if path.exists() else ""  # none where the disk was full
+        print(f"failed: {cell.name}{trace}", file=sys.stderr)
     cells = f"{len(outcome.failed)} of {len(session.plan.cells)} cells failed"
     print(f"{cells}; the same command tries them again, with --retry-failed them alone.", file=sys.stderr)
     return 1

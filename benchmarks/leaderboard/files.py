@@ -30,17 +30,21 @@ def generate(out: Path, suite: str | None = None) -> dict[Path, str]:
 def write(out: Path, suite: str | None = None) -> list[str]:
     """Write the leaderboards, remove those whose records are gone; return a sentence per unreadable record.
 
-    Raises `UserError` where a file stands in the way that was not made by this module.
+    Raises `UserError` where a file stands in the way that was not made by this module, or where none can be written.
     """
     loaded, problems = _load(out, suite)
     texts = _generate(loaded, suite is None)
     for relative in texts:
         if (out / relative).exists() and not _ours(out / relative):
             raise UserError(f"{out / relative} was not made by this command; move it away or choose another --out.")
-    for relative, text in texts.items():
-        write_bytes(out / relative, text.encode())
-    for relative in _stale(out, suite, texts):
-        (out / relative).unlink()
+    try:
+        for relative, text in texts.items():
+            write_bytes(out / relative, text.encode())
+        for relative in _stale(out, suite, texts):
+            (out / relative).unlink()
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"the leaderboards in {out} cannot be written ({reason}); mend that first.") from error
     return problems
 
 
@@ -50,9 +54,12 @@ def check(out: Path, suite: str | None = None) -> list[str]:
     texts = _generate(loaded, suite is None)
     for relative, text in sorted(texts.items()):
         try:
-            found = (out / relative).read_text(encoding="utf-8")
+            found = (out / relative).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             differences.append(f"{relative.as_posix()} is missing")
+            continue
+        except OSError as error:
+            differences.append(f"{relative.as_posix()} cannot be read ({error.strerror})")
             continue
         if found != text:
             differences.append(f"{relative.as_posix()} differs from its records, first in line {_line(found, text)}")
@@ -129,6 +136,8 @@ def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
 
 def _ours(path: Path) -> bool:
     """Whether the file was made by this module."""
+    if not path.is_file():
+        return False
     with path.open(encoding="utf-8", errors="replace") as file:
         return file.readline().rstrip("\n") == MARKER
 

@@ -29,6 +29,30 @@ def test_written_pages_pass_their_check(out):
     assert made == sorted(files.generate(out))
 
 
+def test_what_stands_in_the_way_of_a_page_is_named(out):
+    board = out / "toy" / "leaderboard.md"
+    board.write_bytes(b"\xff")
+    (out / "README.md").unlink()
+    (out / "README.md").mkdir()
+    found = "\n".join(files.check(out))
+    assert "README.md cannot be read (Is a directory)" in found
+    assert "toy/leaderboard.md differs from its records" in found
+    for blocked in (board, out / "README.md"):
+        with pytest.raises(UserError, match=f"{blocked.name} was not made by this command"):
+            files.write(out)
+        blocked.unlink() if blocked.is_file() else blocked.rmdir()
+    files.write(out)
+
+
+def test_pages_that_cannot_be_written_are_the_users_to_mend(out, monkeypatch):
+    def full(path, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(UserError, match="cannot be written .No space left on device"):
+        files.write(out)
+
+
 def test_links_lead_to_files(out):
     for page in out.rglob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
