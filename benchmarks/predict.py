@@ -27,13 +27,15 @@ def outputs_of(
     """
     modes = {module: module.training for module in network.modules()}
     network.eval()
-    parts = []
-    for part in split_batches(len(rows_N), batch_size):
-        images_BCHW, tokens_BT = batcher.evaluation(rows_N[part]), batcher.tokens(rows_N[part])
-        given = _on_cpu(forward(network, images_BCHW, choice, tokens_BT))
-        if batcher.flip_test:
-            given = _mean(given, _on_cpu(forward(network, images_BCHW.flip(3), choice, tokens_BT)))
-        parts.append(given)
+    while True:
+        try:
+            parts = [_part(network, batcher, rows_N[part], choice) for part in split_batches(len(rows_N), batch_size)]
+            break
+        except torch.OutOfMemoryError:
+            if batch_size == 1:
+                raise
+        batch_size //= 2  # a GPU that trains in pieces may not have room for this either
+        torch.cuda.empty_cache()
     for module, mode in modes.items():
         module.training = mode
     if not parts:
@@ -43,6 +45,15 @@ def outputs_of(
         torch.cat([part.features_BF for part in parts]),
         {name: torch.cat([part.extra[name] for part in parts]) for name in parts[0].extra},
     )
+
+
+def _part(network: Network, batcher: Batcher, rows_B: np.ndarray, choice: Choice) -> Outputs:
+    """Return the outputs of one batch of rows, on the CPU."""
+    images_BCHW, tokens_BT = batcher.evaluation(rows_B), batcher.tokens(rows_B)
+    given = _on_cpu(forward(network, images_BCHW, choice, tokens_BT))
+    if batcher.flip_test:
+        given = _mean(given, _on_cpu(forward(network, images_BCHW.flip(3), choice, tokens_BT)))
+    return given
 
 
 def _on_cpu(given: Outputs) -> Outputs:

@@ -12,19 +12,24 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import checkpoint, records
+from benchmarks import checkpoint, predict, records
 from benchmarks import train as train_module
+from benchmarks.cli import main
 from benchmarks.execute.local import execute
 from benchmarks.forward import forward
 from benchmarks.job import begin, run_job
+from benchmarks.leaderboard import files
 from benchmarks.pieces import gradients_in_pieces
 from benchmarks.report import Reporter
 from benchmarks.session import Session
 from benchmarks.store import Store
+from benchmarks.upkeep import look
 from strategies.base import Batch, Outputs
 from tests.making import BACKBONE, digits_session, digits_suite
 from tests.process import bench, write_suite
 from tests.test_kill import measured
+
+BOARD = Path("digits-test/leaderboard.md")
 
 
 class Notes(Reporter):
@@ -124,18 +129,25 @@ def test_a_damaged_state_of_a_parent_is_made_again(tmp_path: Path) -> None:
     assert checkpoint.load(session.shop.store.state(head))[0].keys()
 
 
-def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, left = train_module.one_epoch, [1]
+CPU_FULL = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+GPU_FULL = torch.OutOfMemoryError("CUDA out of memory (simulated)")
 
-    def full(*arguments):
+
+@pytest.mark.parametrize(
+    ("place", "name", "error"), [(train_module, "one_epoch", CPU_FULL), (torch.optim.SGD, "step", GPU_FULL)]
+)
+def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: object, name: str, error: Exception
+) -> None:
+    real, left = getattr(place, name), [1]
+
+    def full(*arguments, **more):
         if left[0]:
             left[0] -= 1
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
-        return real(*arguments)
+            raise error
+        return real(*arguments, **more)
 
-    monkeypatch.setattr(train_module, "one_epoch", full)
+    monkeypatch.setattr(place, name, full)
     session, notes = digits_session(tmp_path), Notes()
     assert execute(session.plan, session.shop, tmp_path, notes).done == 1
     assert any("goes on from its last checkpoint" in line for line in notes.lines)
@@ -146,21 +158,57 @@ def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
     assert record.error is not None and record.error.endswith("(2 attempts)")
 
 
-def test_a_gpu_without_room_trains_the_same_batch_in_pieces_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("where", ["forward", "backward"])
+def test_a_gpu_without_room_trains_and_predicts_in_pieces_and_says_so_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
+    def full(gradient: torch.Tensor) -> None:
+        raise GPU_FULL
+
     def small(network, images_BCHW, *rest):
+        if torch.is_grad_enabled() and len(images_BCHW) > 10 and where == "forward":
+            raise GPU_FULL
+        outputs = forward(network, images_BCHW, *rest)
         if torch.is_grad_enabled() and len(images_BCHW) > 10:
-            raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
+            outputs.logits_BC.register_hook(full)
+        return outputs
+
+    def small_prediction(network, images_BCHW, *rest):
+        if len(images_BCHW) > 40:
+            raise GPU_FULL
         return forward(network, images_BCHW, *rest)
 
     monkeypatch.setattr(train_module, "forward", small)
+    monkeypatch.setattr(predict, "forward", small_prediction)
     session = digits_session(tmp_path, digits_suite({"epochs": {"head": 1, "tail": 1}}))
     assert execute(session.plan, session.shop, tmp_path, Reporter()).done == 1
     assert session.shop.store.result(_first(session)).pieces == 4  # 32 rows: 16 are too many, 8 are not
     record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
-    assert any("4 pieces" in note for note in record.notes)
     assert record.stages[0].epochs == 1
+    assert main(["status", "--out", str(tmp_path)]) == 0
+    for said in ("".join(record.notes), capsys.readouterr().out, files.generate(tmp_path)[BOARD]):
+        assert "up to 4 pieces" in said
+
+
+def test_predictions_in_smaller_batches_are_those_of_larger_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = digits_session(tmp_path)
+    training = begin(session.shop, session.plan.jobs[_first(session)])
+    rows_N = training.stage.data.test_rows
+    sizes = []
+
+    def small(network, images_BCHW, *rest):
+        sizes.append(len(images_BCHW))
+        if len(images_BCHW) > 40:
+            raise GPU_FULL
+        return forward(network, images_BCHW, *rest)
+
+    whole = predict.outputs_of(training.network, training.batcher, rows_N, training.choice, 5)
+    monkeypatch.setattr(predict, "forward", small)
+    parts = predict.outputs_of(training.network, training.batcher, rows_N, training.choice, 5)
+    torch.testing.assert_close(parts.logits_BC, whole.logits_BC, rtol=1e-5, atol=1e-5)
+    assert len(parts.features_BF) == len(rows_N) and min(sizes) > 20
 
 
 def test_the_gradients_of_pieces_are_those_of_the_whole_batch_for_a_loss_that_couples_samples(tmp_path: Path) -> None:
@@ -199,3 +247,4 @@ def test_names_that_no_shell_likes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert [record.status for path in out.glob("*/records") for record in records.read_all(path)[0]] == ["done"]
     assert os.path.exists(next(out.glob("*/leaderboard.md")))
+    assert [(len(suite.done), len(suite.missing)) for suite in look(out).suites] == [(1, 0)]

@@ -47,6 +47,12 @@ def machines(records: Iterable[Record]) -> str:
     return "; ".join(sorted({machine(record) for record in records}))
 
 
+def notes(records: Iterable[Record]) -> list[str]:
+    """Return what records note of how they came about, a line each; nothing where none does."""
+    lines = [f"- {escape(record.name)}: {escape(note)}" for record in records for note in record.notes]
+    return ["### Notes", "\n".join(lines)] if lines else []
+
+
 def precision(records: Iterable[Record]) -> str:
     """Return how the network was computed, such as "bfloat16 channels_last"."""
     return "; ".join(sorted({escape(f"{record.dtype} {record.layout}") for record in records}))

@@ -43,7 +43,7 @@ def _section(section: Section) -> list[str]:
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", *tables.stage_table(section, stage)]
     blocks += ["### Against plain training", *tables.against(section), *combinations.added(section)]
-    return [*blocks, "### Cost", *tables.cost(section)]
+    return [*blocks, "### Cost", *tables.cost(section), *describe.notes(everything)]
 
 
 def _ranking(section: Section) -> list[str]:
