@@ -69,6 +69,7 @@ def supervise(run: Callable[[], int]) -> int:
         if code >= 0:
             return code
         if worker.interrupted:
+            print("\nended; what was finished is kept, and the same command goes on.", file=sys.stderr, flush=True)
             return INTERRUPTED
         if worker.at.work is None:
             without_a_job += 1
@@ -114,11 +115,15 @@ class _Worker:
         sys.exit(run())
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        """Pass an interrupt on as SIGTERM, which a worker that heard the terminal's own Ctrl-C ignores."""
+        """Pass an interrupt on as SIGTERM, which a worker that heard the terminal's own Ctrl-C ignores.
+
+        A second one kills the worker: it may hang in a library's code, where it hears nothing, and no file is torn.
+        """
+        passed = signal.SIGKILL if self.interrupted else signal.SIGTERM
         self.interrupted = True
         if self.pid:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGTERM)
+                os.kill(self.pid, passed)
 
     def wait(self) -> int:
         """Wait until the worker ends; return its exit code, or minus the signal that killed it."""

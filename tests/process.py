@@ -54,7 +54,7 @@ def bench(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def _hear_interrupts() -> None:
+def hear_interrupts() -> None:
     """Undo what a shell does to its background jobs, and what they hand on to their children: SIGINT ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
@@ -63,7 +63,7 @@ def interrupted(folder: Path, number: signal.Signals, heard: str, *arguments: ob
     """Start a command, send the signal once it has printed a line with `heard`; return exit code, output, errors."""
     with subprocess.Popen(
         command(*arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=_hear_interrupts,
+        preexec_fn=hear_interrupts,
     ) as process:  # fmt: skip
         assert process.stdout is not None
         said = []

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from benchmarks.lock import held, holder
-from tests.process import bench, command, environment, write_suite
+from tests.process import bench, command, environment, hear_interrupts, write_suite
 
 PLUGIN = """
-import dataclasses, os, pathlib, signal, time
+import ctypes, dataclasses, os, pathlib, signal, time
 from strategies.base import Strategy
 from strategies.registry import register
 
@@ -42,17 +42,30 @@ def spoil(network):
 def out_of_memory():
     raise MemoryError("no room")
 
+def cut_images(network):
+    for path in (pathlib.Path(os.environ["BENCHMARKS_CACHE"]) / "decoded").glob("digits-16-*/images.npy"):
+        os.truncate(path, 2000)
+
+def hang_deaf(network):
+    lock, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+    library.pthread_mutex_init(lock, None)
+    library.pthread_mutex_lock(lock)
+    pathlib.Path("deaf").touch()
+    library.pthread_mutex_lock(lock)  # no signal handler of Python's runs in here
+
 def raise_html(network):
-    raise RuntimeError("<script>alert(1)</script> | \\ud800 `x`")
+    raise RuntimeError("<script>alert(1)</script> | \\ud800 `x` \\x1b[2J")
 
 plugin("t-dies-once", lambda network: once("died") and kill())
 plugin("t-dies", lambda network: kill())
+plugin("t-hangs-deaf", hang_deaf)
 plugin("t-hangs", lambda network: time.sleep(600))
 plugin("t-nan", spoil)
 plugin("t-raises", raise_html)
+plugin("t-images-once", lambda network: once("cut") and cut_images(network))
 plugin("t-memory-once", lambda network: once("full") and out_of_memory())
 """
-NAMES = "t-dies-once,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,oversample"
+NAMES = "t-dies-once,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,t-images-once,oversample"
 FAILED = {"t-nan": "the loss became nan", "t-dies": "killed by SIGKILL", "t-raises": "alert", "t-hangs": "longer than"}
 
 
@@ -67,10 +80,13 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_pat
     assert done.returncode == 1, done.stderr
     found = _records(tmp_path / "runs")
     assert {name for name, record in found.items() if record["status"] == "failed"} == set(FAILED)
+    plain = [stage["top1_bits"] for stage in found["none"]["stages"]]
     for name, words in FAILED.items():
         assert words in found[name]["error"], found[name]["error"]
     assert "(2 attempts)" in found["t-dies"]["error"]
     assert "t-dies-once seed 0: its process was killed by SIGKILL; it goes on from its last checkpoint" in done.stderr
+    assert "t-images-once seed 0: its process was killed by SIGBUS; it goes on from its last checkpoint" in done.stderr
+    assert [stage["top1_bits"] for stage in found["t-images-once"]["stages"]] == plain  # decoded again, trained alike
     assert "no room; it goes on from its last checkpoint" in done.stdout
     traces = dict(re.findall(r"failed: test_resnet \| (\S+) \| seed 0; traceback: (\S+)", done.stderr))
     assert set(traces) == set(FAILED)
@@ -78,6 +94,8 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_pat
     assert "RuntimeError" in (tmp_path / traces["t-raises"]).read_text()
     page = (tmp_path / "runs/tiny/leaderboard.md").read_text()
     assert "<script" not in page
+    status = bench(tmp_path, "status").stdout
+    assert "<script>alert(1)</script> | `x` [2J" in status and "\x1b" not in status  # text, and none that steers
     before = {name: record["made"] for name, record in found.items()}
 
     (tmp_path / "mended").touch()
@@ -87,6 +105,26 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_pat
     found = _records(tmp_path / "runs")
     assert {record["status"] for record in found.values()} == {"done"}
     assert {name for name, record in found.items() if record["made"] != before[name]} == set(FAILED)
+
+
+def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    arguments = command("run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "t-hangs-deaf")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=hear_interrupts,
+    ) as watcher:  # fmt: skip
+        while not (tmp_path / "deaf").exists():
+            assert watcher.poll() is None
+            time.sleep(0.1)
+        watcher.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert watcher.poll() is None
+        watcher.send_signal(signal.SIGINT)
+        _, errors = watcher.communicate(timeout=60)
+    assert watcher.returncode == 130
+    assert errors == "\nended; what was finished is kept, and the same command goes on.\n"
+    assert not held(tmp_path / "runs")
 
 
 def test_a_worker_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
