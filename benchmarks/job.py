@@ -26,7 +26,8 @@ from benchmarks.predict import outputs_of
 from benchmarks.protocol import Stage
 from benchmarks.store import JobResult, Store
 from benchmarks.suite import Suite
-from benchmarks.train import Epoch, Training, TrainingError, prepare, run, steps_per_epoch
+from benchmarks.train import prepare, run, steps_per_epoch
+from benchmarks.training import Epoch, Training, TrainingError
 from strategies.base import Strategy
 from strategies.expression import parse
 

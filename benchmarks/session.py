@@ -21,8 +21,8 @@ from benchmarks.plan import Plan, Setting, make_plan
 from benchmarks.protocol import make_stages
 from benchmarks.store import Store
 from benchmarks.suite import Suite
-from strategies.combine import corrected_twice
 from strategies.expression import expand, is_glob, parse, split
+from strategies.seats import corrected_twice
 
 Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]

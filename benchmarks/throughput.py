@@ -29,7 +29,8 @@ from benchmarks.plan import Job
 from benchmarks.protocol import make_stages
 from benchmarks.store import Store
 from benchmarks.suite import Epochs, Recipe, Suite
-from benchmarks.train import Training, one_epoch
+from benchmarks.train import one_epoch
+from benchmarks.training import Training
 
 CLASSES = 20
 # The loop differs from the bare step by a few hundredths, less than a single pair of turns tells.

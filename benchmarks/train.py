@@ -15,66 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backbones.network import Network
-from backbones.probe import Choice
-from benchmarks.batches import Batcher, epoch_order, pool_order, split_batches
+from benchmarks.batches import epoch_order, pool_order, split_batches
 from benchmarks.forward import classify, forward
 from benchmarks.keys import seed_for
+from benchmarks.measure import after_training, measure, store_features
 from benchmarks.pieces import gradients_in_pieces
-from benchmarks.plan import Job
-from benchmarks.predict import logits_of, outputs_of
-from benchmarks.protocol import Stage, accuracy_C
+from benchmarks.protocol import Stage
 from benchmarks.schedule import learning_rate
 from benchmarks.suite import Recipe
-from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy, Trained
+from benchmarks.training import Epoch, Training, TrainingError
+from strategies.base import Batch, Outputs, Progress, Step
 from strategies.common import weighted_mean
-
-
-class TrainingError(Exception):
-    """A training that cannot go on; the message is one sentence."""
-
-
-@dataclasses.dataclass
-class Epoch:
-    """What one epoch gave: mean `loss`, `seconds` of training, the `learning_rate` at its end, `images` trained."""
-
-    epoch: int
-    loss: float
-    seconds: float
-    learning_rate: float
-    images: int
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class StoredFeatures:
-    """What a stretch on features trains on: `features_MF` on the device and `labels_M`, M samples after resampling."""
-
-    features_MF: Tensor
-    labels_M: np.ndarray
-
-
-@dataclasses.dataclass
-class Training:
-    """A training in progress: everything that a checkpoint holds, and what is needed to go on.
-
-    `step` and `loss_sum` say how far the epoch at work is; `pieces`: into how many a batch is cut to fit the memory.
-    """
-
-    job: Job
-    stage: Stage
-    strategy: Strategy
-    recipe: Recipe
-    choice: Choice
-    network: Network
-    batcher: Batcher
-    facts: Facts
-    optimizer: torch.optim.Optimizer
-    epoch: int
-    history: list[Epoch] = dataclasses.field(default_factory=list)
-    stored: StoredFeatures | None = None
-    step: int = 0
-    loss_sum: float | Tensor = 0.0
-    pieces: int = 1
 
 
 def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -126,50 +77,23 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
         measures = "validation" in training.strategy.needs
         while training.epoch < training.job.end:
             plain_so_far = training.epoch > 0 and training.facts.validation_accuracy_C is None
-            seconds = _measured(training) if measures and plain_so_far else 0.0
-            seconds += _stored(training) if training.job.on == "features" and training.stored is None else 0.0
+            seconds = _seconds(measure, training) if measures and plain_so_far else 0.0
+            unstored = training.job.on == "features" and training.stored is None
+            seconds += _seconds(store_features, training) if unstored else 0.0
             epoch = one_epoch(training, on_step)
-            seconds += _measured(training) if measures else 0.0
-            epoch.seconds += seconds  # what a strategy measures is part of its cost
+            seconds += _seconds(measure, training) if measures else 0.0
+            epoch.seconds += seconds
             training.epoch += 1
             training.history.append(epoch)
             on_epoch(epoch)
         if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
-            trained = Trained(lambda: measure(training), functools.cache(lambda: features_of_rows(training)))
-            training.strategy.after_training(training.network, training.facts, trained)
+            after_training(training)
 
 
-def _measured(training: Training) -> float:
-    """Bring the facts up to date with validation; return the seconds that it took."""
+def _seconds(work: Callable[[Training], None], training: Training) -> float:
+    """Do the work; return the seconds that it took, which are part of the strategy's cost."""
     started = time.perf_counter()
-    training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measure(training))
-    return time.perf_counter() - started
-
-
-def measure(training: Training) -> tuple[float, ...]:
-    """Return top-1 per class on the stage's validation rows, NaN for a class that has none."""
-    rows = training.stage.data.validation_rows
-    classes = training.facts.num_classes
-    logits_NC = logits_of(training.network, training.batcher, rows, training.choice, classes)
-    return accuracy_C(logits_NC, training.stage.labels_N[rows], classes)
-
-
-def features_of_rows(training: Training) -> tuple[np.ndarray, np.ndarray]:
-    """Return features [N, F] float32 and labels [N] of the training rows, in evaluation mode, not augmented."""
-    rows_N, classes = training.stage.data.train_rows, training.facts.num_classes
-    outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
-    return outputs.features_BF.numpy(), training.stage.labels_N[rows_N]
-
-
-def _stored(training: Training) -> float:
-    """Store the features that this stretch trains on, resampled; return the seconds that it took."""
-    started = time.perf_counter()
-    features_NF, labels_N = features_of_rows(training)
-    seed = seed_for(training.job.seed, training.job.stage, "resample")
-    resampled = training.strategy.resample_features(features_NF, labels_N, training.facts, seed)
-    features_MF, labels_M = (features_NF, labels_N) if resampled is None else resampled
-    on_device = torch.from_numpy(np.ascontiguousarray(features_MF, dtype=np.float32)).to(training.batcher.device)
-    training.stored = StoredFeatures(on_device, np.asarray(labels_M, dtype=np.int64))
+    work(training)
     return time.perf_counter() - started
 
 

@@ -17,7 +17,8 @@ from benchmarks.schedule import learning_rate
 from benchmarks.session import Session
 from benchmarks.store import Store
 from benchmarks.suite import Epochs, Recipe
-from benchmarks.train import TrainingError, run, weighted_cross_entropy
+from benchmarks.train import run, weighted_cross_entropy
+from benchmarks.training import TrainingError
 from tests.making import digits_session, digits_suite
 
 

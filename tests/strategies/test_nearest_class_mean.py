@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.job import begin, run_job
-from benchmarks.train import features_of_rows
+from benchmarks.measure import features_of_rows
 from strategies.base import Facts, StrategyError, Trained
 from strategies.expression import parse
 from tests.making import digits_session, digits_suite

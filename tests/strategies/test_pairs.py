@@ -14,9 +14,9 @@ from benchmarks.contract import tiny
 from benchmarks.job import run_job
 from benchmarks.scoring import done_record
 from strategies.base import StrategyError
-from strategies.combine import SEAT_OF_HOOK, seats_of
 from strategies.expression import parse
 from strategies.registry import names
+from strategies.seats import SEAT_OF_HOOK, seats_of
 
 NAMES = [name for name in names() if name != "none"]
 

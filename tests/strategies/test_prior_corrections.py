@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 
 from backbones.classifiers import CosineClassifier
 from strategies.base import Facts, Outputs, StrategyError
-from strategies.combine import corrected_twice
 from strategies.expression import parse
+from strategies.seats import corrected_twice
 from tests.strategies.paper import EXTREME, TYPICAL, Case, Reference, cases, compare, computed, cross_entropy, expected
 
 SCALE = 30.0

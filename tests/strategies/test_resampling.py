@@ -14,10 +14,10 @@ from benchmarks import train
 from benchmarks.job import _resume, run_job
 from benchmarks.session import Session
 from strategies.base import Facts, Progress, StrategyError
-from strategies.combine import seats_of
 from strategies.expression import parse
 from strategies.registry import get, names
 from strategies.resampling import balanced, without_tomek_links
+from strategies.seats import seats_of
 from tests.making import digits_session, digits_suite
 from tests.test_plan import EPOCHS, plan
 
