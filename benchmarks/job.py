@@ -102,7 +102,7 @@ def run_job(
         _predict(shop, training)
     result = JobResult(
         job.key,
-        seconds=spent["seconds"] + sum(e.seconds for e in training.history),
+        seconds=spent["seconds"] + sum(e.seconds for e in training.history) + training.after_seconds,
         images=int(spent["images"]) + sum(e.images for e in training.history),
         epochs=job.epochs,
         losses=(*spent["losses"], *(e.loss for e in training.history)),

@@ -87,7 +87,7 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
             training.history.append(epoch)
             on_epoch(epoch)
         if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
-            after_training(training)
+            training.after_seconds = _seconds(after_training, training)
 
 
 def _seconds(work: Callable[[Training], None], training: Training) -> float:

@@ -44,7 +44,8 @@ class StoredFeatures:
 class Training:
     """A training in progress: everything that a checkpoint holds, and what is needed to go on.
 
-    `step` and `loss_sum` say how far the epoch at work is; `pieces`: into how many a batch is cut to fit the memory.
+    `step` and `loss_sum` say how far the epoch at work is; `pieces`: into how many a batch is cut to fit the memory;
+    `after_seconds`: what `Strategy.after_training` took.
     """
 
     job: Job
@@ -62,3 +63,4 @@ class Training:
     step: int = 0
     loss_sum: float | Tensor = 0.0
     pieces: int = 1
+    after_seconds: float = 0.0

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,13 +15,17 @@ import torch
 
 from benchmarks import checkpoint
 from benchmarks import job as job_module
+from benchmarks.contract import tiny
 from benchmarks.job import begin, run_job
 from benchmarks.schedule import learning_rate
+from benchmarks.scoring import done_record
 from benchmarks.session import Session
 from benchmarks.store import Store
 from benchmarks.suite import Epochs, Recipe
 from benchmarks.train import run, weighted_cross_entropy
 from benchmarks.training import TrainingError
+from strategies import registry
+from strategies.base import Facts, Phase, Strategy
 from tests.making import digits_session, digits_suite
 
 
@@ -136,6 +143,30 @@ def test_a_training_leaves_the_global_generators_alone(tmp_path: Path) -> None:
     run_job(session.shop, session.plan.jobs[session.plan.cells[0].jobs[0][0]])
     assert torch.equal(expected[0], torch.rand(3))
     np.testing.assert_array_equal(expected[1], np.random.rand(3))  # noqa: NPY002
+
+
+def test_seconds_after_the_last_epoch_are_part_of_the_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.names()
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+    @registry.register
+    @dataclasses.dataclass(frozen=True)
+    class Slow(Strategy):
+        name: ClassVar[str] = "t-slow"
+
+        def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+            return (Phase(0, epochs, active=False), Phase(epochs, epochs, "classifier"))
+
+        def after_training(self, network: Any, facts: Facts, trained: Any) -> None:
+            time.sleep(0.3)
+
+    with tiny.backbone():
+        plan, shop = tiny.session(["none", "t-slow"], tmp_path)
+        results = [(job, run_job(shop, job)) for job in plan.jobs.values()]
+        plain, slow = (done_record(shop, plan, cell) for cell in plan.cells)
+    assert [result.seconds >= 0.3 for job, result in results if not job.epochs] == [True, True]
+    for one, other in zip(plain.stages, slow.stages, strict=True):
+        assert other.epochs == one.epochs and other.seconds >= one.seconds + 0.3
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_sentence(tmp_path: Path) -> None:
