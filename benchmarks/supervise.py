@@ -198,8 +198,7 @@ def _note(at: _AtWork, work: Path, code: int, hung: bool) -> None:
     except OSError:
         trace = ""
     noted = attempts.note(work, at.job, reason, final=hung, traceback=trace)
-    then = "it is given up" if noted.exhausted else "it goes on from its last checkpoint"
-    print(f"\n{at.what}: {reason}; {then}.", file=sys.stderr, flush=True)
+    print(f"\n{at.what}: {reason}; {noted.then}.", file=sys.stderr, flush=True)
 
 
 def _name(number: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shlex
 import sys
 from collections.abc import Callable
@@ -88,16 +87,12 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
             return ray_cluster.fit(request, shares[0])
 
         session = open_asked(options, fit, alone)
-        only = _only(session, options)
-        if only is not None:
-            plan = dataclasses.replace(session.plan, cells=tuple(only))
-            session = dataclasses.replace(session, plan=plan)
         from benchmarks.execute.on_ray import execute
 
-        reporter = _reporter(session, options)
+        reporter, only = _reporter(session, options), _only(session, options)
         outcome = execute(
-            session.plan, session.shop, options.out, reporter, given=shares[0], plugins=options.plugin or (),
-            job_timeout=options.job_timeout,
+            session.plan, session.shop, options.out, reporter, given=shares[0], only=only,
+            plugins=options.plugin or (), job_timeout=options.job_timeout,
         )  # fmt: skip
     return session, outcome
 

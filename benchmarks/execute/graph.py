@@ -39,20 +39,24 @@ class Graph:
     has `failed`, with those that start from it. `settled` gives the cells for which nothing is left to do."""
 
     def __init__(
-        self, plan: Plan, todo: Collection[Job], seconds: Mapping[str, float], stored: Collection[str]
+        self, plan: Plan, cells: Collection[Cell], todo: Collection[Job], seconds: Mapping[str, float]
     ) -> None:
-        """`todo`: jobs without a result; `seconds`: what each is expected to take; `stored`: keys of finished cells."""
+        """`cells`: those to finish; `todo`: the jobs they wait for; `seconds`: what each is expected to take."""
         self._plan = plan
         self._open = {job.key for job in todo}  # neither done nor failed
         self._taken: set[str] = set()
         self._paths = paths(plan.jobs, seconds)
-        self._cells = [cell for cell in plan.cells if cell.key not in stored]
+        self._cells = list(cells)
         self.failed: dict[str, str] = {}  # job -> reason
 
     @property
     def open(self) -> int:
         """How many jobs are neither done nor failed."""
         return len(self._open)
+
+    def is_open(self, key: str) -> bool:
+        """Whether the job is neither done nor failed."""
+        return key in self._open
 
     def ready(self) -> list[Job]:
         """Return the jobs that may start, the most urgent one first."""
@@ -73,8 +77,9 @@ class Graph:
 
     def reopen(self, jobs: Collection[Job]) -> None:
         """What these jobs left is not there any more: they are to be done once more."""
-        self._open.update(job.key for job in jobs)
-        self._taken.difference_update(job.key for job in jobs)
+        lost = {job.key for job in jobs} - self._open  # what is open is at work already, or will be
+        self._open |= lost
+        self._taken -= lost
 
     def done(self, job: Job) -> None:
         """The job is done."""

@@ -9,8 +9,6 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from benchmarks import attempts, planned, records, supervise
 from benchmarks.attempts import Attempts
 from benchmarks.checkpoint import CheckpointError
@@ -83,7 +81,7 @@ def execute(
     """
     stored = stored_records(plan, out, shop.suite.name)
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, shop)
+    prepare(plan, shop, todo)
     supervise.write_stacks(shop.store.work)
     reporter.begin(plan, stored)
     failures, done = [], 0
@@ -103,12 +101,17 @@ def execute(
     return Outcome(len(stored), done, tuple(failures))
 
 
-def prepare(plan: Plan, shop: Workshop) -> None:
-    """Put the output folder in order for a run of `plan`: what earlier runs noted or left half written goes."""
+def prepare(plan: Plan, shop: Workshop, todo: Sequence[Cell]) -> None:
+    """Put the output folder in order for a run of the cells `todo` of `plan`.
+
+    What earlier runs noted or left half written goes, and predictions that cannot be read are to be made again.
+    """
     if not supervise.restarted:
         attempts.forget(shop.store.work)
     sweep(shop.store.work)
     planned.note(plan, shop.store.work, shop.suite.name)
+    for key in {chain[-1] for cell in todo for chains in (cell.jobs, *cell.companions) for chain in chains}:
+        shop.store.drop_damaged(key)
 
 
 def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
@@ -133,15 +136,13 @@ class _Run:
     def cell(self, cell: Cell) -> Record:
         """Train what the cell needs and return its record, done or failed."""
         try:
-            for chain in (chain for chains in (cell.jobs, *cell.companions) for chain in chains):
-                self.shop.store.drop_damaged(chain[-1])
             for job in pending(self.plan, self.shop.store, [cell]).values():
                 self._job(job, cell)
             return done_record(self.shop, self.plan, cell)
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
             given_up = error if isinstance(error, JobFailed) else None
             trace = (given_up and given_up.traceback) or traceback.format_exc()
-            return failed_record(self.shop, cell, str(error) if given_up else _reason(error), trace)
+            return failed_record(self.shop, cell, str(error) if given_up else reason(error), trace)
 
     def _job(self, job: Job, cell: Cell) -> None:
         """Train a job, once more where memory ran out; raises JobFailed where it has been given up."""
@@ -154,15 +155,13 @@ class _Run:
                 result = run_job(self.shop, job, lambda s, steps: reporter.progress(job, s, steps), reporter.note)
                 reporter.job_done(job, result)
                 return
-            except CheckpointError as error:
-                noted = attempts.note(work, job.key, str(error))
-                if not noted.exhausted:
-                    self._parent_again(job, cell)
             except Exception as error:
-                final = not out_of_memory(error)
-                noted = attempts.note(work, job.key, _reason(error), final=final, traceback=traceback.format_exc())
+                final = not attempts.worth_another(error)
+                noted = attempts.note(work, job.key, reason(error), final=final, traceback=traceback.format_exc())
                 if not noted.exhausted:
-                    reporter.note(f"{describe(job)}: {_reason(error)}; it goes on from its last checkpoint.")
+                    reporter.note(f"{describe(job)}: {reason(error)}; {noted.then}.")
+                    if isinstance(error, CheckpointError):
+                        self._parent_again(job, cell)
             finally:
                 supervise.tell(work, "")
             gc.collect()
@@ -185,10 +184,6 @@ def failed_record(shop: Workshop, cell: Cell, reason: str, trace: str) -> Record
     return blank_record(shop, cell, one_line(reason)[:500] or "it failed without a word")
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether the error says that this process ran out of memory."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def reason(error: BaseException) -> str:
+    """Return what a record says of an error."""
+    return f"{type(error).__name__}: {error}".removesuffix(".")

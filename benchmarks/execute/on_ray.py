@@ -1,8 +1,8 @@
 """Run a plan on Ray: this process, the driver, keeps the store and says which job is next; workers train.
 
 A job starts when the jobs that it starts from are done, those on the longest path first. A worker that dies costs its
-job one attempt: another worker goes on from the last checkpoint that the driver has. A job that loses two workers, or
-fails by itself, is given up, and the cells that need it are recorded as failed.
+job one attempt (`attempts.py`): another one goes on from the last checkpoint that the driver has. The cells that need a
+job that is given up are recorded as failed.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ import numpy as np
 import ray
 
 from benchmarks import attempts
-from benchmarks.attempts import Attempts
 from benchmarks.data.delivered import parcel
 from benchmarks.execute.graph import Graph, ancestors, needs
-from benchmarks.execute.local import Outcome, failed_record, prepare, write_record
+from benchmarks.execute.local import Outcome, failed_record, prepare, reason, stored_records, write_record
 from benchmarks.execute.ray_cluster import Share
 from benchmarks.execute.ray_crew import Crew, Lost, Member
 from benchmarks.execute.ray_worker import Files, News, Outfit
@@ -44,20 +43,22 @@ def execute(
     reporter: Reporter,
     *,
     given: Share,
+    only: Sequence[Cell] | None = None,
     plugins: Sequence[Path] = (),
     job_timeout: float | None = None,
     share_folder: bool = True,
 ) -> Outcome:
-    """Run every cell that has no record yet on the Ray cluster that this process is connected to.
+    """Run every cell, or of `only` these, that has no record yet on the Ray cluster that this process is connected to.
 
     Each job gets `given` of it, and is given up after `job_timeout` seconds. Workers that see `out` write there, unless
     `share_folder` is False. Raises UserError where no worker comes up. KeyboardInterrupt passes through: workers end,
     what is stored stays.
     """
-    prepare(plan, shop)
-    outlook = look(plan, shop, out)
-    reporter.begin(plan, dict(outlook.stored))
-    graph = Graph(plan, outlook.todo, outlook.seconds, outlook.stored)
+    stored = stored_records(plan, out, shop.suite.name)
+    cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
+    prepare(plan, shop, cells)
+    reporter.begin(plan, stored)
+    graph = Graph(plan, cells, pending(plan, shop.store, cells).values(), look(plan, shop, out).seconds)
     token = shop.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     crew = Crew(_outfit(shop, out, given, plugins, token.name if share_folder else None), given)
@@ -76,7 +77,7 @@ def execute(
         crew.end()
         token.unlink(missing_ok=True)
         reporter.end()
-    return Outcome(len(outlook.stored), run.done, tuple(run.failures))
+    return Outcome(len(stored), run.done, tuple(run.failures))
 
 
 def _outfit(shop: Workshop, out: Path, given: Share, plugins: Sequence[Path], token: str | None) -> Outfit:
@@ -134,13 +135,13 @@ class _Run:
         job = member.job
         assert job is not None
         if isinstance(told, Lost):
-            self._try_again(job, f"its worker is gone: {told.reason}")
+            self._failed(job, f"its worker is gone: {told.reason}")
             return
         try:
             for name, content in told.files.items():
                 write_bytes(self._shop.store.work / name, content)
         except OSError as error:  # a full disk: without a checkpoint the job goes on, without a result it has failed
-            told = dataclasses.replace(told, error=told.error or f"{type(error).__name__}: {error}")
+            told = dataclasses.replace(told, error=told.error or reason(error))
         if told.said:
             self._reporter.job_said(job, told.said)
         for line in told.notes:
@@ -156,44 +157,37 @@ class _Run:
         if not told.keeps:
             store.drop_checkpoints(job.key)
         result = store.result(job.key)
-        if told.error is not None and told.may_retry:
-            self._try_again(job, told.error, told.trace, told.damaged)
-        elif told.error is not None or result is None:
-            self._give_up(job, told.error or "it left no result", told.trace)
+        if told.error is not None or result is None:
+            error = told.error or "it left no result"
+            self._failed(job, error, told.trace, final=not told.may_retry, damaged=told.damaged)
         else:
             assert member.about is not None
             self._machines[job.key] = dict(member.about.hardware)
             self._graph.done(job)
             self._reporter.job_done(job, result)
 
-    def _try_again(self, job: Job, reason: str, trace: str = "", damaged: bool = False) -> None:
-        noted = attempts.note(self._shop.store.work, job.key, reason, traceback=trace)
+    def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
+        """Count an attempt at the job that failed; let it be tried again where one is left."""
+        noted = attempts.note(self._shop.store.work, job.key, why, final=final, traceback=trace)
+        self._reporter.job_said(job, noted.traceback)
+        self._reporter.job_lost(job, noted.reason)
         if noted.exhausted:
-            self._fail(job, noted)
+            self._traces[job.key] = noted.traceback
+            self._graph.fail(job, noted.reason)
             return
-        if damaged and job.parent:  # the state that it starts from
+        if damaged and job.parent and not self._graph.is_open(job.parent):  # its state is what was damaged
             self._shop.store.state(job.parent).unlink(missing_ok=True)
             missing = pending(self._plan, self._shop.store, [self._graph.first_cell(job)])
             self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
         self._graph.again(job)
-        self._reporter.job_lost(job, reason)
-        self._reporter.note(f"{describe(job)}: {reason}; it goes on from its last checkpoint.")
-
-    def _give_up(self, job: Job, reason: str, trace: str = "") -> None:
-        self._fail(job, attempts.note(self._shop.store.work, job.key, reason, final=True, traceback=trace))
-
-    def _fail(self, job: Job, noted: Attempts) -> None:
-        self._traces[job.key] = noted.traceback
-        self._reporter.job_said(job, noted.traceback)
-        self._reporter.job_lost(job, noted.reason)
-        self._graph.fail(job, noted.reason)
+        self._reporter.note(f"{describe(job)}: {why}; {noted.then}.")
 
     def end_late(self, seconds: float) -> None:
         """End the workers whose job takes longer than `seconds`, and give those jobs up."""
         for member in self._crew.busy():
             if member.job and time.monotonic() - member.since > seconds:
                 self._crew.dismiss(member)
-                self._give_up(member.job, f"it took longer than {seconds:g} s")
+                self._failed(member.job, f"it took longer than {seconds:g} s", final=True)
 
     def record_settled(self) -> None:
         """Write the record of each cell for which nothing is left to do."""
@@ -215,6 +209,6 @@ class _Run:
         try:
             record = done_record(self._shop, self._plan, cell)
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
-            return failed_record(self._shop, cell, f"{type(error).__name__}: {error}", traceback.format_exc())
+            return failed_record(self._shop, cell, reason(error), traceback.format_exc())
         machines = [self._machines[key] for key in keys if key in self._machines]
         return dataclasses.replace(record, hardware=machines[-1]) if machines else record

@@ -51,8 +51,11 @@ class Crew:
         self._broken = 0  # workers in a row that did not come up
 
     def hire(self, wanted: int) -> None:
-        """Ask Ray for workers until there are `wanted`, started or waiting for room."""
-        while len(self._members) < min(wanted, MOST_PENDING):
+        """Ask Ray for workers until there are `wanted`, started or waiting for room.
+
+        While some are up and others do not come up, a node is out of order: those that are up do the work.
+        """
+        while len(self._members) < min(wanted, MOST_PENDING) and self._broken < MOST_BROKEN:
             actor: Any = self._class.remote(self._outfit)
             self._members.append(Member(actor, actor.about.remote()))
 
@@ -97,7 +100,7 @@ class Crew:
             if member.job:
                 return Lost(reason)
             self._broken += 1
-            if self._broken >= MOST_BROKEN:
+            if self._broken >= MOST_BROKEN and not any(other.about for other in self._members):
                 raise UserError(f"workers do not start on the Ray cluster: {reason}") from error
             return None
         if news.ended:
@@ -113,6 +116,8 @@ class Crew:
         for member in members:
             if member in self._members:
                 self._members.remove(member)
+            if member.about:  # where this one came up another one may
+                self._broken = 0
             with contextlib.suppress(Exception):  # it may be gone already, or Ray itself
                 ray.kill(member.actor)
 

@@ -156,8 +156,9 @@ class Worker:
     def _train(self, job: Job, at: list[int], ended: list[News], said: _Said, notes: _Said) -> None:
         import torch
 
+        from benchmarks.attempts import worth_another
         from benchmarks.checkpoint import CheckpointError
-        from benchmarks.execute.local import out_of_memory
+        from benchmarks.execute.local import reason
         from benchmarks.job import run_job
 
         torch.set_num_threads(self._threads)  # OpenMP counts them per thread that asks
@@ -168,10 +169,9 @@ class Worker:
                     notes.line,
                 )  # fmt: skip
         except BaseException as error:  # whatever it is, the driver has to know
-            damaged = isinstance(error, CheckpointError)
             ended[0] = News(
-                ended=True, error=f"{type(error).__name__}: {error}", trace=traceback.format_exc(), damaged=damaged,
-                may_retry=damaged or (isinstance(error, Exception) and out_of_memory(error)),
+                ended=True, error=reason(error), trace=traceback.format_exc(), may_retry=worth_another(error),
+                damaged=isinstance(error, CheckpointError),
             )  # fmt: skip
 
 

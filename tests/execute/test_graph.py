@@ -19,8 +19,8 @@ CELLS = tuple(
 )
 
 
-def _graph(stored: tuple[str, ...] = ()) -> Graph:
-    return Graph(Plan(JOBS, CELLS), list(JOBS.values()), SECONDS, stored)
+def _graph(cells: tuple[Cell, ...] = CELLS) -> Graph:
+    return Graph(Plan(JOBS, CELLS), cells, list(JOBS.values()), SECONDS)
 
 
 def test_the_longest_path_counts_from_a_jobs_start_to_the_last_end() -> None:
@@ -58,7 +58,7 @@ def test_what_is_lost_is_done_once_more_before_what_starts_from_it() -> None:
 
 
 def test_a_failure_fails_what_starts_from_it_and_settles_those_cells_once() -> None:
-    graph = _graph(stored=("b",))
+    graph = _graph(tuple(cell for cell in CELLS if cell.key != "b"))
     assert list(graph.settled()) == []
     graph.fail(JOBS["a"], "no luck")
     assert graph.failed == dict.fromkeys(("a", "a2", "a3"), "no luck")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -55,6 +57,42 @@ def test_an_address_at_which_no_cluster_answers(
     assert "is no Ray cluster" in _refused(capsys, "--address", f"127.0.0.1:{port}")
     for wrong in ("ray://127.0.0.1:1", "somewhere", ":7"):
         assert "neither auto nor HOST:PORT" in _refused(capsys, "--address", wrong)
+
+
+HEAD = """
+from ray.cluster_utils import Cluster
+head = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "no_monitor": True,
+               "include_log_monitor": False, "object_store_memory": 80 * 2**20})
+print(f"at {head.address}", flush=True)
+input()
+head.shutdown()
+"""
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    """Return the address of a cluster that asks for a token."""
+    pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
+    environment = {
+        **os.environ,
+        **ray_cluster.QUIET,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as head:
+        assert head.stdout is not None
+        yield next(line.split()[1] for line in head.stdout if line.startswith("at "))
+        head.communicate("\n")
+
+
+def test_a_cluster_that_asks_for_a_token_that_is_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, guarded: str
+) -> None:
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    error = _refused(capsys, "--address", guarded)
+    assert "asks for a token; copy its ~/.ray/auth_token to this machine and set RAY_AUTH_MODE=token" in error
 
 
 @pytest.mark.parametrize(
