@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import checkpoint, predict, records
+from benchmarks import attempts, checkpoint, predict, records
 from benchmarks import train as train_module
 from benchmarks.cli import main
 from benchmarks.execute.local import execute
@@ -59,6 +59,15 @@ def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_
     assert done.returncode == 0, done.stderr + done.stdout
     assert bench(tmp_path, *arguments, "--out", "roomy").returncode == 0
     assert measured(small_disk) == measured(tmp_path / "roomy")
+
+
+def test_attempts_are_counted_where_a_full_disk_does_not_take_them(tmp_path: Path) -> None:
+    (tmp_path / "attempts").touch()  # nothing can be written below
+    assert not attempts.note(tmp_path, "job", "killed").exhausted
+    assert attempts.note(tmp_path, "job", "killed").reason == "killed (2 attempts)"
+    assert attempts.of(tmp_path, "job").exhausted and not attempts.of(tmp_path, "other").reasons
+    attempts.forget(tmp_path)
+    assert not attempts.of(tmp_path, "job").reasons
 
 
 def _first(session: Session) -> str:

@@ -142,7 +142,7 @@ class _Run:
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
             given_up = error if isinstance(error, JobFailed) else None
             trace = (given_up and given_up.traceback) or traceback.format_exc()
-            return failed_record(self.shop, cell, str(error) if given_up else reason(error), trace)
+            return failed_record(self.shop, cell, str(error) if given_up else reason_of(error), trace)
 
     def _job(self, job: Job, cell: Cell) -> None:
         """Train a job, once more where memory ran out; raises JobFailed where it has been given up."""
@@ -157,9 +157,9 @@ class _Run:
                 return
             except Exception as error:
                 final = not attempts.worth_another(error)
-                noted = attempts.note(work, job.key, reason(error), final=final, traceback=traceback.format_exc())
+                noted = attempts.note(work, job.key, reason_of(error), final=final, traceback=traceback.format_exc())
                 if not noted.exhausted:
-                    reporter.note(f"{describe(job)}: {reason(error)}; {noted.then}.")
+                    reporter.note(f"{describe(job)}: {reason_of(error)}; {noted.then}.")
                     if isinstance(error, CheckpointError):
                         self._parent_again(job, cell)
             finally:
@@ -184,6 +184,6 @@ def failed_record(shop: Workshop, cell: Cell, reason: str, trace: str) -> Record
     return blank_record(shop, cell, one_line(reason)[:500] or "it failed without a word")
 
 
-def reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Return what a record says of an error."""
     return f"{type(error).__name__}: {error}".removesuffix(".")

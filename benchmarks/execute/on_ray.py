@@ -20,7 +20,7 @@ import ray
 from benchmarks import attempts
 from benchmarks.data.delivered import parcel
 from benchmarks.execute.graph import Graph, ancestors, needs
-from benchmarks.execute.local import Outcome, failed_record, prepare, reason, stored_records, write_record
+from benchmarks.execute.local import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.execute.ray_cluster import Share
 from benchmarks.execute.ray_crew import Crew, Lost, Member
 from benchmarks.execute.ray_worker import Files, News, Outfit
@@ -141,7 +141,7 @@ class _Run:
             for name, content in told.files.items():
                 write_bytes(self._shop.store.work / name, content)
         except OSError as error:  # a full disk: without a checkpoint the job goes on, without a result it has failed
-            told = dataclasses.replace(told, error=told.error or reason(error))
+            told = dataclasses.replace(told, error=told.error or reason_of(error))
         if told.said:
             self._reporter.job_said(job, told.said)
         for line in told.notes:
@@ -209,6 +209,6 @@ class _Run:
         try:
             record = done_record(self._shop, self._plan, cell)
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
-            return failed_record(self._shop, cell, reason(error), traceback.format_exc())
+            return failed_record(self._shop, cell, reason_of(error), traceback.format_exc())
         machines = [self._machines[key] for key in keys if key in self._machines]
         return dataclasses.replace(record, hardware=machines[-1]) if machines else record

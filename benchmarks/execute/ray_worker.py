@@ -158,7 +158,7 @@ class Worker:
 
         from benchmarks.attempts import worth_another
         from benchmarks.checkpoint import CheckpointError
-        from benchmarks.execute.local import reason
+        from benchmarks.execute.local import reason_of
         from benchmarks.job import run_job
 
         torch.set_num_threads(self._threads)  # OpenMP counts them per thread that asks
@@ -170,7 +170,7 @@ class Worker:
                 )  # fmt: skip
         except BaseException as error:  # whatever it is, the driver has to know
             ended[0] = News(
-                ended=True, error=reason(error), trace=traceback.format_exc(), may_retry=worth_another(error),
+                ended=True, error=reason_of(error), trace=traceback.format_exc(), may_retry=worth_another(error),
                 damaged=isinstance(error, CheckpointError),
             )  # fmt: skip
 

@@ -82,8 +82,11 @@ class Nodes:
         self.cluster.remove_node(node, allow_graceful=False)
 
     def cache_of(self, pid: int) -> Path | None:
-        """Return the cache folder of the node that a process runs on, None for the head's."""
-        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        """Return the cache folder of the node that a process runs on, None for the head's and where it has ended."""
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
         return next((cache for _, cache in self.beside if str(cache).encode() in environment), None)
 
 

@@ -55,6 +55,9 @@ def test_what_is_lost_is_done_once_more_before_what_starts_from_it() -> None:
     graph.reopen([JOBS[key] for key in ancestors(Plan(JOBS, CELLS), JOBS["a2"])])
     graph.again(JOBS["a2"])
     assert [job.key for job in graph.ready()] == ["a", "b", "c"]
+    graph.take(JOBS["a"])
+    graph.reopen([JOBS["a"]])  # another job that starts from it says the same: it is at work already
+    assert graph.is_open("a") and [job.key for job in graph.ready()] == ["b", "c"]
 
 
 def test_a_failure_fails_what_starts_from_it_and_settles_those_cells_once() -> None:
