@@ -110,7 +110,7 @@ class _Run:
     def hand_out(self) -> None:
         """Give the most urgent jobs to the workers that are up and have none; ask for as many as can have one."""
         ready = self._graph.ready()
-        idle = self._crew.idle()
+        idle, wanted = self._crew.idle(), len(self._crew.busy()) + len(ready)
         for job, member in zip(ready, idle, strict=False):
             assert member.about is not None
             self._graph.take(job)
@@ -118,7 +118,7 @@ class _Run:
             self._reporter.job_started(job, cell)
             self._reporter.job_placed(job, member.about.where)
             self._crew.start(member, job, {} if member.about.shares else self._files(job))
-        self._crew.hire(len(self._crew.busy()) + len(ready))
+        self._crew.hire(wanted)
         spare = len(self._crew.idle()) - (self._graph.open - len(self._crew.busy()))
         self._crew.dismiss(*self._crew.idle()[: max(0, spare)])
 
