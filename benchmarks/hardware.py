@@ -56,6 +56,15 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
     return found
 
 
+def idle_gpus(device: str | torch.device) -> int:
+    """Return how many GPUs of this machine a process that trains on `device` leaves idle; 0 on the CPU."""
+    if not _is_cuda(device):
+        return 0
+    import torch
+
+    return max(0, torch.cuda.device_count() - 1)
+
+
 def peak_memory_bytes(device: str | torch.device = "cpu") -> int:
     """Return the most bytes held so far: resident ones of this process, or on a GPU those torch allocated there.
 

@@ -78,3 +78,9 @@ def test_a_gpu_is_named_with_its_memory():
     block = torch.zeros(100 << 20, dtype=torch.uint8, device="cuda:0")
     assert block.numel() <= hardware.peak_memory_bytes("cuda:0") <= int(found["gpu_memory_bytes"])
     assert hardware.peak_memory_bytes(torch.device("cuda", 0)) == hardware.peak_memory_bytes("cuda:0")
+
+
+@pytest.mark.parametrize(("device", "gpus", "idle"), [("cpu", 8, 0), ("cuda", 8, 7), ("cuda:0", 1, 0), ("cuda", 0, 0)])
+def test_gpus_that_one_process_leaves_idle(monkeypatch: pytest.MonkeyPatch, device: str, gpus: int, idle: int):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert hardware.idle_gpus(device) == idle

@@ -53,7 +53,10 @@ def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outc
     """Carry the plan out in this process."""
     session = open_asked(options, ready=alone)
     from benchmarks.execute.local import execute
+    from benchmarks.hardware import idle_gpus
 
+    if idle := idle_gpus(session.shop.device.type):
+        print(f"One GPU trains, {idle} more would: add --executor ray (`pip install -e .[ray]`).")
     reporter, only = _reporter(session, options), _only(session, options)
     return session, execute(
         session.plan, session.shop, options.out, reporter, only=only, job_timeout=options.job_timeout
