@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 some cells failed or some tables differ, 2 the user's to m
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shlex
 import signal
@@ -19,6 +20,7 @@ from benchmarks.errors import OutputClosed, UserError, one_line
 
 PROGRAM = "python -m benchmarks"
 MISTAKE, INTERRUPTED = 2, 130
+OF_THE_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE)
 
 app = typer.Typer(
     help="Which way of countering class imbalance helps which classes, on which backbone, at what cost.",
@@ -71,6 +73,9 @@ def _mistake(error: Exception) -> str | None:
         context = getattr(error, "ctx", None)
         hint = f"; see `{context.command_path} --help`" if context else ""
         return one_line(f"{message}{hint}.")
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        where = f"{error.filename}: " if error.filename else ""
+        return one_line(f"{where}{error.strerror}; mend that, then give the same command again.")
     from backbones.errors import BackboneError
     from strategies.base import StrategyError
 

@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -235,6 +236,9 @@ def read_all(folder: Path) -> tuple[list[Record], list[str]]:
     """Read every record below `<out>/<suite>/records`, in path order; return them, and a sentence per bad file."""
     records: list[Record] = []
     problems: list[str] = []
+    for place in (Path(folder), *Path(folder).glob("*/")):  # glob passes over what it may not read
+        if place.is_dir() and not os.access(place, os.R_OK | os.X_OK):
+            problems.append(f"{place} cannot be read: Permission denied")
     for path in sorted(Path(folder).glob("*/*.json")):
         try:
             record = read(path)

@@ -11,12 +11,13 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import re
 import zipfile
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.files import write_bytes
+from benchmarks.files import LEFT, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,11 @@ class JobResult:
 
 
 class Store:
-    """The job folders of one output folder."""
+    """The job folders of one output folder. `FILES`: the names of what jobs and killed writers leave there."""
+
+    FILES = re.compile(
+        rf"((next-|previous-)?checkpoint|state)\.safetensors|predictions\.npz|result\.json|{LEFT.pattern}"
+    )
 
     def __init__(self, out: Path) -> None:
         """Use `<out>/.work/`; nothing is created before something is written."""

@@ -163,7 +163,7 @@ class _Worker:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """Stop once: a Ctrl-C that the watcher passes on after the terminal's own is the same one."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # SIG_IGN would make Python complain of one that is under way
     signal.signal(signal.SIGINT, signal.default_int_handler)
     raise KeyboardInterrupt
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from benchmarks.files import LEFT
 from benchmarks.plan import Cell
 from benchmarks.records import Record
 from benchmarks.store import Store
+
+JOB_KEY = re.compile(r"[0-9a-f]{20}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +76,8 @@ def removable(out: Path) -> Iterator[Path]:
         if key in waiting or (key not in done and state.problems):
             continue
         kept = ("result.json", "predictions.npz") if key in done else ()
-        files = (path for path in sorted(store.folder(key).iterdir()) if path.is_file() or path.is_symlink())
-        yield from (path for path in files if path.name not in kept)
+        files = (path for path in sorted(store.folder(key).iterdir()) if store.FILES.fullmatch(path.name))
+        yield from (path for path in files if path.name not in kept and not path.is_dir())
     failed = {r.key for suite in state.suites for r in suite.failed}
     yield from (path for path in sorted((store.work / "failures").glob("*.txt")) if path.stem not in failed)
     for place in (".", "*", "*/per-class", "*/records/*", ".work/*"):  # and no other program's files below them
@@ -91,7 +94,8 @@ def remove(out: Path, files: list[Path]) -> None:
 
 
 def _job_keys(store: Store) -> list[str]:
-    return sorted(path.name for path in (store.work / "jobs").glob("*") if path.is_dir())
+    found = (store.work / "jobs").glob("*")  # other programs' folders, and links to other places, are not ours to clean
+    return sorted(p.name for p in found if JOB_KEY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
 
 
 def _sizes(out: Path) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import upkeep
 from benchmarks.cli import main
 from tests.process import bench, command, environment, write_suite
 
@@ -120,6 +122,18 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = bench(tmp_path, "run", "--strategy", "oversampel")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: There is no strategy 'oversampel' (did you mean 'oversample'")
+
+
+def test_what_the_machine_refuses_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(out: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(out / "deep"))
+
+    monkeypatch.setattr(upkeep, "look", refuse)
+    assert main(["status", "--out", str(tmp_path)]) == 2
+    said = f"error: {tmp_path / 'deep'}: Permission denied; mend that, then give the same command again.\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])

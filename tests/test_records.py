@@ -186,6 +186,13 @@ def test_read_all_skips_bad_files_and_copies_by_name(tmp_path):
     ]
 
 
+def test_a_folder_that_may_not_be_read_is_no_empty_one(tmp_path, monkeypatch):
+    records.write(make.record(), tmp_path)
+    monkeypatch.setattr(os, "access", lambda place, mode: place.name != "resnet10t")
+    place = tmp_path / "toy" / "records"
+    assert records.read_all(place)[1] == [f"{place / 'resnet10t'} cannot be read: Permission denied"]
+
+
 def test_a_killed_writer_leaves_the_old_record(tmp_path):
     path = records.write(make.record(), tmp_path)
     before = path.read_bytes()

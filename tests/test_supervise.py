@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -125,6 +126,30 @@ def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) ->
     assert watcher.returncode == 130
     assert errors == "\nended; what was finished is kept, and the same command goes on.\n"
     assert not held(tmp_path / "runs")
+
+
+TWICE = """
+import signal
+from benchmarks.supervise import _interrupt
+both = {signal.SIGINT, signal.SIGTERM}
+for number in both:
+    signal.signal(number, _interrupt)
+signal.pthread_sigmask(signal.SIG_BLOCK, both)
+for number in both:
+    signal.raise_signal(number)
+try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+except KeyboardInterrupt:
+    print("once")
+print("on")
+"""
+
+
+def test_a_ctrl_c_of_the_terminal_that_the_watcher_passes_on_at_once_is_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("once\non\n", "")
 
 
 def test_a_worker_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:

@@ -100,20 +100,22 @@ def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
     orphan.mkdir()
     (orphan / "checkpoint.safetensors").write_bytes(b"x" * 1000)
     left = out / "tiny" / ".abcd_123.tmp"  # as a killed writer leaves it
-    strangers = [out / ".notes.tmp", out / "deep" / "er" / ".abcd_123.tmp", orphan / "folder" / "file"]
+    strangers = [out / ".notes.tmp", out / "deep" / "er" / ".abcd_123.tmp", out / "state.safetensors"]
+    strangers += [orphan / "notes.txt", orphan / "folder" / "file", store.folder("mine") / "state.safetensors"]
     for path in (left, *strangers):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x")
+    store.folder("1" * 20).symlink_to(out)
     before = measured(out)
     kept = {path for key in waiting for path in store.folder(key).iterdir()}
     assert main(["clean", "--dry-run"]) == 0
     assert "would be removed" in capsys.readouterr().out and orphan.exists()
     assert main(["clean"]) == 0
-    assert not left.exists() and [path.name for path in orphan.iterdir()] == ["folder"]
+    assert not left.exists() and {path.name for path in orphan.iterdir()} == {"folder", "notes.txt"}
     assert all(path.exists() for path in strangers)
     assert measured(out) == before
     assert all(path.exists() for path in kept)
-    assert not [path for path in store.work.rglob("state.safetensors") if path not in kept]
+    assert not [path for path in store.work.rglob("state.safetensors") if path not in {*kept, *strangers}]
 
     # what was cleaned away is made again where a later run needs it, and the rest is still there
     assert main(["run", "--suite", "tiny.toml", "--threads", "1", "--strategy", "none,tau-norm,loss-weights"]) == 0
