@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Outputs, Step, Strategy
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import log_prior_C, require_at_least_zero
 from strategies.registry import register
 
@@ -13,20 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@register
 @dataclasses.dataclass(frozen=True)
-class LogitAdjust(Strategy):
-    """l = -log(e^(z_y + tau log pi_y) / sum_c e^(z_c + tau log pi_c)), pi_c = n_c / N (equation 10).
+class LogitAdjustment(Strategy):
+    """What the paper's two ways share: the shift tau log pi_c, pi_c = n_c / N, with `tau` at least 0."""
 
-    `tau` is at least 0; the default 1 is the one that is consistent for the balanced error (section 4.1) and the
-    paper's default in section 6. Prediction takes the plain logits. `logit-adjust-posthoc` does the same to a network
-    trained plainly; both at once would correct twice, which the seat "prior" refuses.
-
-    Deviation: a class without samples counts as one sample, so that its logit stays finite.
-    """
-
-    name = "logit-adjust"
-    summary = "train with the log class prior added to the logits"
     paper = (
         "Menon, Jayasumana, Rawat, Jain, Veit, Kumar: Long-Tail Learning via Logit Adjustment, ICLR 2021, "
         "arXiv:2007.07314"
@@ -39,6 +31,26 @@ class LogitAdjust(Strategy):
         """Refuse a tau out of range."""
         require_at_least_zero(self, "tau")
 
+    def shift_C(self, facts: Facts) -> np.ndarray:
+        """Return tau log pi, float64 [C]."""
+        return self.tau * log_prior_C(facts)
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class LogitAdjust(LogitAdjustment):
+    """l = -log(e^(z_y + tau log pi_y) / sum_c e^(z_c + tau log pi_c)), pi_c = n_c / N (equation 10).
+
+    `tau` is at least 0; the default 1 is the one that is consistent for the balanced error (section 4.1) and the
+    paper's default in section 6. Prediction takes the plain logits. `logit-adjust-posthoc` does the same to a network
+    trained plainly; both at once would correct twice, which the seat "prior" refuses.
+
+    Deviation: a class without samples counts as one sample, so that its logit stays finite.
+    """
+
+    name = "logit-adjust"
+    summary = "train with the log class prior added to the logits"
+
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z + tau log pi, [B, C]."""
-        return outputs.logits_BC + outputs.logits_BC.new_tensor(self.tau * log_prior_C(step.facts))
+        return outputs.logits_BC + outputs.logits_BC.new_tensor(self.shift_C(step.facts))

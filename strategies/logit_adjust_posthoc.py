@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Facts, Outputs, Strategy
-from strategies.common import log_prior_C, require_at_least_zero
+from strategies.base import Facts, Outputs
+from strategies.logit_adjust import LogitAdjustment
 from strategies.registry import register
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @register
 @dataclasses.dataclass(frozen=True)
-class LogitAdjustPosthoc(Strategy):
+class LogitAdjustPosthoc(LogitAdjustment):
     """Score z_c - tau log pi_c, pi_c = n_c / N, with the logits of a network trained without it (equation 9).
 
     `tau` is at least 0; the default 1 is the balanced-error rule for calibrated probabilities (section 4.1). The
@@ -26,18 +26,7 @@ class LogitAdjustPosthoc(Strategy):
 
     name = "logit-adjust-posthoc"
     summary = "subtract the log class prior from the logits of a trained network"
-    paper = (
-        "Menon, Jayasumana, Rawat, Jain, Veit, Kumar: Long-Tail Learning via Logit Adjustment, ICLR 2021, "
-        "arXiv:2007.07314"
-    )
-    seats = frozenset({"prior"})
-
-    tau: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse a tau out of range."""
-        require_at_least_zero(self, "tau")
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """Return z - tau log pi, [N, C]."""
-        return outputs.logits_BC - outputs.logits_BC.new_tensor(self.tau * log_prior_C(facts))
+        return outputs.logits_BC - outputs.logits_BC.new_tensor(self.shift_C(facts))
