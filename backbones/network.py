@@ -138,6 +138,7 @@ class _FeatureMap(nn.Module):
         self.output_fmt = getattr(model, "output_fmt", "NCHW")
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
+        """Return the map [B, F, h, w], or what else the model gives before its pooling."""
         return self.model.forward_features(images_BCHW)  # type: ignore[operator]
 
 

@@ -112,6 +112,7 @@ def bfloat16_is_sound(network: Network, spec: str, image_size: int) -> bool:
     struck = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """Note a strided convolution wider than one pixel that is given a single one."""
         wide = isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1 and max(module.stride) > 1
         if wide and inputs[0].shape[-2:] == (1, 1):
             struck.append(module)

@@ -87,6 +87,7 @@ def run_job(
         epoch_began = time.perf_counter()
 
     def keep(seconds: float) -> None:
+        """Take a checkpoint; `seconds` were spent in the epoch at work."""
         if not math.isfinite(float(training.loss_sum)):
             return  # the epoch will end the training: there is nothing to go on from
         with pace.taking():
@@ -101,14 +102,9 @@ def run_job(
     if job.ends_stage:
         _predict(shop, training)
     result = JobResult(
-        job.key,
-        seconds=spent["seconds"] + sum(e.seconds for e in training.history) + training.after_seconds,
-        images=int(spent["images"]) + sum(e.images for e in training.history),
-        epochs=job.epochs,
-        losses=(*spent["losses"], *(e.loss for e in training.history)),
-        peak_memory_bytes=peak_memory_bytes(shop.device),
-        pieces=training.pieces,
-    )
+        job.key, epochs=job.epochs, peak_memory_bytes=peak_memory_bytes(shop.device), pieces=training.pieces,
+        **_total(training, spent),
+    )  # fmt: skip
     shop.store.finish(result)
     return result
 
@@ -189,14 +185,20 @@ def _batcher(shop: Workshop, network: Network, strategy: Strategy, stage: Stage)
     )  # fmt: skip
 
 
+def _total(training: Training, spent: dict) -> dict:
+    """Return what was `spent` before and in this training: seconds, images, the losses of the epochs."""
+    return {
+        "seconds": spent["seconds"] + sum(e.seconds for e in training.history) + training.after_seconds,
+        "images": spent["images"] + sum(e.images for e in training.history),
+        "losses": (*spent["losses"], *(e.loss for e in training.history)),
+    }
+
+
 def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.State:
     """Return everything that going on needs; `seconds` were spent in the epoch at work."""
     tensors = {**training.network.state_dict(), **checkpoint.pack_optimizer(training.optimizer)}
-    so_far = {
-        "seconds": spent["seconds"] + sum(e.seconds for e in training.history) + seconds,
-        "images": spent["images"] + sum(e.images for e in training.history),
-        "losses": [*spent["losses"], *(e.loss for e in training.history)],
-    }
+    so_far = _total(training, spent)
+    so_far["seconds"] += seconds
     accuracy = training.facts.validation_accuracy_C
     numbers = {
         "job": training.job.key,

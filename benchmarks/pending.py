@@ -16,6 +16,7 @@ def pending(plan: Plan, store: Store, cells: Iterable[Cell]) -> dict[str, Job]:
     found: dict[str, Job] = {}
 
     def add(key: str, state: bool) -> None:
+        """Add a job after its parents, unless it is done and, where `state` is asked for, its state still there."""
         if key in found or (store.result(key) is not None and (not state or store.state(key).exists())):
             return
         job = plan.jobs[key]

@@ -98,6 +98,7 @@ def report(backbones: Sequence[str], device: torch.device, say: Callable[[str], 
 
 def _speed(backbone: str, choice: Choice, rates: dict[str, list[float]]) -> Speed:
     def ratio(below: str) -> float:
+        """The median over the rounds of the loop's rate over another's."""
         each = len(rates["loop"]) // len(rates[below])
         return statistics.median(a / b for a, b in zip(rates["loop"][each - 1 :: each], rates[below], strict=True))
 

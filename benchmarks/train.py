@@ -198,6 +198,7 @@ def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progres
     strategy = training.strategy
 
     def loss_of(outputs: Outputs) -> Tensor:
+        """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy."""
         step = Step(training.facts, progress, weights_C, _draws(training, at, "loss"))
         logits_BC = strategy.train_logits(outputs, batch, step)
         loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), batch, step)

@@ -28,6 +28,7 @@ def temperature(logits_NC: np.ndarray, labels_N: np.ndarray) -> float:
     own_N = z_NC[np.arange(len(z_NC)), labels_N]
 
     def slope(inverse: float) -> float:
+        """The loss's derivative in 1/T."""
         p_NC = np.exp(log_softmax(z_NC, 1 / inverse))
         return float(((p_NC * z_NC).sum(axis=1) - own_N).mean())
 

@@ -78,10 +78,12 @@ class _Reader:
     position: int = 0
 
     def peek(self) -> str:
+        """Return the next token, empty at the end."""
         match = _TOKEN.match(self.text, self.position)
         return match[1] if match else ""
 
     def take(self, what: str, pattern: re.Pattern[str] = _TOKEN) -> str:
+        """Return the next token and move on; `StrategyError` that expected `what` where the pattern does not match."""
         match = pattern.match(self.text, self.position)
         if not match:
             raise self.error(what)
@@ -89,11 +91,13 @@ class _Reader:
         return match[1]
 
     def expect(self, *symbols: str) -> str:
+        """Take one of the symbols."""
         if self.peek() not in symbols:
             raise self.error(" or ".join(map(repr, symbols)))
         return self.take("")
 
     def error(self, expected: str) -> StrategyError:
+        """Return the error to raise where `expected` should stand."""
         rest = self.text[self.position :].strip()
         where = f"at {rest[:20]!r}" if rest else "at its end"
         return StrategyError(

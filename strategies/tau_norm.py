@@ -70,6 +70,7 @@ class TauNormalisation(Strategy):
             bias_C.data.zero_()
 
         def mean_accuracy(tau: float) -> float:
+            """Validation's mean of the classes' top-1 with this tau."""
             weight_CF.copy_(normalised(trained_CF, tau))
             return float(np.nanmean(trained.accuracy_C()))
 

@@ -50,6 +50,7 @@ def best_threshold(image_NC: np.ndarray, text_NC: np.ndarray, labels_N: np.ndarr
     counts_C = np.bincount(labels_N, minlength=image_NC.shape[1])
 
     def reached(threshold: float) -> tuple[float, float, float]:
+        """Mean of the classes' top-1, top-1, and the lower threshold the better."""
         hit_N = decide(image_NC, text_NC, threshold).answer_NC.argmax(axis=1) == labels_N
         hits_C = np.bincount(labels_N, weights=hit_N, minlength=len(counts_C))
         mean = float((hits_C[counts_C > 0] / counts_C[counts_C > 0]).mean())

@@ -38,6 +38,7 @@ def run(options: RunOptions) -> int:
     with contextlib.ExitStack() as stack:
 
         def alone() -> None:
+            """Hold the output folder until the run ends, as its only writer."""
             from benchmarks.lock import only_writer
             from benchmarks.report import say
 
@@ -85,6 +86,7 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
         shares = []
 
         def fit(request: Request) -> Request:
+            """Join Ray, and ask only for what one of its jobs gets."""
             stack.enter_context(ray_cluster.joined(options.address, logs(Store(options.out).work) / "ray.log"))
             shares.append(ray_cluster.share(request.device, options.jobs_per_device, options.threads))
             return ray_cluster.fit(request, shares[0])

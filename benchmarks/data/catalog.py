@@ -35,6 +35,7 @@ def open_source(seed: int = 0, rows_scale: float = 1.0) -> Source:
     ids = generator("catalog", seed, "ids").permutation(len(rows)) + _FIRST_ID
 
     def read(row: int) -> np.ndarray:
+        """Draw one row, uint8 [H, W, 3]."""
         kind, train, k = rows[row]
         return draw(*described[row], generator("catalog", VERSION, seed, kind, train, k, "pixels"))
 

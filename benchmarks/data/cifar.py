@@ -139,6 +139,7 @@ def _open_archive(edition: Edition, path: Path) -> tuple[Callable[[str], bytes],
         )
 
     def read(name: str) -> bytes:
+        """Return a file of the archive; empty where it is none."""
         with tarfile.open(path) as archive:
             member = archive.extractfile(f"{edition.folder}/{name}")
             return member.read() if member else b""

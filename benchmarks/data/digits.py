@@ -31,6 +31,7 @@ def open_source(seed: int = 0) -> Source:
     rows, train = _split(digits.target, seed)
 
     def read(row: int) -> np.ndarray:
+        """Return one row enlarged, uint8 [32, 32, 3]."""
         small_HW = np.rint(digits.images[rows[row]] * (255 / 16)).astype(np.uint8)
         large_HW = cv2.resize(small_HW, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_LINEAR)
         return np.repeat(large_HW[:, :, None], 3, axis=2)

@@ -182,13 +182,16 @@ class _Said(io.TextIOBase):
         self._parts: collections.deque[str] = collections.deque()
 
     def write(self, text: str) -> int:
+        """Keep the text; returns its length, as every stream does."""
         self._parts.append(text)
         return len(text)
 
     def line(self, text: str) -> None:
+        """Keep the text as one line."""
         self.write(f"{' '.join(text.split())}\n")
 
     def drain(self) -> str:
+        """Return what was printed since the last call, and forget it."""
         return "".join(self._parts.popleft() for _ in range(len(self._parts)))
 
 

@@ -106,6 +106,7 @@ def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:
     entries = [Entry(*names, tuple(seeds), _scores(seeds)) for names, seeds in cells.items()]
 
     def rank(entry: Entry) -> tuple[float | str, ...]:
+        """The last stage's class mean, then overall, highest first and none last; then the names."""
         last = entry.scores[-1]
         keys = (last.mean("class_mean"), last.mean("overall"))
         return (*(-round(np.nan_to_num(k, nan=-1.0), 9) for k in keys), entry.backbone, entry.strategy)
