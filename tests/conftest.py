@@ -50,6 +50,15 @@ def repository() -> Path:
     return REPOSITORY
 
 
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after the test what strategies it registered."""
+    from strategies import registry
+
+    registry.names()
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of the real data; skip the test where it is absent."""

@@ -42,10 +42,8 @@ class Twins(torch.nn.Module):
 
 
 @pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> None:
+def own(own_registry: None) -> None:
     """Register strategies that use what the seam carries, for one test."""
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
     @registry.register
     @dataclasses.dataclass(frozen=True)

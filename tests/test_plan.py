@@ -22,10 +22,8 @@ EPOCHS = 10
 
 
 @pytest.fixture
-def deferred(monkeypatch: pytest.MonkeyPatch) -> None:
+def deferred(own_registry: None) -> None:
     """Register strategies with phases, post-hoc ones, and one of stage 2 only, for one test."""
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
     @registry.register
     @dataclasses.dataclass(frozen=True)

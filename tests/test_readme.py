@@ -6,16 +6,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from strategies import registry
 from strategies.base import Facts, Progress
 from strategies.expression import parse
 
 
-def test_the_strategy_in_one_file(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+def test_the_strategy_in_one_file(repository: Path, tmp_path: Path, own_registry: None) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (repository / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "sqrt_weights.py"
     file.write_text(code, encoding="utf-8")

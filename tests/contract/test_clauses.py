@@ -19,9 +19,7 @@ from strategies.expression import parse
 
 
 @pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+def _one_thread(own_registry: None) -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -34,10 +34,8 @@ class Counting(Reporter):
 
 
 @pytest.fixture
-def further(monkeypatch: pytest.MonkeyPatch) -> None:
+def further(own_registry: None) -> None:
     """Register one strategy that only changes predictions, and one that breaks in training."""
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
     @registry.register
     @dataclasses.dataclass(frozen=True)

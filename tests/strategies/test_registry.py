@@ -13,6 +13,8 @@ import pytest
 from strategies import registry
 from strategies.base import Facts, Phase, Strategy, StrategyError
 
+pytestmark = pytest.mark.usefixtures("own_registry")
+
 PLUGIN = """
 import dataclasses
 import numpy as np
@@ -28,12 +30,6 @@ class Mine(Strategy):
     def class_weights_C(self, facts, progress):
         return np.full(facts.num_classes, self.power)
 """
-
-
-@pytest.fixture(autouse=True)
-def _restore_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
 
 
 def python(code: str, folder: Path) -> str:
