@@ -146,3 +146,13 @@ def test_hits_and_confusions_agree_on_ties():
     logits_NC, labels_N = np.zeros((3, 3)), np.array([0, 1, 2])
     assert not metrics.hits(logits_NC, labels_N, 1).any()
     assert sum(rows for _, _, rows in confusions.count(logits_NC, labels_N)) == 3
+
+
+def test_without_a_folder_ones_own_runs_come_first_then_the_published(tmp_path: Path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _pair(tmp_path / "results", seeds=2)
+    assert main(["explain", "all 0"]) == 0
+    assert "2 seeds." in capsys.readouterr().out
+    _pair(tmp_path / "runs", seeds=1)
+    assert main(["explain", "all 0"]) == 0
+    assert "1 seed." in capsys.readouterr().out

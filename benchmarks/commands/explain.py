@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from benchmarks.explain import Explanation, Moved
 
 MOST = 8  # classes named in each direction
+OWN, PUBLISHED = Path("runs"), Path("results")
 
 
 def explain(
@@ -21,11 +22,14 @@ def explain(
     against: Annotated[str, typer.Option(metavar="S", help="What it is compared with.")] = "none",
     backbone: Annotated[str | None, typer.Option(metavar="B", help="Only this backbone.")] = None,
     suite: Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("results"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the records; else runs, or results.")
+    ] = None,
 ) -> int:
     """Show why a strategy gained or lost on a class: rows won and lost, and what was taken for what."""
     from benchmarks.explain import explain as explained
 
+    out = out or next((folder for folder in (OWN, PUBLISHED) if any(folder.glob("*/records"))), OWN)
     found = explained(out, label, strategy, against, backbone, suite)
     for _, group in itertools.groupby(found, key=lambda one: (one.record.suite, one.record.backbone)):
         told = list(group)
@@ -82,7 +86,7 @@ def _detail(one: Explanation) -> str:
         rows = [(m.other, f"{m.before:g}", f"{m.after:g}", f"{m.after - m.before:+g}") for m in moved[:MOST]]
         if len(moved) > MOST:
             before, after = (sum(getattr(m, side) for m in moved[MOST:]) for side in ("before", "after"))
-            rows.append((f"{len(moved) - MOST} others", f"{before:g}", f"{after:g}", f"{after - before:+g}"))
+            rows.append((f"and {len(moved) - MOST} more", f"{before:g}", f"{after:g}", f"{after - before:+g}"))
         if rows:
             blocks.append(tabulate(rows, [title, *columns[1:]], tablefmt="simple", disable_numparse=True))
     return "\n\n".join(blocks)
