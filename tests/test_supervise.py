@@ -115,14 +115,17 @@ def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) ->
         arguments, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         preexec_fn=hear_interrupts,
     ) as watcher:  # fmt: skip
-        while not (tmp_path / "deaf").exists():
+        try:
+            while not (tmp_path / "deaf").exists():
+                assert watcher.poll() is None
+                time.sleep(0.1)
+            watcher.send_signal(signal.SIGINT)
+            time.sleep(0.5)
             assert watcher.poll() is None
-            time.sleep(0.1)
-        watcher.send_signal(signal.SIGINT)
-        time.sleep(0.5)
-        assert watcher.poll() is None
-        watcher.send_signal(signal.SIGINT)
-        _, errors = watcher.communicate(timeout=60)
+            watcher.send_signal(signal.SIGINT)
+            _, errors = watcher.communicate(timeout=60)
+        finally:
+            watcher.kill()  # and its worker with it
     assert watcher.returncode == 130
     assert errors == "\nended; what was finished is kept, and the same command goes on.\n"
     assert not held(tmp_path / "runs")
