@@ -9,42 +9,17 @@ its job.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from benchmarks.keys import content_key
 from benchmarks.protocol import Stage
+from benchmarks.stretches import Stretch, handed_on, history_of, states
 from benchmarks.suite import Suite
 from strategies.base import Strategy
 from strategies.expression import parse
 
 NAMES = "names"  # stands for the backbone in jobs that see no image
-
-
-@dataclasses.dataclass(frozen=True)
-class Stretch:
-    """A part of a stage's history: `identity` of the hooks that act (for the key), and their expression, `text`."""
-
-    identity: str
-    start: int
-    end: int
-    trains: str
-    new_classifier: bool
-    text: str
-    rate_over: tuple[int, int] | None = None
-    weight_decay: float | None = None
-    moving_statistics: bool = False
-    on: Literal["images", "features"] = "images"
-
-    def content(self) -> list[object]:
-        """Return what a key covers; what stands at its default is left out, so that older keys stay."""
-        later = {f.name: f.default for f in dataclasses.fields(self) if f.default is not dataclasses.MISSING}
-        own = {name: value for name, default in later.items() if (value := getattr(self, name)) != default}
-        return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
-
-    def leaves_the_representation(self) -> bool:
-        """Whether the next stage starts from the state before: all that it takes over is what stood there already."""
-        return self.trains.split(".")[0] == "classifier" and not self.moving_statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,37 +163,6 @@ def _encoder(strategy: Strategy, backbone: str) -> str:
     return NAMES if text and not text.images else backbone
 
 
-def _history(stage: Stage, epochs: int, strategy: Strategy) -> list[Stretch]:
-    """Return the stage's stretches under a strategy, merged where nothing changes at a border."""
-    number = stage.data.stage
-    active = strategy if strategy.acts_in(number) else parse("none")
-    merged: list[Stretch] = []
-    for phase in active.phases(epochs, stage.facts):
-        identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
-        new = Stretch(
-            identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over,
-            phase.weight_decay, phase.moving_statistics, phase.on,
-        )  # fmt: skip
-        last = merged[-1] if merged else None
-        if last and not new.new_classifier and _trains_alike(last, new):
-            merged[-1] = dataclasses.replace(last, end=new.end)
-        else:
-            merged.append(new)
-    return merged
-
-
-def _trains_alike(one: Stretch, other: Stretch) -> bool:
-    """Whether two stretches differ in nothing but their epochs and whether the classifier is new."""
-    return one == dataclasses.replace(other, start=one.start, end=one.end, new_classifier=one.new_classifier)
-
-
-def _states(history: Sequence[Stretch]) -> Iterator[tuple[Stretch, int, list[Stretch]]]:
-    """Yield each state on the way: the stretch it stands in, its epoch, and the history so far."""
-    for index, stretch in enumerate(history):
-        for at in range(min(stretch.start + 1, stretch.end), stretch.end + 1):
-            yield stretch, at, [*history[:index], dataclasses.replace(stretch, end=at)]
-
-
 def _state_key(
     setting: Setting, backbone: str, seed: int, stage: Stage, start: str | None, history: Sequence[Stretch]
 ) -> str:
@@ -240,17 +184,6 @@ def _state_key(
     )
 
 
-def _handed_on(history: Sequence[Stretch]) -> int:
-    """Return after how many of a stage's stretches the next stage starts: without those at the end that it cannot see.
-
-    At least one: a first stretch may begin with weights that only it has drawn.
-    """
-    count = len(history)
-    while count > 1 and history[count - 1].leaves_the_representation():
-        count -= 1
-    return count
-
-
 def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
     """Return the keys of all states at which some strategy changes hooks or ends: the points worth cutting at."""
     borders: set[str] = set()
@@ -258,12 +191,12 @@ def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[St
         encoder = _encoder(strategy, backbone)
         start: str | None = None
         for stage in setting.stages:
-            history = _history(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
+            history = history_of(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
             keys = [
                 _state_key(setting, encoder, seed, stage, start, history[: index + 1]) for index in range(len(history))
             ]
             borders.update(keys)
-            start = keys[_handed_on(history) - 1]
+            start = keys[handed_on(history) - 1]
     return borders
 
 
@@ -278,9 +211,9 @@ def _chains(
     for stage in setting.stages:
         start, begun = parent, 0
         chain: list[str] = []
-        whole = _history(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
-        handed_on = _handed_on(whole)
-        for stretch, at, history in _states(whole):
+        whole = history_of(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
+        handed = handed_on(whole)
+        for stretch, at, history in states(whole):
             key = _state_key(setting, backbone, seed, stage, start, history)
             if key not in borders:
                 continue
@@ -292,7 +225,7 @@ def _chains(
             jobs.setdefault(key, job)
             chain.append(key)
             parent, begun = key, at
-            if len(history) == handed_on:
+            if len(history) == handed:
                 representation = key
         parent = representation
         jobs[chain[-1]] = dataclasses.replace(jobs[chain[-1]], ends_stage=True)
