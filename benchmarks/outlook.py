@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.execute.local import stored_records
+from benchmarks.execute.cells import stored_records
 from benchmarks.job import Workshop
 from benchmarks.pending import pending
 from benchmarks.plan import NAMES, Job, Plan

@@ -14,7 +14,8 @@ import torch
 from benchmarks import checkpoint, names
 from benchmarks.data.vocabulary import UNKNOWN
 from benchmarks.data.words import words
-from benchmarks.execute.local import execute, stored_records
+from benchmarks.execute.cells import stored_records
+from benchmarks.execute.local import execute
 from benchmarks.job import begin, run_job
 from benchmarks.leaderboard.files import generate
 from benchmarks.records import Record

@@ -15,7 +15,7 @@ from benchmarks.commands.plan import print_plan
 from benchmarks.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.execute.local import Outcome
+    from benchmarks.execute.cells import Outcome
     from benchmarks.plan import Cell
     from benchmarks.report import Reporter
     from benchmarks.session import Request, Session
@@ -66,7 +66,7 @@ def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outc
 
 def _only(session: Session, options: RunOptions) -> list[Cell] | None:
     """Return the cells to which the run is limited, None for all."""
-    from benchmarks.execute.local import failed_cells
+    from benchmarks.execute.cells import failed_cells
 
     if not options.retry_failed:
         return None
@@ -129,7 +129,7 @@ def _print_results(session: Session, out: Path) -> None:
     """Regenerate the leaderboards and print the short ranking."""
     from tabulate import tabulate
 
-    from benchmarks.execute.local import stored_records
+    from benchmarks.execute.cells import stored_records
     from benchmarks.leaderboard.files import write
     from benchmarks.ranking import cells, headers, ranking
     from benchmarks.records import safe_name

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import gc
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import attempts, planned, records, supervise
+from benchmarks import attempts, supervise
 from benchmarks.attempts import Attempts
 from benchmarks.checkpoint import CheckpointError
-from benchmarks.errors import one_line
-from benchmarks.files import sweep, write_bytes
+from benchmarks.execute.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.job import Workshop, run_job
 from benchmarks.pending import pending, prune
 from benchmarks.plan import Cell, Job, Plan
-from benchmarks.records import Record, RecordError
+from benchmarks.records import Record
 from benchmarks.report import Reporter, describe
-from benchmarks.scoring import blank_record, done_record
+from benchmarks.scoring import done_record
 
 
 class JobFailed(Exception):
@@ -29,40 +27,6 @@ class JobFailed(Exception):
         """Say why."""
         super().__init__(given_up.reason)
         self.traceback = given_up.traceback
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What a run came to: cells that were there already, that were done now, that failed."""
-
-    stored: int
-    done: int
-    failed: tuple[Cell, ...]
-
-
-def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
-    """Return, by cell key, the finished records that belong to cells of the plan just as planned."""
-    found = {}
-    for cell in plan.cells:
-        path = records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)
-        try:
-            record = records.read(path)
-        except (RecordError, OSError):
-            continue
-        if record.status == "done" and record.key == cell.key:
-            found[cell.key] = record
-    return found
-
-
-def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
-    """Return the cells of the plan whose record says that they failed."""
-    found = []
-    for cell in plan.cells:
-        with contextlib.suppress(RecordError):
-            record = records.read(records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed))
-            if record.status == "failed":
-                found.append(cell)
-    return found
 
 
 def execute(
@@ -99,29 +63,6 @@ def execute(
     finally:
         reporter.end()
     return Outcome(len(stored), done, tuple(failures))
-
-
-def prepare(plan: Plan, shop: Workshop, todo: Sequence[Cell]) -> None:
-    """Put the output folder in order for a run of the cells `todo` of `plan`.
-
-    What earlier runs noted or left half written goes, and predictions that cannot be read are to be made again.
-    """
-    if not supervise.restarted:
-        attempts.forget(shop.store.work)
-    sweep(shop.store.work)
-    planned.note(plan, shop.store.work, shop.suite.name)
-    for key in {chain[-1] for cell in todo for chains in (cell.jobs, *cell.companions) for chain in chains}:
-        shop.store.drop_damaged(key)
-
-
-def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
-    """Write the record; where that fails (a full disk), say so and return False."""
-    try:
-        records.write(record, out)
-    except OSError as error:
-        reporter.note(f"the record of {record.backbone} | {record.strategy} cannot be written: {error.strerror}")
-        return False
-    return True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,15 +116,3 @@ class _Run:
                 if missing.key == job.key:
                     break
                 self._job(missing, cell)
-
-
-def failed_record(shop: Workshop, cell: Cell, reason: str, trace: str) -> Record:
-    """Return the record of a cell that failed for `reason`; keep `trace` where the user is told to look for it."""
-    with contextlib.suppress(OSError):  # a full disk: the record still says why
-        write_bytes(shop.store.work / "failures" / f"{cell.key}.txt", trace.encode(errors="replace"))
-    return blank_record(shop, cell, one_line(reason)[:500] or "it failed without a word")
-
-
-def reason_of(error: BaseException) -> str:
-    """Return what a record says of an error."""
-    return f"{type(error).__name__}: {error}".removesuffix(".")

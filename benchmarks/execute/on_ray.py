@@ -19,8 +19,8 @@ import ray
 
 from benchmarks import attempts
 from benchmarks.data.delivered import parcel
+from benchmarks.execute.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.execute.graph import Graph, ancestors, needs
-from benchmarks.execute.local import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.execute.ray_cluster import Share
 from benchmarks.execute.ray_crew import Crew, Lost, Member
 from benchmarks.execute.ray_worker import Files, News, Outfit

@@ -158,7 +158,7 @@ class Worker:
 
         from benchmarks.attempts import worth_another
         from benchmarks.checkpoint import CheckpointError
-        from benchmarks.execute.local import reason_of
+        from benchmarks.execute.cells import reason_of
         from benchmarks.job import run_job
 
         torch.set_num_threads(self._threads)  # OpenMP counts them per thread that asks

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from benchmarks import metrics, records
-from benchmarks.execute.local import execute, stored_records
+from benchmarks.execute.cells import stored_records
+from benchmarks.execute.local import execute
 from benchmarks.plan import Cell, Job
 from benchmarks.report import Reporter
 from benchmarks.store import JobResult
