@@ -61,7 +61,7 @@ class Watch(Reporter):
 def _suite() -> Suite:
     catalog = load("catalog")
     recipe = catalog.recipe.model_copy(
-        update={"precision": "float32", "epochs": catalog.recipe.epochs.model_copy(update={"head": 2, "tail": 4})}
+        update={"precision": "float32", "epochs": catalog.recipe.epochs.model_copy(update={"head": 1, "tail": 2})}
     )
     changes = {"backbones": ("resnet10t", "test_resnet"), "strategies": ("none", "loss-weights", "oversample")}
     return catalog.model_copy(update={"recipe": recipe, **changes})
