@@ -95,6 +95,7 @@ class Batcher:
     """
 
     _tokens_NT: torch.Tensor | None = None
+    flip_test = False
 
     def __init__(
         self,

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks import metrics
 from benchmarks.records import Record
 
 
-def count(logits_NC: np.ndarray, labels_N: np.ndarray) -> list[list[int]]:
-    """Return [class, taken for, rows] of the misses of `metrics.hits`, in order of the classes.
+def count(logits_NC: np.ndarray, labels_N: np.ndarray, hits_N: np.ndarray) -> list[list[int]]:
+    """Return [class, taken for, rows] of the misses, in order of the classes; `hits_N` are top-1 `metrics.hits`.
 
     A miss is taken for the class with the highest logit but its own; a row with a NaN logit is taken for none.
     """
     classes = logits_NC.shape[1]
-    counted_N = ~metrics.hits(logits_NC, labels_N, 1) & ~np.isnan(logits_NC).any(axis=1)
+    counted_N = ~hits_N & ~np.isnan(logits_NC).any(axis=1)
     logits_MC, labels_M = logits_NC[counted_N].astype(np.float64), labels_N[counted_N]
     logits_MC[np.arange(len(labels_M)), labels_M] = -np.inf
     pairs, rows = np.unique(labels_M * classes + logits_MC.argmax(axis=1), return_counts=True)

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks import confusions, records, stats
 from benchmarks.errors import UserError, nearest
 from benchmarks.leaderboard.sections import BASELINE, sections
-from benchmarks.records import Record
+from benchmarks.records import Record, StageResult
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Moved:
 class Explanation:
     """One class under two strategies on one backbone, in the seeds that both have.
 
-    `top1`, `top5`: (before, after) in [0, 1], NaN without test rows; `won`, `lost`: test rows, summed over seeds, that
+    `top1`, `top5`: (before, after) in [0, 1]; `won`, `lost`: test rows, summed over seeds, that
     only the strategy, or only the one before, got right. `taken_for`: its rows that were taken for other classes;
     `taken_in`: rows of others that were taken for it; both None where a record has no confusions.
     """
@@ -58,8 +58,11 @@ def explain(
 
     Without `strategy` of all but `against`, best first. Raises UserError where there is no such class or strategy.
     """
-    every = [record for folder in sorted(out.glob("*/records")) for record in records.read_all(folder)[0]]
-    every = [r for r in every if r.status == "done" and suite in (None, r.suite) and backbone in (None, r.backbone)]
+    every = [
+        r
+        for r in records.read_below(out)
+        if r.status == "done" and suite in (None, r.suite) and backbone in (None, r.backbone)
+    ]
     if not every:
         raise UserError(f"no finished record below {out} fits; see `status --out {out}`.")
     known = sorted({name for record in every for stage in record.stages for name in stage.classes})
@@ -72,6 +75,8 @@ def explain(
             raise UserError(f"no finished record of strategy {wanted!r} below {out}{nearest(wanted, ran)}.")
     found = [one for name in sorted({r.suite for r in every})
              for one in _of_suite([r for r in every if r.suite == name], meant[0], strategy, against)]  # fmt: skip
+    if not found and not any(_tested(stage, meant[0]) for record in every for stage in record.stages):
+        raise UserError(f"class {meant[0]!r} has no test rows: nothing is known of it.")
     if not found:
         raise UserError(
             f"{strategy or 'no other strategy'} and {against} have no backbone and seed in common with {meant[0]!r}."
@@ -88,15 +93,17 @@ def _of_suite(every: Sequence[Record], label: str, strategy: str | None, against
 
 def _of_entry(pairs: Sequence[tuple[Record, Record]], label: str) -> Iterator[Explanation]:
     for stage, result in enumerate(pairs[0][0].stages if pairs else ()):
-        if label in result.classes:
+        if _tested(result, label):
             yield _explained(pairs, stage, result.classes.index(label))
+
+
+def _tested(result: StageResult, label: str) -> bool:
+    return label in result.classes and result.test_n[result.classes.index(label)] > 0
 
 
 def _explained(pairs: Sequence[tuple[Record, Record]], stage: int, position: int) -> Explanation:
     ours, theirs = ([record.stages[stage] for record in side] for side in zip(*pairs, strict=True))
     rows = ours[0].test_n[position]
-    if not rows:
-        raise UserError(f"class {ours[0].classes[position]!r} has no test rows: nothing is known of it.")
     difference, won, lost = stats.of_class(ours, theirs, position)
     before_CC, after_CC = (confusions.mean([pair[side] for pair in pairs], stage) for side in (1, 0))
     names = ours[0].classes

@@ -35,8 +35,6 @@ def stage_names(loaded: Loaded, stages: tuple[Stage, ...], stage: int, mask: boo
 class NoImages(Batcher):
     """Batches for a network that reads the name alone: no image is touched."""
 
-    flip_test = False
-
     def __init__(self, device: torch.device) -> None:
         """Give empty images on `device`."""
         self.device = device

@@ -253,6 +253,11 @@ def read_all(folder: Path) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
+def read_below(out: Path) -> list[Record]:
+    """Return the readable records of all suites below an output folder."""
+    return [record for folder in sorted(Path(out).glob("*/records")) for record in read_all(folder)[0]]
+
+
 def _canonical(content: dict[str, Any]) -> bytes:
     """Write JSON in the one way that the checksum, sha256 over all of the record but the checksum, is taken over."""
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()

@@ -41,7 +41,10 @@ def score_stage(
     logits_NC = _after_the_fact(strategy, test, stage)
     top1_N, top5_N = metrics.hits(logits_NC, labels_N, 1), metrics.hits(logits_NC, labels_N, 5)
     checked_N = metrics.hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
-    told = {**_report(shop, stage, strategy, test, labels_N), "confusions": confusions.count(logits_NC, labels_N)}
+    told = {
+        **_report(shop, stage, strategy, test, labels_N),
+        "confusions": confusions.count(logits_NC, labels_N, top1_N),
+    }
     every = [result for chain in (results, *companions) for result in chain]
     seconds = sum(result.seconds for result in results)
     scored = StageResult(

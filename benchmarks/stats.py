@@ -70,12 +70,7 @@ def differences(
 
     Raises `ValueError` where the results are not of the same rows and classes, or there are none.
     """
-    first = ours[0] if ours else None
-    if first is None or len(ours) != len(theirs) or first.rows == 0:
-        raise ValueError("a paired comparison needs as many results on either side, at least one, with test rows")
-    same = (first.rows_key, first.classes, first.test_n)
-    if any((stage.rows_key, stage.classes, stage.test_n) != same for stage in (*ours, *theirs)):
-        raise ValueError("results pair only where they are of the same test rows and classes")
+    first = _paired(ours, theirs)
     d_SN = _bits(ours, top) - _bits(theirs, top)
     test_C = np.array([n for n in first.test_n if n > 0])
     starts_C = np.concatenate([[0], np.cumsum(test_C)[:-1]])
@@ -92,16 +87,25 @@ def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int)
     A row is won where `ours` is right and `theirs` is not; rows are summed over seeds. Raises `ValueError` where the
     results are not of the same rows, or the class has no test rows.
     """
-    first = ours[0] if ours else None
-    if first is None or len(ours) != len(theirs) or not first.test_n[c]:
-        raise ValueError("a paired comparison needs as many results on either side, at least one, with test rows")
-    if any((stage.rows_key, stage.test_n) != (first.rows_key, first.test_n) for stage in (*ours, *theirs)):
-        raise ValueError("results pair only where they are of the same test rows and classes")
+    first = _paired(ours, theirs)
+    if not first.test_n[c]:
+        raise ValueError(f"class {first.classes[c]!r} has no test rows")
     start = sum(first.test_n[:c])
     d_SN = (_bits(ours, 1) - _bits(theirs, 1))[:, start : start + first.test_n[c]]
     x_N = d_SN.mean(axis=0)
     variance = float(x_N.var(ddof=1) / x_N.size) if x_N.size > 1 else math.nan
     return _difference(d_SN.mean(axis=1), variance, x_N.size - 1), int((d_SN > 0).sum()), int((d_SN < 0).sum())
+
+
+def _paired(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> StageResult:
+    """Return the first of `ours`. Raises `ValueError` where the two are not of the same rows and classes, or empty."""
+    first = ours[0] if ours else None
+    if first is None or len(ours) != len(theirs) or first.rows == 0:
+        raise ValueError("a paired comparison needs as many results on either side, at least one, with test rows")
+    same = (first.rows_key, first.classes, first.test_n)
+    if any((stage.rows_key, stage.classes, stage.test_n) != same for stage in (*ours, *theirs)):
+        raise ValueError("results pair only where they are of the same test rows and classes")
+    return first
 
 
 def _bits(stages: Sequence[StageResult], top: int) -> np.ndarray:

@@ -20,7 +20,7 @@ def find(out: Path, name: str, suite_name: str | None = None) -> Record:
     """Return the record meant: a file, or `backbone|strategy|seed`. Raises UserError for none, or several."""
     if Path(name).is_file():
         return records.read(Path(name))
-    found = [r for folder in sorted(out.glob("*/records")) for r in records.read_all(folder)[0]]
+    found = records.read_below(out)
     found = [r for r in found if suite_name in (None, r.suite)]
     wanted = _plain(name)
     meant = [r for r in found if wanted == _plain(f"{r.backbone}|{r.strategy}|{r.seed}")]

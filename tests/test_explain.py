@@ -31,7 +31,10 @@ def test_every_miss_is_counted_once_for_the_strongest_rival(logits_NC, seed):
         best = max(rivals, key=lambda c: (logits_C[c], -c))
         if not np.isnan(logits_C).any() and logits_C[best] >= logits_C[label]:
             expected[int(label), best] += 1
-    assert {(label, other): rows for label, other, rows in confusions.count(logits_NC, labels_N)} == expected
+    assert {
+        (label, other): rows
+        for label, other, rows in confusions.count(logits_NC, labels_N, metrics.hits(logits_NC, labels_N, 1))
+    } == expected
 
 
 def test_a_cell_keeps_its_confusions_and_they_sum_to_its_misses(tmp_path: Path):
@@ -144,8 +147,9 @@ def test_what_is_not_there_is_said_in_a_sentence(tmp_path: Path, capsys, argumen
 
 def test_hits_and_confusions_agree_on_ties():
     logits_NC, labels_N = np.zeros((3, 3)), np.array([0, 1, 2])
-    assert not metrics.hits(logits_NC, labels_N, 1).any()
-    assert sum(rows for _, _, rows in confusions.count(logits_NC, labels_N)) == 3
+    hits_N = metrics.hits(logits_NC, labels_N, 1)
+    assert not hits_N.any()
+    assert sum(rows for _, _, rows in confusions.count(logits_NC, labels_N, hits_N)) == 3
 
 
 def test_without_a_folder_ones_own_runs_come_first_then_the_published(tmp_path: Path, capsys, monkeypatch):
@@ -156,3 +160,22 @@ def test_without_a_folder_ones_own_runs_come_first_then_the_published(tmp_path: 
     _pair(tmp_path / "runs", seeds=1)
     assert main(["explain", "all 0"]) == 0
     assert "1 seed." in capsys.readouterr().out
+
+
+def test_a_suite_in_which_the_class_has_no_test_rows_hides_no_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    _pair(tmp_path)
+    for strategy in ("none", "oversample"):
+        stage = make.stage_result(test_n=(4, 2, 0), classes=("a", "b", "all 0"))
+        records.write(make.record((stage,), suite="other", strategy=strategy), tmp_path)
+    assert main(["explain", "all 0", "--strategy", "oversample", "--out", str(tmp_path)]) == 0
+    assert "all class of toy" in capsys.readouterr().out
+
+
+def test_class_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for strategy in ("none", "oversample"):
+        stage = make.stage_result(test_n=(4, 2, 0), classes=("evil\x1b[2J", "b\x1b[0m", "c"))
+        extra = {"confusions": {"all": [[0, 1, 2]]}}
+        records.write(make.record((stage,), strategy=strategy, extra=extra), tmp_path)
+    for options in ([], ["--strategy", "oversample"]):
+        assert main(["explain", "evil\x1b[2J", *options, "--out", str(tmp_path)]) == 0
+        assert "\x1b" not in capsys.readouterr().out

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from benchmarks.errors import one_line
 
 if TYPE_CHECKING:
     from benchmarks.explain import Explanation, Moved
@@ -33,7 +36,7 @@ def explain(
     found = explained(out, label, strategy, against, backbone, suite)
     for _, group in itertools.groupby(found, key=lambda one: (one.record.suite, one.record.backbone)):
         told = list(group)
-        print(_title(told[0]))
+        print(f"{_title(told[0])}\n")
         if strategy is None:
             print(_overview(told))
         for one in told if strategy is not None else ():
@@ -46,9 +49,9 @@ def _title(one: Explanation) -> str:
     result = one.record.stages[one.stage]
     name, train, test = (values[one.position] for values in (result.classes, result.train_n, result.test_n))
     seeds = f"{one.seeds} seed{'' if one.seeds == 1 else 's'}"
-    return (
+    return one_line(
         f"{name}: {result.name} class of {one.record.suite}, {train:,} training and {test:,} test rows; "
-        f"{one.record.backbone}, {seeds}.\n"
+        f"{one.record.backbone}, {seeds}."
     )
 
 
@@ -69,7 +72,7 @@ def _detail(one: Explanation) -> str:
     """Return the figures of one strategy, and the classes that it takes this one for and this one's place in others."""
     from tabulate import tabulate
 
-    name = one.record.stages[one.stage].classes[one.position]
+    name = one_line(one.record.stages[one.stage].classes[one.position])
     columns = ["", one.against, one.record.strategy, "change"]
     figures = [
         ("top-1", f"{one.top1[0]:.3f}", f"{one.top1[1]:.3f}", _change(one)),
@@ -83,7 +86,7 @@ def _detail(one: Explanation) -> str:
         blocks.append("Their records do not hold what was taken for what; run these cells again to have it.")
         return "\n\n".join(blocks)
     for title, moved in ((f"{name} taken for", one.taken_for), (f"taken for {name}", one.taken_in)):
-        rows = [(m.other, f"{m.before:g}", f"{m.after:g}", f"{m.after - m.before:+g}") for m in moved[:MOST]]
+        rows = [(one_line(m.other), f"{m.before:g}", f"{m.after:g}", f"{m.after - m.before:+g}") for m in moved[:MOST]]
         if len(moved) > MOST:
             before, after = (sum(getattr(m, side) for m in moved[MOST:]) for side in ("before", "after"))
             rows.append((f"and {len(moved) - MOST} more", f"{before:g}", f"{after:g}", f"{after - before:+g}"))
@@ -94,11 +97,11 @@ def _detail(one: Explanation) -> str:
 
 def _change(one: Explanation) -> str:
     low, high = one.difference.low, one.difference.high
-    bounds = "" if low != low else f" [{low:+.3f}, {high:+.3f}]"
+    bounds = "" if math.isnan(low) else f" [{low:+.3f}, {high:+.3f}]"
     return f"{one.difference.value:+.3f}{bounds}"
 
 
 def _most(one: Explanation) -> str:
     """Return the mistake that changed most, "Tunics 12 to 31"."""
     moved: Sequence[Moved] = [m for m in one.taken_for or () if m.before != m.after]
-    return f"{moved[0].other} {moved[0].before:g} to {moved[0].after:g}" if moved else ""
+    return f"{one_line(moved[0].other)} {moved[0].before:g} to {moved[0].after:g}" if moved else ""
