@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 
-from benchmarks.execute.cells import stored_records
 from benchmarks.job import Workshop
 from benchmarks.pending import pending
 from benchmarks.plan import NAMES, Job, Plan
@@ -41,9 +39,8 @@ class Outlook:
         return sum(self.seconds.values()) / 60
 
 
-def look(plan: Plan, shop: Workshop, out: Path) -> Outlook:
-    """Return what `plan` has left to do, given the records and jobs below `out`."""
-    stored = stored_records(plan, out, shop.suite.name)
+def look(plan: Plan, shop: Workshop, stored: Mapping[str, Record]) -> Outlook:
+    """Return what `plan` has left to do, given the records that are `stored` and the jobs in the workshop's store."""
     results = {key: shop.store.result(key) for key in plan.jobs}
     finished = frozenset(key for key, result in results.items() if result is not None)
     todo = tuple(pending(plan, shop.store, [cell for cell in plan.cells if cell.key not in stored]).values())

@@ -25,9 +25,11 @@ def print_plan(session: Session, out: Path) -> None:
     """Print the jobs, what they share, epochs asked and executed, what is stored and how long the rest will take."""
     from tabulate import tabulate
 
+    from benchmarks.execute.cells import stored_records
     from benchmarks.outlook import look
 
-    plan, outlook = session.plan, look(session.plan, session.shop, out)
+    plan, suite = session.plan, session.shop.suite.name
+    outlook = look(plan, session.shop, stored_records(plan, out, suite))
     asked = [key for cell in plan.cells for key in cell.needed]
     waiting = {job.key for job in outlook.todo}
     rows = [

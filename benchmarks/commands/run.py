@@ -105,6 +105,7 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
 def _reporter(session: Session, options: RunOptions) -> Reporter:
     """Return all that is to be told of the run; where everything is there already, say so."""
     from benchmarks.display import make_reporter
+    from benchmarks.execute.cells import stored_records
     from benchmarks.outlook import look
     from benchmarks.report import Reporters
 
@@ -117,11 +118,12 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
         from benchmarks.job_logs import JobLogs
 
         reporters.append(JobLogs(session.shop.store.work))
-    outlook = look(session.plan, session.shop, options.out)
-    if len(outlook.stored) < len(session.plan.cells):
+    plan, suite = session.plan, session.shop.suite.name
+    outlook = look(plan, session.shop, stored_records(plan, options.out, suite))
+    if len(outlook.stored) < len(plan.cells):
         reporters.append(make_reporter(outlook))
     else:
-        print(f"All {len(session.plan.cells)} cells are there already: nothing to do.")
+        print(f"All {len(plan.cells)} cells are there already: nothing to do.")
     return Reporters(reporters)
 
 

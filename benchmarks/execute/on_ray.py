@@ -58,7 +58,7 @@ def execute(
     cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
     prepare(plan, shop, cells)
     reporter.begin(plan, stored)
-    graph = Graph(plan, cells, pending(plan, shop.store, cells).values(), look(plan, shop, out).seconds)
+    graph = Graph(plan, cells, pending(plan, shop.store, cells).values(), look(plan, shop, stored).seconds)
     token = shop.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     crew = Crew(_outfit(shop, out, given, plugins, token.name if share_folder else None), given)
