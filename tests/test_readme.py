@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
+import typer
 
+from benchmarks.cli import PROGRAM, app
+from benchmarks.data.load import DATASETS
 from strategies import registry
 from strategies.base import Facts, Progress
 from strategies.expression import parse
@@ -27,3 +32,35 @@ def test_links_lead_somewhere(repository: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
     assert links
     assert [link for link in links if not (repository / link).exists()] == []
+
+
+TEXTS = ["README.md", "RELIABILITY.md", "docs/clusters.md", "docs/plugins.md"]
+
+
+def commands(text: str) -> list[list[str]]:
+    """Return the words of every `python -m benchmarks ...` that a text shows, without comments."""
+    shown = re.findall(rf"{PROGRAM} ([^`\n]+)", text.replace("\\|", "|"))  # a table's cells escape the bar
+    return [words for words in (shlex.split(line, comments=True) for line in shown) if words]
+
+
+def parsed(words: list[str]) -> dict[str, object]:
+    """Return the parameters that the command line makes of `words`, which it does not run."""
+    command, context = typer.main.get_command(app), None
+    while True:
+        context = command.make_context(None, list(words), parent=context)
+        if not hasattr(command, "resolve_command"):
+            return context.params
+        _, command, words = command.resolve_command(context, words)
+
+
+def test_every_text_is_looked_at(repository: Path) -> None:
+    assert {path.relative_to(repository).as_posix() for path in repository.glob("docs/*.md")} <= set(TEXTS)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_commands_are_accepted(repository: Path, text: str) -> None:
+    shown = commands((repository / text).read_text(encoding="utf-8"))
+    assert shown
+    for words in shown:
+        dataset = parsed(words).get("dataset", "auto")
+        assert dataset in (*DATASETS, "auto"), words
