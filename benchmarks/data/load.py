@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[s
     """Open a dataset's rows by name; `options` go to the drawn datasets (such as `seed`).
 
     `fashion` without a path is the one fetched into `cache`. Raises UserError for an unknown name, for a path where
-    none is taken, and for none where one is needed.
+    none is taken, for none where one is needed, and for an option that the dataset does not take.
     """
     options = options or {}
     if name not in DATASETS:
@@ -64,25 +65,28 @@ def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[s
         if name == "catalog":
             from benchmarks.data import catalog
 
-            return catalog.open_source(**options)
+            return catalog.open_source(**_fitting(catalog.open_source, name, options))
         from benchmarks.data import digits
 
-        return digits.open_source(**options)
+        return digits.open_source(**_fitting(digits.open_source, name, options))
     if name in ("cifar10", "cifar100"):
         from benchmarks.data import cifar
 
+        fitting = _fitting(cifar.open_source, name, options)
         if path is None:
             archive = cifar.EDITIONS[name].archive
             raise UserError(f"The dataset {name!r} needs --data PATH: {archive}, or the folder it unpacks to.")
-        return cifar.open_source(name, path, **options)
+        return cifar.open_source(name, path, **fitting)
     if name == "folder":
         from benchmarks.data import folder, image_files
 
+        _fitting(folder.open_source, name, options)
         if path is None:
             raise UserError(f"The dataset 'folder' needs --data PATH: {image_files.LOOKED_FOR}.")
         return folder.open_source(path)
     from benchmarks.data import fashion
 
+    _fitting(fashion.open_source, name, options)
     if path is None:
         path = fetched_folder(cache, name)
         if not path.exists():
@@ -90,6 +94,22 @@ def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[s
                 "The fashion dataset is not here yet; run `data fetch fashion`, or give it with --data PATH."
             )
     return fashion.open_source(path)
+
+
+def _fitting(opener: Callable[..., Source], name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options as they are; UserError for one that `opener` does not take, or of another type."""
+    signature = inspect.signature(opener, eval_str=True)
+    taken = {p.name: p.annotation for p in signature.parameters.values() if p.default is not p.empty}
+    known = ", ".join(taken) or "none"
+    for option, value in options.items():
+        if option not in taken:
+            hint = nearest(option, taken)
+            raise UserError(f"The dataset {name!r} takes no option {option!r}{hint}; options that it takes: {known}.")
+        wanted = (int, float) if taken[option] is float else taken[option]
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            what = {int: "a whole number", float: "a number"}.get(taken[option], taken[option].__name__)
+            raise UserError(f"The option {option!r} of the dataset {name!r} is {value!r}, expected {what}.")
+    return dict(options)
 
 
 def load(

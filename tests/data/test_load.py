@@ -51,6 +51,35 @@ def test_names_and_paths_that_do_not_go_together(tmp_path: Path, name: str, path
         load.open_source(name, path, cache=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("digits", {"sed": 1}, r"'digits' takes no option 'sed' \(did you mean 'seed'\?\); options .*: seed\.$"),
+        ("catalog", {"imbalance": 10.0}, r"'catalog' takes no option 'imbalance'; options .*: seed, rows_scale\.$"),
+        ("cifar10", {"name": "x"}, r"'cifar10' takes no option 'name'; options .*: imbalance, seed\.$"),
+        ("fashion", {"seed": 1}, r"'fashion' takes no option 'seed'; options that it takes: none\.$"),
+        ("folder", {"seed": 1}, r"'folder' takes no option 'seed'; options that it takes: none\.$"),
+        ("digits", {"seed": "one"}, r"'seed' of the dataset 'digits' is 'one', expected a whole number\.$"),
+        ("digits", {"seed": True}, r"'seed' of the dataset 'digits' is True, expected a whole number\.$"),
+        ("catalog", {"rows_scale": "all"}, r"'rows_scale' of the dataset 'catalog' is 'all', expected a number\.$"),
+    ],
+)
+def test_options_that_a_dataset_does_not_take(
+    tmp_path: Path, name: str, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load.open_source(name, None, cache=tmp_path, options=options)
+
+
+def test_options_that_a_dataset_takes_arrive(tmp_path: Path) -> None:
+    plain, other, fewer = (
+        load.open_source(name, None, cache=tmp_path, options=options)
+        for name, options in (("digits", {}), ("digits", {"seed": 1}), ("catalog", {"rows_scale": 1 / 50}))
+    )
+    assert plain.stamp != other.stamp
+    assert len(fewer.ids) < 1000
+
+
 def test_classes_are_ordered_by_training_rows_of_readable_images(shop: Shop, tmp_path: Path) -> None:
     loaded = load.load("fashion", path=shop.folder(tmp_path / "shop"), size=16, cache=tmp_path)
     train = loaded.labels_N[loaded.train_N].tolist()
