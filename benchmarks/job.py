@@ -39,7 +39,8 @@ NAMES_CHOICE = Choice("contiguous", "float32")  # no backbone, nothing to probe
 class Workshop:
     """What all jobs of a run share: the data, the suite, where to train and where to keep.
 
-    `checkpoint_seconds`: between two checkpoints within an epoch; None: `CHECKPOINT_SECONDS`.
+    `weights`: where first weights come from, the recipe's word or a safetensors file; `weights_key`: that word, or the
+    file's sha256. `checkpoint_seconds`: between two checkpoints within an epoch; None: `CHECKPOINT_SECONDS`.
     """
 
     loaded: Loaded
@@ -50,6 +51,7 @@ class Workshop:
     weights: str | Path
     store: Store
     checkpoint_seconds: float | None = None
+    weights_key: str = "none"
 
     def stage(self, number: int) -> Stage:
         """Return the stage of that number."""

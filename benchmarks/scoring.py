@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from benchmarks.records import Record, StageResult, pack_bits
 from benchmarks.store import JobResult
 from strategies.base import Held, Outputs, Strategy
 from strategies.expression import parse
+
+SHORT_HASH = 16  # hex digits of a weights file's sha256 that records keep
 
 
 def score_stage(
@@ -160,6 +163,7 @@ def blank_record(shop: Workshop, cell: Cell, error: str = "it was not run") -> R
             **suite.recipe.model_dump(mode="json"),
             "head_classes": suite.head_classes,
             "validation": suite.validation,
+            **_weights_file(shop),
         },
         layout=choice.layout,
         dtype=choice.dtype,
@@ -173,6 +177,13 @@ def blank_record(shop: Workshop, cell: Cell, error: str = "it was not run") -> R
         key=cell.key,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _weights_file(shop: Workshop) -> dict[str, Any]:
+    """Return what a recipe says of a weights file, in place of the suite's word for its first weights."""
+    if not isinstance(shop.weights, Path):
+        return {}
+    return {"weights": {"file": shop.weights.name, "sha256": shop.weights_key[:SHORT_HASH]}}
 
 
 def machine(device: torch.device) -> dict[str, str | int]:

@@ -79,12 +79,13 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     for index, name in enumerate(backbones):
         choices[name] = (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
+    weights_key = _weights_key(weights)
     setting = Setting(
         loaded.fingerprint,
         suite,
         stages,
         {name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
-        _weights_key(weights),
+        weights_key,
         text=loaded.texts is not None,
     )
     _check_named(request.strategies, setting)
@@ -95,7 +96,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     if not plan.cells:
         raise UserError(f"nothing is left to run: {' '.join(plan.left_out)}")
     shop = Workshop(
-        loaded, suite, stages, choices, device, weights, Store(request.out), request.checkpoint_seconds
+        loaded, suite, stages, choices, device, weights, Store(request.out), request.checkpoint_seconds, weights_key
     )  # fmt: skip
     return Session(plan, shop)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,13 +49,16 @@ def suite_of(record: Record, file: str | None) -> Suite:
     based = [name for name in suite.names() if f"{record.suite}-".startswith(f"{name}-")]
     base = suite.load(file or max(based, key=len)) if file or based else None
     own = ("head_classes", "validation")
+    trained = {name: value for name, value in record.recipe.items() if name not in own}
+    if isinstance(trained.get("weights"), dict):
+        trained["weights"] = "none"  # no word of a suite: `run` gets the file
     content = {
         "title": base.title if base else record.suite,
         "dataset": record.dataset,
         "protocol": record.protocol,
         "backbones": [record.backbone],
         "strategies": [record.strategy],
-        "recipe": {name: value for name, value in record.recipe.items() if name not in own},
+        "recipe": trained,
         "options": base.options if base and base.dataset == record.dataset else {},
         **{name: record.recipe[name] for name in own},
     }
@@ -71,6 +75,7 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
     from benchmarks.report import PlainReporter, say
     from benchmarks.session import Request, open_session
 
+    _require_weights(record, weights)
     choice = Choice(record.layout, record.dtype)  # type: ignore[arg-type]
     request = Request(
         asked, data, (record.backbone,), (record.strategy,), record.seed + 1, record.device, folder, weights,
@@ -83,6 +88,18 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
     if again.status == "failed":
         raise UserError(f"{cell.name} fails when it is run again: {again.error}.")
     return again
+
+
+def _require_weights(record: Record, file: Path | None) -> None:
+    """Raise UserError where the record started from a weights file and `file` is not that one."""
+    given = record.recipe.get("weights")
+    if not isinstance(given, dict):
+        return
+    which = f"{given.get('file')} (sha256 {given.get('sha256')})"
+    if file is None:
+        raise UserError(f"{record.name} started from {which}; give that file with --weights FILE.safetensors.")
+    if file.is_file() and not hashlib.sha256(file.read_bytes()).hexdigest().startswith(str(given.get("sha256"))):
+        raise UserError(f"{record.name} started from {which}, and {file} has other content; give that one.")
 
 
 def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterator[str]:

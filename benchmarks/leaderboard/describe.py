@@ -23,8 +23,16 @@ def conditions(record: Record) -> str:
     )
     return (
         f"Data set {escape(record.dataset)} (fingerprint {escape(record.fingerprint)}), {record.protocol} protocol, "
-        f"{record.image_size} px: {stages}.{unseen}"
+        f"{record.image_size} px: {stages}.{unseen}{f' First weights: {given}.' if (given := weights(record)) else ''}"
     )
+
+
+def weights(record: Record) -> str:
+    """Return which first weights the networks started from; empty where from scratch, or where it is not recorded."""
+    given = record.recipe.get("weights", "none")
+    if isinstance(given, dict):
+        return f"{escape(str(given.get('file')))} (sha256 {escape(str(given.get('sha256')))})"
+    return "" if given == "none" else escape(str(given))
 
 
 def recipe(record: Record) -> str:

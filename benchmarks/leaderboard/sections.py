@@ -49,7 +49,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """The entries that may be compared: same data, protocol, image size, recipe, classes and test rows.
+    """The entries that may be compared: same data, protocol, image size, recipe, first weights, classes and test rows.
 
     Ranked by the class mean of the last stage (the tail, or all classes), then by its top-1 accuracy.
     """
@@ -95,7 +95,10 @@ def _conditions(record: Record) -> tuple[str, ...]:
     split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
     size = f"{record.image_size:06d}"
     schema = str(record.extra.get("measured_schema", record.schema))
-    return record.dataset, record.protocol, size, record.fingerprint, content_key(record.recipe), split, schema
+    recipe = dict(record.recipe)
+    if isinstance(recipe.get("weights"), dict):
+        recipe["weights"] = recipe["weights"].get("sha256")  # a file by its content: its name says nothing
+    return record.dataset, record.protocol, size, record.fingerprint, content_key(recipe), split, schema
 
 
 def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:

@@ -20,13 +20,14 @@ def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record]) -
     blocks = [f"# Leaderboard: {escape(suite)}"]
     if len(found) > 1:
         blocks.append(
-            f"These records were measured under {len(found)} different conditions (data, protocol, image size, recipe "
-            "or split). Their figures must not be compared, so each has its own section."
+            f"These records were measured under {len(found)} different conditions (data, protocol, image size, recipe, "
+            "first weights or split). Their figures must not be compared, so each has its own section."
         )
     for position, section in enumerate(found, start=1):
         if len(found) > 1:
             first = section.first
-            blocks.append(f"## {position}. {escape(first.dataset)}, {first.protocol}, {first.image_size} px")
+            given = f", {given}" if (given := describe.weights(first)) else ""
+            blocks.append(f"## {position}. {escape(first.dataset)}, {first.protocol}, {first.image_size} px{given}")
         blocks += _section(section)
     blocks += _failed(failed)
     return page(blocks)
