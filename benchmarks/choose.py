@@ -25,7 +25,8 @@ def choose_suite(
     """Return the suite meant, and why it is that one ("" where it was named).
 
     "auto" looks at `data`, else at what was fetched. A folder of the user's own, and a protocol or border other than
-    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix.
+    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix; a
+    session tells folders of one name apart.
     Raises UserError for what does not exist or fit.
     """
     why = ""
@@ -33,7 +34,8 @@ def choose_suite(
         name, why = automatic(data, device)
     suite = adapt(suites.load(name), protocol, head_classes)
     if suite.dataset == "folder" and data is not None:  # each user's data set has its own results
-        suite = suite.model_copy(update={"name": f"{suite.name}-{data.resolve().stem}"})
+        own = data.resolve().name if data.is_dir() else data.resolve().stem
+        suite = suite.model_copy(update={"name": f"{suite.name}-{own}"})
     return suite, why
 
 

@@ -19,6 +19,7 @@ from benchmarks.errors import UserError
 from benchmarks.job import Workshop
 from benchmarks.plan import Plan, Setting, make_plan
 from benchmarks.protocol import make_stages
+from benchmarks.records import read_all, safe_name
 from benchmarks.store import Store
 from benchmarks.suite import Suite
 from strategies.expression import expand, is_glob, parse, split
@@ -74,6 +75,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     # Before the data: decoding takes minutes at 224 px, and would be in vain.
     weights = check_weights(suite, request.weights, backbones)
     loaded = load_data(suite, request.data, advance)
+    suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
     choices = {}
     for index, name in enumerate(backbones):
@@ -118,6 +120,16 @@ def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:
         on_progress=lambda done, total: advance("decoding", done, total),
         options=suite.options,
     )
+
+
+def _apart(suite: Suite, loaded: Loaded, out: Path, say: Say) -> Suite:
+    """Return the suite; a folder's with the data's fingerprint in its name where the name's results are of others."""
+    place = out / safe_name(suite.name)
+    if suite.dataset != "folder" or all(r.fingerprint == loaded.fingerprint for r in read_all(place / "records")[0]):
+        return suite
+    name = f"{suite.name}-{loaded.fingerprint[:6]}"
+    say(f"{place} holds results of other images (another folder of that name, or before a change); these: {name}.")
+    return suite.model_copy(update={"name": name})
 
 
 def pick_device(name: str) -> torch.device:
