@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +71,19 @@ def test_two_folders_of_one_name_have_results_of_their_own(
     assert main(["run", *options, "--data", str(moved)]) == 0
     assert "1 cells are there already" in capsys.readouterr().out
     assert _keys(out) == after
+
+
+def test_a_csv_shows_its_validation_rows_and_refuses_an_unknown_part(
+    put: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = put("mine", *(f"{i}.png" for i in range(6)))
+    rows = "path,label,split\n0.png,a,train\n1.png,b,train\n2.png,a,val\n3.png,b,val\n4.png,a,test\n5.png,b,"
+    (folder / "mine.csv").write_text(rows + "test")
+    assert main(["data", "info", "--data", str(folder)]) == 0
+    said = capsys.readouterr().out
+    assert "2 rows marked for validation, trained on (a run sets a part of its own aside)" in said
+    assert re.search(r"head +2 +4 +2 ", said)
+    (folder / "mine.csv").write_text(rows + "later")
+    assert main(["data", "info", "--data", str(folder)]) == 2
+    said = capsys.readouterr().err
+    assert "has 'later' in its split column; expected one of train" in said and said.count("\n") == 1

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.data.base import Source
-from benchmarks.data.image_files import build, text_of
+from benchmarks.data.image_files import PARTS, VALIDATION_TRAINS, build, text_of
 from benchmarks.errors import UserError
 
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img")
@@ -16,10 +16,7 @@ LABELS = ("label", "class", "target", "category", "class_name", "articletype")
 SPLITS = ("split", "subset", "partition", "fold")
 TEXTS = ("text", "title", "name", "productdisplayname", "description", "caption")
 ENDINGS = (".csv", ".tsv")
-_SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), True),
-    **dict.fromkeys(("test", "testing", "val", "valid", "validation", "eval"), False),
-}
+_SPLIT_WORDS = {word: part for part, words in PARTS.items() for word in words}
 
 
 def is_table(path: Path) -> bool:
@@ -36,7 +33,9 @@ def is_table(path: Path) -> bool:
 def open_csv(path: Path) -> Source:
     """Open the images a CSV lists, by paths relative to its folder; UserError for paths that leave that folder.
 
-    Rows without a path or label are dropped, and of rows with the same path the first counts; both are noted.
+    Rows without a path or label are dropped, and of rows with the same path the first counts; both are noted. Rows
+    that the split column marks for validation train, for a run sets a part of its own aside. UserError for a split
+    column with an unknown word, or without a test row.
     """
     rows = _rows(path)
     header = next(rows, [])
@@ -57,13 +56,23 @@ def open_csv(path: Path) -> Source:
         else:
             files[id_] = cells
     kept = list(files.values())
-    notes = (("rows without a path or a label, dropped", dropped), ("rows that repeat a path, dropped", repeated))
+    parts = None if split is None else [_part(cells[split], path) for cells in kept]
+    if parts is not None and "test" not in parts:
+        raise UserError(
+            f"{path} marks no row as test in its split column (those for validation train here); mark the rows that are to "
+            "be scored, or take the column away and 30 % of each class are drawn."
+        )
+    notes = (
+        ("rows without a path or a label, dropped", dropped),
+        ("rows that repeat a path, dropped", repeated),
+        (f"rows {VALIDATION_TRAINS}", (parts or []).count("validation")),
+    )
     return build(
         path,
         ids=list(files),
         labels=[cells[label].strip() for cells in kept],
         files=[os.path.join(base, cells[at]) for cells in kept],
-        train=None if split is None else [_trains(cells[split], path) for cells in kept],
+        train=None if parts is None else [part != "test" for part in parts],
         texts=None if text is None else [cells[text] for cells in kept],
         notes=tuple(note for note in notes if note[1]),
     )
@@ -100,8 +109,8 @@ def _inside(base: str, cell: str, table: Path) -> str:
     return os.path.normpath(os.path.join(base, cell))
 
 
-def _trains(cell: str, table: Path) -> bool:
-    """Read a split cell."""
+def _part(cell: str, table: Path) -> str:
+    """Read a split cell: "train", "validation" or "test"."""
     word = cell.strip().lower()
     if word not in _SPLIT_WORDS:
         raise UserError(f"{table} has {cell!r} in its split column; expected one of {', '.join(_SPLIT_WORDS)}.")

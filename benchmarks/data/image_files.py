@@ -13,6 +13,12 @@ from benchmarks.errors import UserError
 from benchmarks.keys import content_key
 
 LOOKED_FOR = "a class/image tree (with train/ and test/ above it or not), or a CSV with path and label columns"
+PARTS = {  # the words that name a part of the data, in a split column or as a folder
+    "train": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+VALIDATION_TRAINS = "marked for validation, trained on (a run sets a part of its own aside)"
 TEST_PART = 0.3  # of each class, where the data brings no split
 
 

@@ -114,6 +114,18 @@ def test_a_csv_with_split_and_text(tmp_path: Path, image: Draw, delimiter: str) 
         }
 
 
+@pytest.mark.parametrize("word", ["val", "Valid", " validation "])
+def test_validation_rows_train_and_are_counted(tmp_path: Path, image: Draw, word: str) -> None:
+    rows = [["path", "label", "split"]]
+    for i, part in enumerate(("train", word, "test", "eval")):
+        rows += [[Path(put(tmp_path / f"{label}{i}.png", image(i))).name, label, part] for label in "ab"]
+    source = folder.open_source(table(tmp_path / "list.csv", rows))
+    assert source.train.tolist() == [True] * 4 + [False] * 4
+    assert source.notes == (("rows marked for validation, trained on (a run sets a part of its own aside)", 2),)
+    with pytest.raises(UserError, match="marks no row as test in its split column.*take the column away"):
+        folder.open_source(table(tmp_path / "list.csv", rows[:5]))
+
+
 @pytest.mark.parametrize("kind", ["above", "absolute", "link", "folder link"])
 def test_a_csv_that_leaves_its_folder_is_refused(tmp_path: Path, image: Draw, kind: str) -> None:
     outside = put(tmp_path / "outside" / "x.png", image(0))
