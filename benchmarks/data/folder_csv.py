@@ -59,8 +59,8 @@ def open_csv(path: Path) -> Source:
     parts = None if split is None else [_part(cells[split], path) for cells in kept]
     if parts is not None and "test" not in parts:
         raise UserError(
-            f"{path} marks no row as test in its split column (those for validation train here); mark the rows that are to "
-            "be scored, or take the column away and 30 % of each class are drawn."
+            f"{path} marks no row as test in its split column (those for validation train here); mark the rows that "
+            "are to be scored, or take the column away and 30 % of each class are drawn."
         )
     notes = (
         ("rows without a path or a label, dropped", dropped),
