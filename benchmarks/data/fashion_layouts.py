@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from benchmarks.data.shards import Shards
-from benchmarks.data.styles_csv import Styles, mend, parse
+from benchmarks.data.shards import Shards, is_other
+from benchmarks.data.styles_csv import NEEDED, Styles, mend, parse
 from benchmarks.data.zipped import Zipped
 from benchmarks.errors import UserError
 from benchmarks.keys import content_key
@@ -17,7 +17,7 @@ from benchmarks.keys import content_key
 CSV = "styles.csv"
 LOOKED_FOR = (
     "Kaggle's folder (styles.csv beside images/<id>.jpg), Kaggle's zip, or a folder of Parquet shards (*.parquet or "
-    "data/*.parquet)"
+    f"data/*.parquet with the columns {', '.join(NEEDED)} and image)"
 )
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
 _INNER = ("images", "data")  # people point at these as often as at the folder that holds them
@@ -45,10 +45,14 @@ def find(path: Path) -> Callable[[], Layout] | None:
         table = folder / CSV if (folder / CSV).is_file() else None
         if table is not None and (folder / "images").is_dir():
             return partial(_open_folder, folder, table)
-        shards = sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
-        if shards:
+        if shards := _shards(folder) or _shards(folder / "data"):
             return partial(_open_shards, shards, table, folder)
     return None
+
+
+def _shards(folder: Path) -> list[Path]:
+    """Return the Parquet files of a folder, those of other columns left out; an unreadable one stays, to be named."""
+    return [file for file in sorted(folder.glob("*.parquet")) if not is_other(file)]
 
 
 def _candidates(path: Path) -> Iterable[Path]:

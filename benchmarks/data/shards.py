@@ -77,6 +77,18 @@ class Shards:
             return self._held[group]
 
 
+def is_other(path: Path) -> bool:
+    """Whether the file is Parquet, but not the dataset's: it lacks a column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return not {*NEEDED, "image"} <= set(names)
+
+
 def _require_columns(file: pa.parquet.ParquetFile, path: Path) -> None:
     """Refuse a shard without the columns that are needed."""
     import pyarrow as pa

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.data import load
@@ -28,6 +30,25 @@ def test_the_dataset_is_found_by_looking(shop: Shop, tmp_path: Path, image: Call
         load.detect(tmp_path / "empty")
     with pytest.raises(UserError, match="does not exist; expected Kaggle's folder"):
         load.detect(tmp_path / "no")
+
+
+def test_a_parquet_file_of_other_columns_is_not_the_fashion_data(
+    shop: Shop, tmp_path: Path, image: Callable[..., bytes]
+) -> None:
+    other = tmp_path / "mine" / "features.parquet"
+    for label in ("a", "b"):
+        (tmp_path / "mine" / "data" / label).mkdir(parents=True)
+        (tmp_path / "mine" / "data" / label / "0.png").write_bytes(image(0))
+    pq.write_table(pa.table({"id": [1], "image": ["x"]}), other)
+    assert load.detect(tmp_path / "mine" / "data") == "folder"
+    shop.shards(tmp_path / "hub")
+    other = other.rename(tmp_path / "hub" / "features.parquet")
+    assert load.detect(tmp_path / "hub") == "fashion"
+    assert len(load.load("fashion", path=tmp_path / "hub", size=16, cache=tmp_path).ids) == 22
+    (tmp_path / "alone").mkdir()
+    other.rename(tmp_path / "alone" / "features.parquet")
+    with pytest.raises(UserError, match="no dataset; .* with the columns id, articleType, .* and image"):
+        load.detect(tmp_path / "alone")
 
 
 def test_fashion_without_a_path_is_the_fetched_one(shop: Shop, tmp_path: Path) -> None:
