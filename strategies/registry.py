@@ -90,7 +90,7 @@ def load_file(path: Path) -> list[str]:
     if module_name not in sys.modules:
         problem = _attempt(f"plugin {path}", lambda: _execute(module_name, path))
         if problem:
-            raise StrategyError(problem)
+            raise StrategyError(f"{problem}; mend the file, or leave it out.")
     registered = [name for name, cls in _registered.items() if cls.__module__ == module_name]
     for name in registered:
         _registered[name].version = digest

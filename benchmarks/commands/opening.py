@@ -55,21 +55,14 @@ def open_asked(
 
 
 def load_plugins(files: Sequence[Path]) -> None:
-    """Load all plugins; one that fails to import is warned of by name, and the rest is there.
+    """Load all plugins: a broken one that was found is warned of by name, and the rest is there.
 
-    Raises StrategyError for a file that does not exist.
+    Raises StrategyError for a file of `files` that does not exist or fails to import: it was asked for.
     """
     from backbones.registry import load_entry_points
-    from strategies.base import StrategyError
     from strategies.registry import discover, load_file
 
-    problems = [*discover(), *load_entry_points()]
-    for file in files:
-        try:
-            load_file(file)
-        except StrategyError as error:
-            if not file.is_file():
-                raise
-            problems.append(str(error))
-    for problem in problems:
+    for problem in [*discover(), *load_entry_points()]:
         print(f"warning: {problem}", file=sys.stderr)
+    for file in files:
+        load_file(file)
