@@ -45,14 +45,18 @@ def stages(
     if not 0 <= validation < 1:
         raise UserError(f"The validation part must be at least 0 and below 1, not {validation}.")
     trained = int((np.bincount(loaded.labels_N[loaded.train_N], minlength=len(loaded.class_names)) > 0).sum())
+    if trained < 2:
+        raise UserError(f"{loaded.origin} has {trained} class with training rows; a stage needs two.")
     borders: list[tuple[StageName, int, int]]
     if protocol == "joint":
         borders = [("all", 0, trained)]
     else:
-        if not 0 < head_classes < trained:
+        if not 2 <= head_classes <= trained - 2:
+            border = "2" if trained == 4 else f"from 2 to {trained - 2}"
+            hint = f"--head-classes {border}, or --protocol joint" if trained >= 4 else "--protocol joint"
             raise UserError(
-                f"{head_classes} head classes leave no two stages: {loaded.origin} has {trained} classes with training "
-                f"rows; give --head-classes from 2 to {max(trained - 2, 2)}."
+                f"{head_classes} head classes of the {trained} with training rows in {loaded.origin} leave no two "
+                f"stages of two classes; give {hint}."
             )
         borders = [("head", 0, head_classes), ("tail", head_classes, trained)]
     held_N = _validation(loaded, validation, seed)
@@ -69,11 +73,6 @@ def unseen(loaded: Loaded) -> tuple[int, int]:
 
 def _stage(loaded: Loaded, held_N: np.ndarray, stage: int, name: StageName, classes: range) -> StageData:
     """Collect one stage's rows."""
-    if len(classes) < 2:
-        raise UserError(
-            f"The {name} stage of {loaded.origin} would have {len(classes)} class with training rows; "
-            "a stage needs two."
-        )
     in_N = (loaded.labels_N >= classes.start) & (loaded.labels_N < classes.stop)
     return StageData(
         stage=stage,
