@@ -119,7 +119,10 @@ class LiveReporter(Reporter):
 
     def progress(self, job: Job, step: int, steps: int) -> None:
         """Move the bar; the rate is that of this process, not of a run that was interrupted before."""
-        now, at = time.monotonic(), self._at_work[job.key]
+        at = self._at_work.get(job.key)
+        if at is None:  # it was lost; this is the last that its worker had to tell
+            return
+        now = time.monotonic()
         at.first = at.first or (now, step)
         images, elapsed = self._images.get(job.key, 0) * (step - at.first[1]) / steps, now - at.first[0]
         epoch = job.start + min(job.epochs, 1 + (step - 1) * job.epochs // steps)
@@ -146,9 +149,6 @@ class LiveReporter(Reporter):
 
     def cell_done(self, cell: Cell, record: Record) -> None:
         """Leave a line, and rank anew."""
-        if record.status == "failed":
-            for key in cell.needed:
-                self._at_work.pop(key, None)
         self._failed += record.status == "failed"
         self._records.append(record)
         self._count()

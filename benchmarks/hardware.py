@@ -56,6 +56,11 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
     return found
 
 
+def machine(device: str | torch.device = "cpu") -> dict[str, str | int]:
+    """Return what a record says of the machine that this process runs on: `hardware`, with all of its cores."""
+    return {**hardware(device), "cores": os.cpu_count() or 1}
+
+
 def idle_gpus(device: str | torch.device) -> int:
     """Return how many GPUs of this machine a process that trains on `device` leaves idle; 0 on the CPU."""
     if not _is_cuda(device):

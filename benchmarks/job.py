@@ -17,7 +17,7 @@ from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks import checkpoint
 from benchmarks.batches import Batcher
 from benchmarks.data.base import Loaded
-from benchmarks.hardware import peak_memory_bytes
+from benchmarks.hardware import machine, peak_memory_bytes
 from benchmarks.keys import seed_for
 from benchmarks.names import NoImages, stage_names
 from benchmarks.optimizers import make_optimizer
@@ -105,7 +105,7 @@ def run_job(
         _predict(shop, training)
     result = JobResult(
         job.key, epochs=job.epochs, peak_memory_bytes=peak_memory_bytes(shop.device), pieces=training.pieces,
-        **_total(training, spent),
+        hardware=machine(shop.device.type), **_total(training, spent),
     )  # fmt: skip
     shop.store.finish(result)
     return result

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from benchmarks import confusions, metrics
 from benchmarks.data.describe import telling
 from benchmarks.data.split import unseen
-from benchmarks.hardware import hardware, versions
+from benchmarks.hardware import machine, versions
 from benchmarks.job import Workshop
 from benchmarks.plan import Cell, Plan
 from benchmarks.protocol import Stage, rows_key
@@ -130,6 +129,7 @@ def done_record(shop: Workshop, plan: Plan, cell: Cell) -> Record:
         seconds_alone=sum(result.seconds for result in every),
         seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
         peak_memory_bytes=max(result.peak_memory_bytes for result in every),
+        hardware=next((dict(r.hardware) for r in reversed(every) if r.hardware), machine(shop.device.type)),
         notes=_pieces(every),
         extra={**extra, "job_epochs": {result.key: result.epochs for result in every}},
     )
@@ -173,7 +173,7 @@ def blank_record(shop: Workshop, cell: Cell, error: str = "it was not run") -> R
         seconds_marginal=0.0,
         peak_memory_bytes=0,
         versions=versions(),
-        hardware=machine(shop.device),
+        hardware=machine(shop.device.type),
         key=cell.key,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
@@ -184,11 +184,6 @@ def _weights_file(shop: Workshop) -> dict[str, Any]:
     if not isinstance(shop.weights, Path):
         return {}
     return {"weights": {"file": shop.weights.name, "sha256": shop.weights_key[:SHORT_HASH]}}
-
-
-def machine(device: torch.device) -> dict[str, str | int]:
-    """Return what a record says of the machine that this process runs on."""
-    return {**hardware(device.type), "cores": os.cpu_count() or 1}
 
 
 def _result(shop: Workshop, key: str) -> JobResult:

@@ -14,6 +14,7 @@ import json
 import re
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 class JobResult:
     """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch.
 
-    `pieces`: into how many a batch was cut because a GPU had no room for it whole.
+    `pieces`: into how many a batch was cut because a GPU had no room for it whole. `hardware`: the machine.
     """
 
     key: str
@@ -37,6 +38,7 @@ class JobResult:
     losses: tuple[float, ...]
     peak_memory_bytes: int
     pieces: int = 1
+    hardware: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
 
 
 class Store:

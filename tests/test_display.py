@@ -106,6 +106,7 @@ def test_every_worker_at_work_has_a_line_until_its_job_is_done_or_lost() -> None
     assert " 50 %" in shown
     live.note("[b]: its worker is gone; it goes on")
     live.job_lost(JOBS["b"], "its worker is gone")
+    live.progress(JOBS["b"], 5, 8)  # the last that was heard of it comes late
     assert "GPU 1" not in _frame(live, console)
     assert " 12 %" in _frame(live, console)  # 5 of 40 expected seconds
     live.job_done(JOBS["a"], JobResult("a", 1.0, 400, 4, (1.0,), 0))

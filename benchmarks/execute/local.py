@@ -99,6 +99,7 @@ class _Run:
             except Exception as error:
                 final = not attempts.worth_another(error)
                 noted = attempts.note(work, job.key, reason_of(error), final=final, traceback=traceback.format_exc())
+                reporter.job_lost(job, noted.reason)
                 if not noted.exhausted:
                     reporter.note(f"{describe(job)}: {reason_of(error)}; {noted.then}.")
                     if isinstance(error, CheckpointError):

@@ -1,8 +1,9 @@
 """Run a plan on Ray: this process, the driver, keeps the store and says which job is next; workers train.
 
 A job starts when the jobs that it starts from are done, those on the longest path first. A worker that dies costs its
-job one attempt (`attempts.py`): another one goes on from the last checkpoint that the driver has. The cells that need a
-job that is given up are recorded as failed.
+job one attempt (`attempts.py`): another one goes on from the last checkpoint that the driver has. One that dies before
+it has begun costs none, once: its node may have gone while it was idle. The cells that need a job that is given up are
+recorded as failed.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ from benchmarks.plan import Cell, Job, Plan
 from benchmarks.records import Record
 from benchmarks.report import Reporter, describe
 from benchmarks.scoring import done_record
+from benchmarks.store import JobResult
 
 LISTEN_SECONDS = 1.0
+QUIET_SECONDS = 60.0  # without a worker, before the user is told
+SHOWS_SECONDS = 60.0  # within which a shared folder shows here what a worker wrote there: NFS remembers what was not
 
 
 def execute(
@@ -57,18 +61,19 @@ def execute(
     stored = stored_records(plan, out, shop.suite.name)
     cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
     prepare(plan, shop, cells)
-    reporter.begin(plan, stored)
     graph = Graph(plan, cells, pending(plan, shop.store, cells).values(), look(plan, shop, stored).seconds)
     token = shop.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     crew = Crew(_outfit(shop, out, given, plugins, token.name if share_folder else None), given)
     run = _Run(plan, shop, out, reporter, graph, crew)
+    reporter.begin(plan, stored)
     try:
         while True:
             run.record_settled()
             if not graph.open:
                 break
             run.hand_out()
+            run.note_wait()
             for member, told in crew.news(LISTEN_SECONDS):
                 run.hear(member, told)
             if job_timeout:
@@ -104,7 +109,8 @@ class _Run:
         self._plan, self._shop, self._out, self._reporter = plan, shop, out, reporter
         self._graph, self._crew = graph, crew
         self._traces: dict[str, str] = {}  # job -> where it failed
-        self._machines: dict[str, dict[str, str | int]] = {}  # job -> what it was trained on
+        self._unbegun = set[str]()  # jobs that have lost a worker before it had begun
+        self._waits_since: float | None = time.monotonic()  # without a worker; None: there was one, or it was told
         self.done, self.failures = 0, list[Cell]()
 
     def hand_out(self) -> None:
@@ -135,7 +141,12 @@ class _Run:
         job = member.job
         assert job is not None
         if isinstance(told, Lost):
-            self._failed(job, f"its worker is gone: {told.reason}")
+            if told.began or job.key in self._unbegun:
+                self._failed(job, f"its worker is gone: {told.reason}")
+            else:
+                self._unbegun.add(job.key)
+                self._reporter.job_lost(job, told.reason)
+                self._graph.again(job)
             return
         try:
             for name, content in told.files.items():
@@ -156,15 +167,20 @@ class _Run:
         self._crew.free(member)
         if not told.keeps:
             store.drop_checkpoints(job.key)
-        result = store.result(job.key)
+        result = self._result(member, job) if told.error is None else None
         if told.error is not None or result is None:
             error = told.error or "it left no result"
             self._failed(job, error, told.trace, final=not told.may_retry, damaged=told.damaged)
         else:
-            assert member.about is not None
-            self._machines[job.key] = dict(member.about.hardware)
             self._graph.done(job)
             self._reporter.job_done(job, result)
+
+    def _result(self, member: Member, job: Job) -> JobResult | None:
+        """Return what the job left; in a folder that is shared it may take a moment to be seen here."""
+        until = time.monotonic() + (SHOWS_SECONDS if member.about and member.about.shares else 0.0)
+        while (result := self._shop.store.result(job.key)) is None and time.monotonic() < until:
+            time.sleep(0.2)
+        return result
 
     def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
         """Count an attempt at the job that failed; let it be tried again where one is left."""
@@ -181,6 +197,14 @@ class _Run:
             self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
         self._graph.again(job)
         self._reporter.note(f"{describe(job)}: {why}; {noted.then}.")
+
+    def note_wait(self) -> None:
+        """Say, once, that no worker has come up for a while: the cluster may be full, or its nodes are starting."""
+        if self._crew.up:
+            self._waits_since = None
+        elif self._waits_since is not None and time.monotonic() - self._waits_since > QUIET_SECONDS:
+            self._waits_since = None
+            self._reporter.note("no worker is up yet; the run waits for room on the Ray cluster (see `ray status`).")
 
     def end_late(self, seconds: float) -> None:
         """End the workers whose job takes longer than `seconds`, and give those jobs up."""
@@ -207,8 +231,6 @@ class _Run:
             trace = next((self._traces[key] for key in keys if self._traces.get(key)), failed)
             return failed_record(self._shop, cell, failed, trace)
         try:
-            record = done_record(self._shop, self._plan, cell)
+            return done_record(self._shop, self._plan, cell)
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
             return failed_record(self._shop, cell, reason_of(error), traceback.format_exc())
-        machines = [self._machines[key] for key in keys if key in self._machines]
-        return dataclasses.replace(record, hardware=machines[-1]) if machines else record

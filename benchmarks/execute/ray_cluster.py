@@ -132,17 +132,17 @@ def share_of(
     """Return what one job gets: of a GPU one part in `jobs_per_device`, else as much of a machine's cores.
 
     `nodes` holds the resources ("CPU", "GPU") of each machine. `device` "auto" means GPUs where there are some. Without
-    `jobs_per_device` a GPU has one job, and a machine as many as have `threads` cores each, or one. Raises UserError
-    where no node has such a device.
+    `jobs_per_device` a GPU has one job, and a machine as many as have `threads` cores each, or one. Of the cores a job
+    gets what the machine with the fewest per GPU has. Raises UserError where no node has such a device.
     """
-    gpus, cores = sum(node.get("GPU", 0) for node in nodes), sum(node.get("CPU", 0) for node in nodes)
-    if device == "cuda" and not gpus:
+    with_gpu = [node for node in nodes if node.get("GPU")]
+    if device == "cuda" and not with_gpu:
         raise UserError("--device cuda: the Ray cluster has no GPU; use --device cpu or auto.")
-    if not cores:
+    if not any(node.get("CPU") for node in (with_gpu if with_gpu and device != "cpu" else nodes)):
         raise UserError("the Ray cluster has no CPU to give; start its nodes with --num-cpus.")
-    if gpus and device != "cpu":
+    if with_gpu and device != "cpu":
         jobs = jobs_per_device or 1
-        each = cores / (gpus * jobs)
+        each = min(node["CPU"] / node["GPU"] for node in with_gpu if node.get("CPU")) / jobs
         return Share(_whole(min(1.0, each)), _whole(1 / jobs), threads or max(1, int(each)), "cuda")
     smallest = min(node["CPU"] for node in nodes if node.get("CPU"))
     each = smallest / jobs_per_device if jobs_per_device else min(threads or smallest, smallest)

@@ -17,24 +17,30 @@ from benchmarks.plan import Job
 
 MOST_PENDING = 256
 MOST_BROKEN = 3
+PATIENCE_SECONDS = 600.0  # for a worker to come up while others fail: a cluster grows, a node is replaced
 
 
 @dataclasses.dataclass(eq=False)
 class Member:
-    """One worker: `actor`, what it awaits (`about` itself first, then the `stream` of news of its job), and its job."""
+    """One worker: `actor`, what it awaits (`about` itself first, then the news of its job), and its job.
+
+    `since`: when it was given the job (monotonic seconds); `began`: whether it has told anything of it.
+    """
 
     actor: Any
     waiting: Any
     about: About | None = None
     job: Job | None = None
     since: float = 0.0
+    began: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Lost:
-    """A worker that is gone, and Ray's reason."""
+    """A worker that is gone, and Ray's reason; `began`: it had begun with its job."""
 
     reason: str
+    began: bool = True
 
 
 class Crew:
@@ -48,16 +54,21 @@ class Crew:
         self._outfit = ray.put(outfit)
         self._class = ray.remote(Worker).options(max_restarts=0, **given.resources)
         self._members: list[Member] = []
-        self._broken = 0  # workers in a row that did not come up
+        self._broken: list[tuple[float, str]] = []  # workers in a row that did not come up: when, and why
 
     def hire(self, wanted: int) -> None:
         """Ask Ray for workers until there are `wanted`, started or waiting for room.
 
         While some are up and others do not come up, a node is out of order: those that are up do the work.
         """
-        while len(self._members) < min(wanted, MOST_PENDING) and self._broken < MOST_BROKEN:
+        while len(self._members) < min(wanted, MOST_PENDING) and len(self._broken) < MOST_BROKEN:
             actor: Any = self._class.remote(self._outfit)
             self._members.append(Member(actor, actor.about.remote()))
+
+    @property
+    def up(self) -> int:
+        """How many workers are up."""
+        return sum(member.about is not None for member in self._members)
 
     def idle(self) -> list[Member]:
         """Return the workers that are up and have no job."""
@@ -69,7 +80,7 @@ class Crew:
 
     def start(self, member: Member, job: Job, files: Files) -> None:
         """Let an idle worker train `job`."""
-        member.job, member.since = job, time.monotonic()
+        member.job, member.since, member.began = job, time.monotonic(), False
         member.waiting = member.actor.train.options(num_returns="streaming").remote(job, files)
 
     def news(self, seconds: float) -> Iterator[tuple[Member, News | Lost]]:
@@ -77,6 +88,7 @@ class Crew:
 
         Raises UserError where workers do not come up at all.
         """
+        self._see_that_some_start()
         waiting = {member.waiting: member for member in self._members if member.waiting is not None}
         if not waiting:
             return
@@ -91,21 +103,29 @@ class Crew:
     def _hear(self, member: Member) -> News | Lost | None:
         try:
             if member.about is None:
-                member.about, member.waiting, self._broken = ray.get(member.waiting), None, 0
+                member.about, member.waiting = ray.get(member.waiting), None
+                self._broken.clear()
                 return None
             news: News = ray.get(next(member.waiting))
         except (ray.exceptions.RayError, StopIteration) as error:
             self.dismiss(member)
             reason = _reason(error)
             if member.job:
-                return Lost(reason)
-            self._broken += 1
-            if self._broken >= MOST_BROKEN and not any(other.about for other in self._members):
-                raise UserError(f"workers do not start on the Ray cluster: {reason}") from error
+                return Lost(reason, member.began)
+            self._broken.append((time.monotonic(), reason))
             return None
+        member.began = True
         if news.ended:
             member.waiting = None
         return news
+
+    def _see_that_some_start(self) -> None:
+        """Raise UserError where several workers in a row did not come up, and no other will, or not in time."""
+        if len(self._broken) < MOST_BROKEN or self.up:
+            return
+        since, reason = self._broken[0][0], self._broken[-1][1]
+        if not self._members or time.monotonic() - since > PATIENCE_SECONDS:
+            raise UserError(f"workers do not start on the Ray cluster: {reason}")
 
     def free(self, member: Member) -> None:
         """The worker has ended its job."""
@@ -117,7 +137,7 @@ class Crew:
             if member in self._members:
                 self._members.remove(member)
             if member.about:  # where this one came up another one may
-                self._broken = 0
+                self._broken.clear()
             with contextlib.suppress(Exception):  # it may be gone already, or Ray itself
                 ray.kill(member.actor)
 

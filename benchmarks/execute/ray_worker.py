@@ -55,13 +55,12 @@ class Outfit:
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """Where a worker is: `where` for people, and what records say of the machine; `shares`: the output folder."""
+    """Where a worker is: `where` for people; `shares`: it sees the output folder."""
 
     where: str
     node: str
     pid: int
     shares: bool
-    hardware: Mapping[str, str | int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,12 +119,10 @@ class Worker:
         """Say where this worker is; answered as soon as everything is loaded."""
         import ray
 
-        from benchmarks.scoring import machine
-
         gpus = ",".join(str(gpu) for gpu in ray.get_gpu_ids())
         node = ray.get_runtime_context().get_node_id()
         where = f"{socket.gethostname()}{f' GPU {gpus}' if gpus else ''} ({os.getpid()})"
-        return About(where, node, os.getpid(), self._shares, machine(self._shop.device))
+        return About(where, node, os.getpid(), self._shares)
 
     def train(self, job: Job, files: Files) -> Iterator[News]:
         """Train `job`, which starts from the states in `files` (empty where the folder is shared); yield the news."""
@@ -135,6 +132,7 @@ class Worker:
         at, ended, said, notes = [0, 0], [News(ended=True)], _Said(), _Said()
         thread = threading.Thread(target=self._train, args=(job, at, ended, said, notes), daemon=True)
         taken = _stamp(store.checkpoint(job.key))
+        yield News()  # it has begun
         thread.start()
         while thread.is_alive():
             thread.join(NEWS_SECONDS)

@@ -13,8 +13,9 @@ from benchmarks.execute import ray_cluster
 if TYPE_CHECKING:
     from tests.execute.ray_nodes import Nodes
 
-# Ray reads these when it is imported; where it asks for tokens it leaves one in the home folder
-os.environ.update({**ray_cluster.QUIET, "RAY_AUTH_MODE": "disabled"})
+# Ray reads these when it is imported; where it asks for tokens it leaves one in the home folder. It watches the memory
+# only where a test is about that: what else runs on this machine is not the tests' to answer for.
+os.environ.update({**ray_cluster.QUIET, "RAY_AUTH_MODE": "disabled", "RAY_memory_monitor_refresh_ms": "0"})
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from tests.making import digits_session
 ONE = ray_cluster.Share(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 # a node without the processes that only serve people: Ray's dashboard, its autoscaler, its forwarding of logs
 BARE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_log_monitor": False}
+GONE = Path("gone")  # in place of a cache folder: the process has ended
 HEAD = {"include_dashboard": False, "no_monitor": True}
 
 
@@ -82,11 +83,11 @@ class Nodes:
         self.cluster.remove_node(node, allow_graceful=False)
 
     def cache_of(self, pid: int) -> Path | None:
-        """Return the cache folder of the node that a process runs on, None for the head's and where it has ended."""
+        """Return the cache folder of the node that a process runs on, None for the head's; GONE where it has ended."""
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
-            return None
+            return GONE
         return next((cache for _, cache in self.beside if str(cache).encode() in environment), None)
 
 

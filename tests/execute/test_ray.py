@@ -32,7 +32,7 @@ from strategies.registry import register
 def plugin(name):
     steps = itertools.count()
     def after_step(self, network):
-        while next(steps) >= 9 and not pathlib.Path({go!r}).exists():
+        while next(steps) >= 5 and not pathlib.Path({go!r}).exists():
             time.sleep(0.05)
     made = type(name.title(), (Strategy,), {{"name": name, "after_step": after_step, "__annotations__": {{}}}})
     register(dataclasses.dataclass(frozen=True)(made))
@@ -50,13 +50,14 @@ class Killing(Heard):
         self.store, self.go = session.shop.store, go
         self.jobs = {cell.jobs[0][0] for cell in session.plan.cells if cell.strategy.startswith("t-waits")}
         self.at_work: set[tuple[str, int]] = set()  # jobs, and how often they were started
-        self.mapped, self.joined = set[Path](), list[Path]()
+        self.mapped, self.joined, self.killed = set[Path](), list[Path](), False
 
     def progress(self, job: Job, step: int, steps: int) -> None:
         if job.key not in self.jobs or self.go.exists() or not self.store.checkpoint(job.key).exists():
             return
         self.at_work.add((job.key, len(self.pids[job.key])))
-        if self.at_work == {(key, 1) for key in self.jobs}:
+        if not self.killed and self.at_work == {(key, 1) for key in self.jobs}:
+            self.killed = True
             self._kill()
         elif {(key, 2) for key in self.jobs} <= self.at_work:
             self.go.touch()
@@ -91,7 +92,7 @@ def test_a_worker_and_a_node_killed_in_the_middle_and_a_node_that_joins_cost_no_
     heard = Killing(two_nodes, session, tmp_path / "go")
     outcome = on_ray.execute(
         session.plan, session.shop, tmp_path / "out", Reporters([heard, JobLogs(work)]), given=ONE, plugins=[plugin],
-        share_folder=False,
+        share_folder=False, job_timeout=300,
     )  # fmt: skip
     assert (outcome.done, outcome.failed) == (3, ())
     for key in heard.jobs:
@@ -116,7 +117,7 @@ def test_a_driver_that_is_killed_or_interrupted_goes_on_where_it_was(two_nodes: 
     assert code == -signal.SIGKILL
     finished = {path: path.stat().st_mtime_ns for path in tmp_path.glob("out/.work/jobs/*/result.json")}
     assert finished
-    code, said, errors = interrupted(tmp_path, signal.SIGINT, job, *command)
+    code, said, errors = interrupted(tmp_path, signal.SIGINT, "test_resnet", *command)
     assert (code, errors.count("\n")) == (130, 2)
     assert "interrupted; what was finished is kept" in errors
     assert not re.search(r"raylet|worker|INFO|WARN", said)

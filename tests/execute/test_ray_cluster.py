@@ -102,6 +102,8 @@ def test_a_cluster_that_asks_for_a_token_that_is_not_there(
         ([{"GPU": 8, "CPU": 64}], ("auto", None, None), Share(1.0, 1.0, 8, "cuda")),
         ([{"GPU": 8, "CPU": 64}], ("auto", 2, None), Share(1.0, 0.5, 4, "cuda")),
         ([{"GPU": 8, "CPU": 4}], ("cuda", 3, 2), Share(0.1666, 0.3333, 2, "cuda")),
+        # a head without GPUs lends no cores, the machine with the fewest per GPU decides
+        ([{"CPU": 64}, {"GPU": 8, "CPU": 32}, {"GPU": 1, "CPU": 8}], ("auto", None, None), Share(1.0, 1.0, 4, "cuda")),
         # CPUs: a machine is the device
         ([{"GPU": 8, "CPU": 64}], ("cpu", None, None), Share(64.0, 0.0, 64, "cpu")),
         ([{"CPU": 16}, {"CPU": 8}, {}], ("auto", None, None), Share(8.0, 0.0, 8, "cpu")),

@@ -16,6 +16,7 @@ from tests.making import digits_session, digits_suite
 from tests.process import bench, write_suite
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
+from benchmarks.execute import ray_crew
 from benchmarks.execute.on_ray import execute
 from tests.execute.ray_nodes import ONE, Heard, Nodes, load_plugin, record, run_here, same
 
@@ -117,7 +118,10 @@ def test_a_worker_that_ray_kills_for_its_memory_costs_one_attempt_and_sees_only_
     if all_there_is - used < 7 * GIGABYTE:
         pytest.skip("less than seven gigabytes of memory are free")
     plugin = load_plugin(tmp_path, HOGS.format(marker=str(tmp_path / "marker"), most=28))  # times 2**28 bytes
-    limit = {"RAY_memory_usage_threshold": f"{(used + 4 * GIGABYTE) / all_there_is:.4f}"}
+    limit = {
+        "RAY_memory_monitor_refresh_ms": "250",
+        "RAY_memory_usage_threshold": f"{(used + 4 * GIGABYTE) / all_there_is:.4f}",
+    }
     cache = nodes.have(1).add(num_gpus=1, env_vars=limit)
     suite, names = digits_suite(), ("t-hogs",)
     session, heard = digits_session(tmp_path / "out", suite, strategies=names), Heard(nodes)
@@ -132,8 +136,9 @@ def test_a_worker_that_ray_kills_for_its_memory_costs_one_attempt_and_sees_only_
 
 
 def test_a_full_disk_of_the_driver_costs_cells_and_no_file_and_a_node_out_of_order_costs_nothing(
-    nodes: Nodes, small_disk: Path, tmp_path: Path
+    nodes: Nodes, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ray_crew, "MOST_BROKEN", 1)  # two more tries would cost time and say nothing new
     broken = tmp_path / "no folder"
     broken.touch()
     suite, names = digits_suite(), ("none", "loss-weights")
