@@ -70,10 +70,25 @@ def idle_gpus(device: str | torch.device) -> int:
     return max(0, torch.cuda.device_count() - 1)
 
 
-def peak_memory_bytes(device: str | torch.device = "cpu") -> int:
-    """Return the most bytes held so far: resident ones of this process, or on a GPU those torch allocated there.
+def restart_peak_memory(device: str | torch.device = "cpu") -> None:
+    """Let `peak_memory_bytes` count from here; where the system cannot forget a process's peak, it stays.
 
-    A process's peak never falls; a GPU's starts afresh after `torch.cuda.reset_peak_memory_stats`.
+    What others read of this process, such as getrusage, then counts from here too.
+    """
+    if _is_cuda(device):
+        import torch
+
+        torch.cuda.init()  # before it there is nothing to reset, and torch says so by an error
+        torch.cuda.reset_peak_memory_stats(torch.device(device))
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_bytes(device: str | torch.device = "cpu") -> int:
+    """Return the most bytes held since `restart_peak_memory`, or so far where nobody called it.
+
+    Resident ones of this process, or on a GPU those torch allocated there.
     """
     if _is_cuda(device):
         import torch

@@ -17,7 +17,7 @@ from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks import checkpoint
 from benchmarks.batches import Batcher
 from benchmarks.data.base import Loaded
-from benchmarks.hardware import machine, peak_memory_bytes
+from benchmarks.hardware import machine, peak_memory_bytes, restart_peak_memory
 from benchmarks.keys import seed_for
 from benchmarks.names import NoImages, stage_names
 from benchmarks.optimizers import make_optimizer
@@ -72,6 +72,7 @@ def run_job(
     done = shop.store.result(job.key)
     if done is not None and shop.store.state(job.key).exists():
         return done
+    restart_peak_memory(shop.device)
     training, spent = _resume(shop, job, say)
     steps = steps_per_epoch(training.stage, shop.suite.recipe)
     pace = checkpoint.Pace(CHECKPOINT_SECONDS if shop.checkpoint_seconds is None else shop.checkpoint_seconds)

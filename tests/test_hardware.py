@@ -69,6 +69,33 @@ def test_peak_memory_grows_by_what_was_touched_and_does_not_count_the_starting_p
     assert (190 << 20) <= after - before <= (260 << 20)
 
 
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system keeps a process's peak")
+def test_peak_memory_counts_from_its_restart():
+    code = (
+        "from benchmarks import hardware as h; block = b'x' * (200 << 20); del block; before = h.peak_memory_bytes();"
+        "h.restart_peak_memory(); print(before - h.peak_memory_bytes())"
+    )
+    assert int(run_python(code)) >= 190 << 20
+
+
+def test_a_system_that_keeps_the_peak_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    hardware.restart_peak_memory("cpu")
+    assert hardware.peak_memory_bytes("cpu") > 0
+
+
+def test_a_gpus_peak_is_restarted_by_torch_once_it_is_up(monkeypatch: pytest.MonkeyPatch):
+    torch = pytest.importorskip("torch")
+    asked: list[object] = []
+    monkeypatch.setattr("torch.cuda.init", lambda: asked.append("init"))
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", asked.append)
+    hardware.restart_peak_memory("cuda:1")
+    assert asked == ["init", torch.device("cuda", 1)]
+
+
 def test_a_gpu_is_named_with_its_memory():
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
@@ -78,6 +105,10 @@ def test_a_gpu_is_named_with_its_memory():
     block = torch.zeros(100 << 20, dtype=torch.uint8, device="cuda:0")
     assert block.numel() <= hardware.peak_memory_bytes("cuda:0") <= int(found["gpu_memory_bytes"])
     assert hardware.peak_memory_bytes(torch.device("cuda", 0)) == hardware.peak_memory_bytes("cuda:0")
+    size = block.numel()
+    del block
+    hardware.restart_peak_memory("cuda:0")
+    assert hardware.peak_memory_bytes("cuda:0") < size
 
 
 @pytest.mark.parametrize(("device", "gpus", "idle"), [("cpu", 8, 0), ("cuda", 8, 7), ("cuda:0", 1, 0), ("cuda", 0, 0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from benchmarks import checkpoint
 from benchmarks import job as job_module
 from benchmarks.contract import tiny
+from benchmarks.hardware import peak_memory_bytes
 from benchmarks.job import begin, run_job
 from benchmarks.schedule import learning_rate
 from benchmarks.scoring import done_record
@@ -164,6 +166,16 @@ def test_seconds_after_the_last_epoch_are_part_of_the_cost(tmp_path: Path, own_r
     assert [result.seconds >= 0.3 for job, result in results if not job.epochs] == [True, True]
     for one, other in zip(plain.stages, slow.stages, strict=True):
         assert other.epochs == one.epochs and other.seconds >= one.seconds + 0.3
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system keeps a process's peak")
+def test_a_jobs_peak_memory_is_its_own(tmp_path: Path) -> None:
+    session = digits_session(tmp_path)
+    block = b"x" * (300 << 20)
+    del block
+    before = peak_memory_bytes("cpu")
+    result = run_job(session.shop, next(iter(session.plan.jobs.values())))
+    assert result.peak_memory_bytes < before - (200 << 20)
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_sentence(tmp_path: Path) -> None:
