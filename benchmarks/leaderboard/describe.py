@@ -42,12 +42,17 @@ def recipe(record: Record) -> str:
 
 
 def machine(record: Record) -> str:
-    """Return the machine in a few words: its GPU, or its processor and cores."""
+    """Return the machine in a few words: its GPU, or its processor and how many threads of its cores a job had."""
     hardware = record.hardware
     if record.device.startswith("cuda"):
         return escape(str(hardware.get("gpu", record.device)))
-    cores = hardware.get("cores", record.threads)
-    return f"{escape(str(hardware.get('cpu', 'CPU')))}, {cores} core{'' if cores == 1 else 's'}"
+    cores = f" of {_counted(hardware['cores'], 'core')}" if "cores" in hardware else ""
+    return f"{escape(str(hardware.get('cpu', 'CPU')))}, {_counted(record.threads, 'thread')}{cores}"
+
+
+def _counted(many: str | int, what: str) -> str:
+    """Return a number of things, such as "2 cores"."""
+    return f"{escape(str(many))} {what}{'' if many == 1 else 's'}"
 
 
 def machines(records: Iterable[Record]) -> str:
