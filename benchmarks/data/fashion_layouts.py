@@ -83,6 +83,11 @@ def _open_folder(folder: Path, table: Path) -> Layout:
     return Layout(_styles(table), image, content_key(["folder", sorted(marks)]), str(folder))
 
 
+def in_zip(path: Path) -> bool:
+    """Whether a zip holds the dataset's rows; UserError where it is no zip."""
+    return any(PurePosixPath(member).name == CSV for member in Zipped(path).members)
+
+
 def _open_zip(path: Path) -> Layout:
     """Open Kaggle's zip, which holds the dataset at its top and may hold it again one folder below."""
     zipped = Zipped(path)

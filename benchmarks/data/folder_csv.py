@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.data.base import Source
-from benchmarks.data.image_files import PARTS, VALIDATION_TRAINS, build, text_of
+from benchmarks.data.image_files import PARTS, VALIDATION_TRAINS, build, on_disk, text_of
 from benchmarks.errors import UserError
 
 PATHS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img")
@@ -67,11 +67,12 @@ def open_csv(path: Path) -> Source:
         ("rows that repeat a path, dropped", repeated),
         (f"rows {VALIDATION_TRAINS}", (parts or []).count("validation")),
     )
+    ids = list(files)
     return build(
         path,
-        ids=list(files),
+        ids=ids,
         labels=[cells[label].strip() for cells in kept],
-        files=[os.path.join(base, cells[at]) for cells in kept],
+        images=on_disk(ids, [os.path.join(base, cells[at]) for cells in kept]),
         train=None if parts is None else [part != "test" for part in parts],
         texts=None if text is None else [cells[text] for cells in kept],
         notes=tuple(note for note in notes if note[1]),

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.data.base import Source
+from benchmarks.data.zipped import Zipped
 from benchmarks.errors import UserError
 from benchmarks.keys import content_key
 
-LOOKED_FOR = "a class/image tree (with train/ and test/ above it or not), or a CSV with path and label columns"
+LOOKED_FOR = (
+    "a class/image tree (folder or zip, with train/ and test/ above it or not), or a CSV with path and label columns"
+)
 PARTS = {  # the words that name a part of the data, in a split column or as a folder
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
@@ -22,11 +27,18 @@ VALIDATION_TRAINS = "marked for validation, trained on (a run sets a part of its
 TEST_PART = 0.3  # of each class, where the data brings no split
 
 
+class Images(NamedTuple):
+    """How to read a row's encoded image (None: missing), and what changes when the images do."""
+
+    read: Callable[[int], bytes | None]
+    stamp: str
+
+
 def build(
     origin: Path,
     ids: list[str],
     labels: list[str],
-    files: list[str],
+    images: Images,
     train: list[bool] | None,
     texts: list[str] | None = None,
     notes: tuple[tuple[str, int], ...] = (),
@@ -34,18 +46,31 @@ def build(
     """Make a source of image files; without a split, one is drawn. UserError for fewer than two classes."""
     if len(set(labels)) < 2:
         raise UserError(f"{origin} holds {len(set(labels))} class; at least two classes are needed ({LOOKED_FOR}).")
-    marks = [(id_, *_mark(file)) for id_, file in zip(ids, files, strict=True)]
     return Source(
         name="folder",
         ids=tuple(ids),
         labels=tuple(labels),
         train=drawn_split(ids, labels) if train is None else np.array(train, dtype=bool),
         texts=None if texts is None else tuple(texts),
-        read=lambda row: Path(files[row]).read_bytes() if os.path.isfile(files[row]) else None,
-        stamp=content_key(["folder", marks]),
+        read=images.read,
+        stamp=images.stamp,
         origin=str(origin),
         notes=notes,
     )
+
+
+def on_disk(ids: list[str], files: list[str]) -> Images:
+    """Return the images in these files."""
+    marks = [(id_, *_mark(file)) for id_, file in zip(ids, files, strict=True)]
+    return Images(
+        lambda row: Path(files[row]).read_bytes() if os.path.isfile(files[row]) else None,
+        content_key(["folder", marks]),
+    )
+
+
+def in_zip(zipped: Zipped, members: list[str]) -> Images:
+    """Return the images that are these members of a zip."""
+    return Images(lambda row: zipped.read(members[row]), content_key(["zip", zipped.stamp(), members]))
 
 
 def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:

@@ -22,7 +22,7 @@ DATASETS: dict[str, str] = {
     "digits": "scikit-learn's handwritten digits, made long-tailed",
     "cifar10": "CIFAR-10 made long-tailed (--data PATH of cifar-10-binary.tar.gz, or of what it unpacks to)",
     "cifar100": "CIFAR-100 made long-tailed (--data PATH of cifar-100-binary.tar.gz, or of what it unpacks to)",
-    "folder": "your own images: a class/image tree, or a CSV with path and label columns (--data PATH)",
+    "folder": "your own images: a class/image tree (folder or zip), or a CSV with path and label columns (--data PATH)",
 }
 
 
@@ -43,11 +43,15 @@ def detect(path: Path) -> str:
 
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {fashion_layouts.LOOKED_FOR}, or {image_files.LOOKED_FOR}.")
-    if fashion_layouts.find(path) is not None:
+    zipped = path.is_file() and path.suffix.lower() == ".zip"
+    if fashion_layouts.in_zip(path) if zipped else fashion_layouts.find(path) is not None:
         return "fashion"
     if folder.find(path) is not None:
         return "folder"
-    raise UserError(f"{path} holds no dataset; looked for {fashion_layouts.LOOKED_FOR}, or {image_files.LOOKED_FOR}.")
+    packed = [file.name for file in sorted(path.glob("*.zip"))]
+    found = f" but {packed[0]}, which you may give itself" if packed else ""
+    looked_for = f"{fashion_layouts.LOOKED_FOR}, or {image_files.LOOKED_FOR}"
+    raise UserError(f"{path} holds no dataset{found}; looked for {looked_for}.")
 
 
 def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[str, Any] | None = None) -> Source:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,13 +71,88 @@ def test_train_and_test_folders_are_the_split(tmp_path: Path, image: Draw, train
     assert set(source.labels) == {"a", "b"}
 
 
-def test_where_test_and_val_both_stand_val_is_left_out_and_counted(tmp_path: Path, image: Draw) -> None:
+def test_where_test_and_val_both_stand_val_trains_and_is_counted(tmp_path: Path, image: Draw) -> None:
     for part in ("train", "test", "val"):
         for label in ("a", "b"):
             put(tmp_path / part / label / "0.png", image(0))
     source = folder.open_source(tmp_path)
-    assert source.notes == (("images of val/ left out", 2),)
-    assert len(source.ids) == 4
+    assert source.notes == (("images marked for validation, trained on (a run sets a part of its own aside)", 2),)
+    assert {id_: bool(trains) for id_, trains in zip(source.ids, source.train, strict=True)} == {
+        f"{part}/{label}/0.png": part != "test" for part in ("train", "test", "val") for label in "ab"
+    }
+
+
+PLAIN = [f"{label}/{i}.png" for label in ("cat", "dog") for i in range(4)]
+LAYOUTS: dict[str, tuple[list[str], int, list[str]]] = {  # paths, test rows, notes
+    "plain": ([*PLAIN, "stray.png"], 2, ["images outside of class folders, left out"]),
+    "wrapped": ([f"photos/{p}" for p in PLAIN], 2, ["images, all of them in photos/, so its folders count"]),
+    "wrapped twice": ([f"a/b/{p}" for p in PLAIN], 2, ["images, all of them in a/b/, so its folders count"]),
+    "train alone": ([f"train/{p}" for p in PLAIN], 2, ["images, all of them in train/, so its folders count"]),
+    "eval": ([f"{part}/{p}" for part in ("train", "eval") for p in PLAIN], 8, []),
+    "val": (
+        [f"{part}/{p}" for part in ("train", "val") for p in PLAIN], 8,
+        ["images of val/, tested on, for there is no test/"],
+    ),
+    "wrapped split": (
+        [f"x/{part}/{p}" for part in ("Train", "Test") for p in PLAIN] + ["x/more/1.png", "x/Train/1.png"], 8,
+        [
+            "images, all of them in x/, so its folders count",
+            "images of more/, left out",
+            "images outside of class folders, left out",
+        ],
+    ),
+    "a class named train": (["train/1.png", "train/2.png", "cat/1.png", "dog/1.png"], 1, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_trees_as_people_have_them(tmp_path: Path, image: Draw, layout: str, packed: bool) -> None:
+    paths, tests, notes = LAYOUTS[layout]
+    for i, name in enumerate([*paths, ".trash/x/1.png", "__MACOSX/cat/._1.png"]):
+        put(tmp_path / "tree" / name, image(i))
+    place = tmp_path / "tree"
+    if packed:
+        place = Path(shutil.make_archive(str(tmp_path / "tree"), "zip", place))
+    assert load.detect(place) == "folder"
+    source = folder.open_source(place)
+    assert set(source.labels) >= {"cat", "dog"} and not {"Train", "photos", "x"} & set(source.labels)
+    assert (~source.train).sum() == tests
+    assert [note for note, _ in source.notes] == notes
+    loaded = load.load("folder", path=place, size=8, cache=tmp_path / "cache")
+    assert dict(loaded.notes)["rows with an unreadable image, left out"] == 0
+    if packed:
+        again = load.load("folder", path=tmp_path / "tree", size=8, cache=tmp_path / "cache")
+        assert (loaded.fingerprint, loaded.ids) == (again.fingerprint, again.ids)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            ["train", "dev"],
+            r"class folders in train/ but in no test/ or val/ beside it \(there is dev/\); add one, or give",
+        ),
+        (["test", "val"], r"class folders in test/, val/ but in no train/ beside it; add one\.$"),
+    ],
+)
+def test_half_a_split_is_one_sentence_and_not_two_classes(
+    tmp_path: Path, image: Draw, parts: list[str], message: str
+) -> None:
+    for part in parts:
+        for name in PLAIN:
+            put(tmp_path / part / name, image(0))
+    with pytest.raises(UserError, match=message):
+        folder.open_source(tmp_path)
+
+
+def test_a_zip_of_no_classes_is_one_sentence(tmp_path: Path, image: Draw) -> None:
+    put(tmp_path / "flat" / "1.png", image(0))
+    (tmp_path / "got").mkdir()
+    packed = Path(shutil.make_archive(str(tmp_path / "got" / "flat"), "zip", tmp_path / "flat"))
+    for path, message in ((packed, "flat.zip holds no dataset; looked for"), (packed.parent, "dataset but flat.zip, ")):
+        with pytest.raises(UserError, match=message):
+            load.detect(path)
 
 
 @given(st.lists(st.text("abcdef", min_size=1), unique=True, min_size=1), st.integers(0, 5))
