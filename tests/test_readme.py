@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import typer
 
+from benchmarks.choose import expand_backbones
 from benchmarks.cli import PROGRAM, app
 from benchmarks.data.load import DATASETS
 from strategies import registry
@@ -64,3 +65,12 @@ def test_commands_are_accepted(repository: Path, text: str) -> None:
     for words in shown:
         dataset = parsed(words).get("dataset", "auto")
         assert dataset in (*DATASETS, "auto"), words
+
+
+def test_the_glob_selects_what_is_said_of_it(repository: Path) -> None:
+    text = (repository / "README.md").read_text(encoding="utf-8")
+    (glob, said) = re.findall(r"\(`(\S+\*)` is (.+?), the small ones\)", text)[0]
+    shown = [parsed(words).get("backbone") for words in commands(text)]
+    (patterns,) = [given for given in shown if given and "*" in given[0]]
+    assert glob in patterns[0].split(",")
+    assert expand_backbones(patterns) == [*said.split(" and "), "mobilenetv3:mlp2"]
