@@ -96,6 +96,18 @@ def test_a_sample_is_augmented_the_same_in_whatever_batch_it_stands() -> None:
     assert not torch.equal(whole, make.training(rows, rows, 16, 0, 1, 6))
 
 
+def test_augmentation_belongs_to_the_position_in_the_epoch_whichever_image_stands_there() -> None:
+    images_NHWC = np.repeat(photographs(1, 16), 10, axis=0)
+    make = Batcher(
+        images_NHWC, recipe(flip=True, shift=0.2), MEAN, STD, CPU, Augmenter((1.0,), 16), np.ones(10), share=0.5
+    )
+    rows, positions = np.arange(10), np.arange(10)
+    made = make.training(rows, positions, 16, 0, 1, 5)
+    assert torch.equal(made, make.training(rows[::-1].copy(), positions, 16, 0, 1, 5))
+    assert torch.equal(made.flip(0), make.training(rows, positions[::-1].copy(), 16, 0, 1, 5))
+    assert not torch.equal(made, made.flip(0))
+
+
 def test_flips_mirror_about_half_of_the_samples_and_nothing_else() -> None:
     image = photographs(1, 16)
     images_NHWC = np.repeat(image, 200, axis=0)
