@@ -17,7 +17,7 @@ from benchmarks.report import Reporter, Reporters
 from benchmarks.session import Session
 from benchmarks.suite import load as load_suite
 from tests.making import digits_session, digits_suite
-from tests.process import interrupted, write_suite
+from tests.process import bench, interrupted, write_suite
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
 from benchmarks.execute import on_ray
@@ -107,6 +107,22 @@ def test_a_worker_and_a_node_killed_in_the_middle_and_a_node_that_joins_cost_no_
     assert [len(list(cache.glob("decoded/*/images.npy"))) for cache in heard.joined] == [1, 1]
     assert sorted(path.stem for path in (work / "logs").iterdir()) == sorted(session.plan.jobs)
     assert not list(work.glob("shared-*"))
+
+
+def test_alone_the_option_starts_ray_and_auto_joins_what_stands(
+    two_nodes: Nodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite_file = write_suite(tmp_path)
+    command = ["run", "--suite", suite_file.name, "--threads", "1", "--out", "out", "--executor", "ray"]
+    alone = bench(tmp_path, *command, "--strategy", "none")
+    assert (alone.returncode, alone.stderr) == (0, ""), alone.stderr
+    assert not re.search(r"raylet|INFO|WARN", alone.stdout)
+    monkeypatch.setenv("RAY_ADDRESS", two_nodes.address)  # where `ray start` leaves it in a file
+    auto = bench(tmp_path, *command, "--all", "--address", "auto")
+    assert auto.returncode == 0, auto.stderr
+    assert "1 cells are there already" in auto.stdout
+    suite, there = load_suite(str(suite_file)), digits_session(tmp_path / "out", load_suite(str(suite_file)))
+    same(run_here(tmp_path / "here", suite, suite.strategies), there, there.plan.cells)
 
 
 def test_a_driver_that_is_killed_or_interrupted_goes_on_where_it_was(two_nodes: Nodes, tmp_path: Path) -> None:

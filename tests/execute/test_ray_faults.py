@@ -77,9 +77,9 @@ class Hogs(Strategy):
 def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(two_nodes: Nodes, tmp_path: Path) -> None:
     suite, names = write_suite(tmp_path), ("t-kills", "t-raises", "t-hangs", "none")
     load_plugin(tmp_path, FAILS.format(mended=str(tmp_path / "mended")))
-    command = ["run", "--suite", suite, "--plugin", "plugin.py", "--strategy", ",".join(names), "--threads", "1"]
-    command += ["--executor", "ray", "--address", two_nodes.address]
-    done = bench(tmp_path, *command, "--job-timeout", "45")
+    command = ["run", "--suite", suite, "--plugin", "plugin.py", "--threads", "1"]
+    command += ["--executor", "ray", "--address", two_nodes.address, "--strategy"]
+    done = bench(tmp_path, *command, ",".join(names), "--job-timeout", "45")
     assert done.returncode == 1, done.stderr
     session = digits_session(tmp_path / "runs", load_suite(str(suite)), strategies=names)
     kills, raises, hangs, plain = (record(session, cell) for cell in session.plan.cells)
@@ -96,8 +96,10 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(two_nod
     (tmp_path / "mended").mkdir()
     state = session.shop.store.state(session.plan.cells[2].jobs[0][-1])  # what the job that hung started from
     state.write_bytes(state.read_bytes()[:-9])
-    again = bench(tmp_path, *command, "--retry-failed", "--jobs-per-device", "2")
+    never_ran = "loss-weights"
+    again = bench(tmp_path, *command, ",".join([*names, never_ran]), "--retry-failed", "--jobs-per-device", "2")
     assert again.returncode == 0, again.stderr
+    assert len(list(tmp_path.glob("runs/tiny/records/*/*.json"))) == len(names), "only what failed is tried again"
     assert "cannot be read" in again.stdout and "goes on from its last checkpoint" in again.stdout
     made = {path.stem: json.loads(path.read_text())["made"] for path in tmp_path.glob("runs/tiny/records/*/none*")}
     assert list(made.values()) == [plain.made]
