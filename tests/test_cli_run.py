@@ -37,9 +37,9 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
 ) -> None:
     suite = write_suite(tmp_path, epochs=12)
     arguments = ["run", "--all", "--suite", suite.name, "--out", "my runs"]
-    code, _, errors = interrupted(tmp_path, signal.SIGINT, "stage 1 test_resnet none", *arguments)
+    code, said, errors = interrupted(tmp_path, signal.SIGINT, "stage 1 test_resnet none", *arguments)
     assert code == 130
-    assert "Traceback" not in errors
+    assert (errors.count("\n"), "Leaderboard" in said) == (2, False)
     line = next(line for line in errors.splitlines() if line.startswith("interrupted"))
     kept = _times(tmp_path / "my runs")
     assert kept
@@ -58,6 +58,18 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     again = capsys.readouterr().out
     assert "All 3 cells are there already: nothing to do." in again
     assert "stage 1" not in again
+
+
+def test_ctrl_c_makes_the_tables_of_the_cells_that_are_finished(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, epochs=12)
+    code, said, errors = interrupted(
+        tmp_path, signal.SIGINT, "[1/3,", "run", "--all", "--suite", suite, "--out", "mine"
+    )
+    assert code == 130
+    assert (errors.count("\n"), errors.startswith("\ninterrupted; what was finished is kept")) == (2, True)
+    assert f"Leaderboard: {Path('mine/tiny/leaderboard.md')}" in said
+    assert re.search(r"^test_resnet +none( +\d\.\d{3}){4} +1$", said, re.MULTILINE)
+    assert "none" in (tmp_path / "mine/tiny/leaderboard.md").read_text()
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_done(tmp_path: Path) -> None:

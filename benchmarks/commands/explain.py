@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.commands.options import OWN, PUBLISHED, with_records
 from benchmarks.errors import one_line
 
 if TYPE_CHECKING:
     from benchmarks.explain import Explanation, Moved
 
 MOST = 8  # classes named in each direction
-OWN, PUBLISHED = Path("runs"), Path("results")
 
 
 def explain(
@@ -32,8 +32,7 @@ def explain(
     """Show why a strategy gained or lost on a class: rows won and lost, and what was taken for what."""
     from benchmarks.explain import explain as explained
 
-    out = out or next((folder for folder in (OWN, PUBLISHED) if any(folder.glob("*/records"))), OWN)
-    found = explained(out, label, strategy, against, backbone, suite)
+    found = explained(out or with_records(OWN, PUBLISHED), label, strategy, against, backbone, suite)
     for _, group in itertools.groupby(found, key=lambda one: (one.record.suite, one.record.backbone)):
         told = list(group)
         print(f"{_title(told[0])}\n")

@@ -22,6 +22,14 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+OWN, PUBLISHED = Path("runs"), Path("results")
+
+
+def with_records(*folders: Path) -> Path:
+    """Return the first of the folders that holds records, else the first."""
+    return next((folder for folder in folders if any(folder.glob("*/records"))), folders[0])
+
+
 class Executor(StrEnum):
     """What runs the jobs."""
 
@@ -60,7 +68,7 @@ class PlanOptions:
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
     ] = None
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = Path("runs")
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = OWN
     weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE.safetensors", help="safetensors file with first weights, instead of a download."),

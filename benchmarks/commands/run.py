@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,9 +59,10 @@ def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outc
     if idle := idle_gpus(session.shop.device.type):
         print(f"One GPU trains, {idle} more would: add --executor ray (`pip install -e .[ray]`).")
     reporter, only = _reporter(session, options), _only(session, options)
-    return session, execute(
-        session.plan, session.shop, options.out, reporter, only=only, job_timeout=options.job_timeout
-    )
+    with _results_if_interrupted(session, options.out):
+        return session, execute(
+            session.plan, session.shop, options.out, reporter, only=only, job_timeout=options.job_timeout
+        )
 
 
 def _only(session: Session, options: RunOptions) -> list[Cell] | None:
@@ -95,10 +96,11 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
         from benchmarks.execute.on_ray import execute
 
         reporter, only = _reporter(session, options), _only(session, options)
-        outcome = execute(
-            session.plan, session.shop, options.out, reporter, given=shares[0], only=only,
-            plugins=options.plugin or (), job_timeout=options.job_timeout,
-        )  # fmt: skip
+        with _results_if_interrupted(session, options.out):
+            outcome = execute(
+                session.plan, session.shop, options.out, reporter, given=shares[0], only=only,
+                plugins=options.plugin or (), job_timeout=options.job_timeout,
+            )  # fmt: skip
     return session, outcome
 
 
@@ -125,6 +127,19 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
     else:
         print(f"All {len(plan.cells)} cells are there already: nothing to do.")
     return Reporters(reporters)
+
+
+@contextlib.contextmanager
+def _results_if_interrupted(session: Session, out: Path) -> Iterator[None]:
+    """Let an interrupt end the run only once the results of the cells that have records are told."""
+    from benchmarks.records import safe_name
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        if any((out / safe_name(session.shop.suite.name) / "records").glob("*/*.json")):
+            _print_results(session, out)
+        raise
 
 
 def _print_results(session: Session, out: Path) -> None:

@@ -8,17 +8,21 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.commands.options import Device
+from benchmarks.commands.options import OWN, PUBLISHED, Device, with_records
 
 
 def leaderboard(
     suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a table differs.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder that holds <suite>/records.")] = Path("results"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder of the records; else results, or runs.")
+    ] = None,
 ) -> int:
     """Regenerate or check the leaderboards."""
     from benchmarks.leaderboard import files
 
+    # results first: CI's --check means what is published, whatever was run beside it
+    out = out or with_records(PUBLISHED, OWN)
     if check:
         differences = files.check(out, suite)
         print("\n".join(differences) or f"The leaderboards in {out} are what their records give.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
 from benchmarks import records
+from benchmarks.cli import main
 from benchmarks.errors import UserError
 from benchmarks.leaderboard import files
 from tests.leaderboard import make
@@ -116,3 +118,14 @@ def test_a_file_of_someone_else_is_not_overwritten(tmp_path):
 def test_no_records_is_said_in_one_sentence(tmp_path, suite):
     with pytest.raises(UserError, match="no records below"):
         files.check(tmp_path, suite)
+
+
+def test_without_a_folder_the_published_records_are_meant_and_without_those_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (Path("runs"), Path("results")):
+        records.write(make.record(), folder)
+        assert main(["leaderboard"]) == main(["leaderboard", "--check"]) == 0
+        assert capsys.readouterr().out.startswith(f"Leaderboards: {folder / 'README.md'}\n")
+        assert (folder / "toy" / "leaderboard.md").is_file()
