@@ -7,9 +7,10 @@ group `benchmarks.backbones`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,14 @@ class Backbone:
     """An encoder one can ask for by name: a timm model, or what `builder(image_size)` makes.
 
     A builder's module maps images [B, 3, H, W] to features [B, F] or to a feature map [B, F, h, w]; it draws its first
-    weights from torch's CPU generator, which `build` has seeded.
+    weights from torch's CPU generator, which `build` has seeded. Another `version` is another backbone to a job's key.
     """
 
     name: str
     description: str
     timm_name: str = ""
     builder: Callable[[int], nn.Module] | None = None
+    version: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Classifier:
     description: str
     layers: Callable[[int, int], nn.Module]
     pool: Callable[[int], nn.Module] | None = None
+    version: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +83,26 @@ def register_backbone(
     if bool(timm_name) == (builder is not None):
         raise BackboneError(f"backbone {name!r} needs either a timm_name or a builder; give exactly one of them")
     _backbones[name] = Backbone(name, description, timm_name, builder)
+
+
+@contextlib.contextmanager
+def versioned(version: str) -> Iterator[None]:
+    """Give what is registered within the block this version."""
+    before = set(_backbones), set(_classifiers)
+    try:
+        yield
+    finally:
+        for name in _backbones.keys() - before[0]:
+            _backbones[name] = dataclasses.replace(_backbones[name], version=version)
+        for name in _classifiers.keys() - before[1]:
+            _classifiers[name] = dataclasses.replace(_classifiers[name], version=version)
+
+
+def identity(spec: str) -> str:
+    """Return a spec with the versions of its parts where they have one, for the keys of jobs. Imports no timm."""
+    name, _, classifier = spec.partition(":")
+    parts = _backbones.get(name), _classifiers.get(classifier)
+    return "@".join([spec, *(part.version for part in parts if part is not None and part.version)])
 
 
 def forget_backbone(name: str) -> None:

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from backbones.registry import identity
 from benchmarks.keys import content_key
 from benchmarks.protocol import Stage
 from benchmarks.stretches import Stretch, handed_on, history_of, states
@@ -172,7 +173,7 @@ def _state_key(
         {
             "data": setting.fingerprint,
             "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
-            "backbone": backbone,
+            "backbone": backbone if alone else identity(backbone),
             "weights": "none" if alone else setting.weights,
             "precision": {} if alone else dict(setting.precision[backbone]),
             "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),

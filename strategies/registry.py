@@ -85,16 +85,21 @@ def load_file(path: Path) -> list[str]:
     if not path.is_file():
         raise StrategyError(f"The plugin {path} is not a file; give the path of a Python file.")
     names()  # first, so that a name taken by a built-in is reported here and not as a problem of the built-in
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    module_name = f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{digest}"
+    version = digest(path)
+    module_name = f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{version}"
     if module_name not in sys.modules:
         problem = _attempt(f"plugin {path}", lambda: _execute(module_name, path))
         if problem:
             raise StrategyError(f"{problem}; mend the file, or leave it out.")
     registered = [name for name, cls in _registered.items() if cls.__module__ == module_name]
     for name in registered:
-        _registered[name].version = digest
+        _registered[name].version = version
     return sorted(registered)
+
+
+def digest(path: Path) -> str:
+    """Return what a plugin file's content is known by."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _execute(module_name: str, path: Path) -> None:

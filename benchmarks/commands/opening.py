@@ -57,12 +57,14 @@ def open_asked(
 def load_plugins(files: Sequence[Path]) -> None:
     """Load all plugins: a broken one that was found is warned of by name, and the rest is there.
 
-    Raises StrategyError for a file of `files` that does not exist or fails to import: it was asked for.
+    A file's content is the version of its backbones and classifiers, as it is of its strategies. Raises StrategyError
+    for a file of `files` that does not exist or fails to import: it was asked for.
     """
-    from backbones.registry import load_entry_points
-    from strategies.registry import discover, load_file
+    from backbones.registry import load_entry_points, versioned
+    from strategies.registry import digest, discover, load_file
 
     for problem in [*discover(), *load_entry_points()]:
         print(f"warning: {problem}", file=sys.stderr)
     for file in files:
-        load_file(file)
+        with versioned(digest(file) if file.is_file() else ""):
+            load_file(file)

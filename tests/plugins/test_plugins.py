@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from backbones.registry import identity
 from benchmarks.cli import main
 from strategies import base
 from strategies.base import Strategy
@@ -103,6 +104,31 @@ def test_a_file_dropped_into_the_folder_is_found_and_a_broken_one_named(
     assert listed.returncode == 0, listed.stderr
     assert "power-weights(power=0.5)" in listed.stdout and "oversample " in listed.stdout
     assert listed.stderr.startswith("warning: strategies/broken.py could not be imported: ModuleNotFoundError")
+
+
+NETWORK = """
+from torch import nn
+from backbones.registry import register_backbone, register_classifier
+
+def own(image_size):
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+register_backbone("own", builder=own, description="d")
+register_classifier("wide", lambda features, classes: nn.Linear(features, classes), description="d")
+"""
+
+
+def test_an_edited_backbone_is_trained_again_and_the_rest_is_not(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(NETWORK)
+    asked = [
+        "--plugin", "mine.py", "--backbone", "own,test_resnet,test_resnet:wide", "--strategy", "none",
+    ]  # fmt: skip
+    assert run_tiny(tmp_path, *asked).returncode == 0
+    assert "All 3 cells are there already" in run_tiny(tmp_path, *asked).stdout
+    (tmp_path / "mine.py").write_text(NETWORK.replace("ReLU", "GELU"))
+    done = run_tiny(tmp_path, *asked, "--dry-run")
+    assert "cells: 3, 1 stored" in done.stdout, done.stdout + done.stderr
+    assert identity("resnet50:mlp2") == "resnet50:mlp2", "a built-in's key stands in published records"
 
 
 @pytest.fixture(scope="module")
