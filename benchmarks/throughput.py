@@ -81,13 +81,20 @@ def measure(
     return _speed(backbone, choice, rates)
 
 
-def report(backbones: Sequence[str], device: torch.device, say: Callable[[str], None] = print) -> list[Speed]:
+def report(
+    backbones: Sequence[str],
+    device: torch.device,
+    say: Callable[[str], None] = print,
+    *,
+    steps: int = 8,
+    rounds: int = 5,
+) -> list[Speed]:
     """Measure each backbone at 64 px and say its figures in a Markdown table."""
     say("| backbone | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare | loop / plain |")
     say("|---|---|---:|---:|---:|---:|---:|")
     speeds = []
     for backbone in backbones:
-        s = measure(backbone, device=device)
+        s = measure(backbone, device=device, steps=steps, rounds=rounds)
         say(
             f"| {s.backbone} | {s.layout} {s.dtype} | {s.bare_img_per_s:.0f} | {s.loop_img_per_s:.0f} "
             f"| {s.plain_img_per_s:.0f} | {s.loop_over_bare:.2f} | {s.loop_over_plain:.2f} |"

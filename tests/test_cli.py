@@ -171,3 +171,15 @@ def test_data_is_described_and_exported(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["data", "info", "--data", str(tmp_path / "tree")]) == 0
     again = capsys.readouterr().out
     assert info.split(" rows")[0].split()[-1] == again.split(" rows")[0].split()[-1]
+
+
+def test_throughput_measures_a_backbone_and_prints_its_row(tmp_path: Path) -> None:
+    done = bench(
+        tmp_path, "throughput", "--backbone", "test_resnet", "--device", "cpu", "--steps", "1", "--rounds", "1"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    header, _, row = done.stdout.splitlines()
+    names, values = ([cell.strip() for cell in line.strip("|").split("|")] for line in (header, row))
+    told = dict(zip(names, values, strict=True))
+    assert told["backbone"] == "test_resnet" and told["chosen"].split()[0] in ("channels_last", "contiguous")
+    assert all(float(told[name]) > 0 for name in names[2:])

@@ -36,6 +36,8 @@ def leaderboard(
 def throughput(
     backbone: Annotated[list[str] | None, typer.Option(help="Backbones: names, comma lists, globs.")] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Batches per turn.")] = 8,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds of turns; medians are shown.")] = 5,
 ) -> int:
     """Time training against simpler loops."""
     from benchmarks.choose import expand_backbones
@@ -43,5 +45,5 @@ def throughput(
     from benchmarks.throughput import report
 
     backbones = expand_backbones(backbone or ["resnet50", "resnet10t", "mobilenetv3_small"])
-    report(backbones, pick_device(device))
+    report(backbones, pick_device(device), steps=steps, rounds=rounds)
     return 0
