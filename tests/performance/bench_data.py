@@ -49,6 +49,4 @@ def bench_second_start(
     assert again == fingerprint
     benchmark.extra_info.update(seconds_promised=2.0, first_seconds=first, first_over_second=first / second)
     with capsys.disabled():
-        print(
-            f"\n{name} at {size} px: opened in {second:.2f} s, first start {first:.1f} s: {first / second:.0f} times that"
-        )
+        print(f"\n{name} at {size} px: opened in {second:.2f} s, first start {first:.1f} s ({first / second:.0f} x)")
