@@ -87,9 +87,10 @@ def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) 
 
 
 class Batcher:
-    """Makes image batches from a resident uint8 array, on the CPU or on the accelerator.
+    """Makes image batches from a uint8 array, on the CPU or on the accelerator.
 
-    `images_NHWC` is the whole data set; rows are global. `mean`, `std` are per channel in [0, 1] units.
+    `images_NHWC` is the whole data set; rows are global. `resident_NHWC` is the same on the accelerator, where it fits
+    there: batches are then made there. `mean`, `std` are per channel in [0, 1] units.
     `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none), which `share` of the draws get.
     `read` makes it give names beside the images. `flip_test`: see `Recipe`.
     """
@@ -107,6 +108,7 @@ class Batcher:
         augmenter: Augmenter | None = None,
         strength_N: np.ndarray | None = None,
         share: float = 1.0,
+        resident_NHWC: torch.Tensor | None = None,
     ) -> None:
         self.images_NHWC, self.recipe, self.device = images_NHWC, recipe, device
         self.flip_test = recipe.flip_test
@@ -116,8 +118,7 @@ class Batcher:
         std_C = torch.tensor((1.0, 1.0, 1.0) if plain else std)
         self._scale_C = (1 / (255 * std_C)).to(device)
         self._shift_C = (-mean_C / std_C).to(device)
-        # On the accelerator the data stays there: no copy per batch.
-        self._resident = torch.from_numpy(np.array(images_NHWC)).to(device) if _fits(images_NHWC, device) else None
+        self._resident_NHWC = resident_NHWC
 
     def read(self, tokens_NT: np.ndarray) -> None:
         """Keep the names of all rows, int32 [N, T], on the device."""
@@ -129,16 +130,16 @@ class Batcher:
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""
-        if self._resident is not None:
-            return self._to_float(self._resident[torch.from_numpy(rows_B).to(self.device)])
+        if self._resident_NHWC is not None:
+            return self._to_float(self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)])
         return self._to_float(torch.from_numpy(self.images_NHWC[rows_B]).to(self.device))
 
     def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
         """Return float32 [B, 3, size, size], augmented; `key` is (seed, stage, epoch)."""
         uniforms_BK = sample_uniforms(seed_for(*key, "affine"), positions_B, 5)
         maps_B23 = affine_B23(self.recipe, self.images_NHWC.shape[1], size, uniforms_BK)
-        if self._resident is not None:
-            images_BHWC = self._resident[torch.from_numpy(rows_B).to(self.device)]
+        if self._resident_NHWC is not None:
+            images_BHWC = self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)]
             self._augment_resident(images_BHWC, rows_B, positions_B, key)
             return _warp_resident(self._to_float(images_BHWC), maps_B23, size)
         made_BHWC = _warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
@@ -170,11 +171,6 @@ class Batcher:
         if len(chosen):
             made = self._augment(self.images_NHWC[rows_B[chosen]], rows_B[chosen], positions_B[chosen], key)
             images_BHWC[torch.from_numpy(chosen).to(self.device)] = torch.from_numpy(made).to(self.device)
-
-
-def _fits(images_NHWC: np.ndarray, device: torch.device) -> bool:
-    """Whether the whole array may live on the accelerator: at most half of what is free there."""
-    return device.type == "cuda" and images_NHWC.nbytes < torch.cuda.mem_get_info(device)[0] // 2
 
 
 def _warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import resident
 from benchmarks.augment import Augmenter
 from benchmarks.batches import Batcher, _warp, affine_B23, epoch_order, split_batches
 from benchmarks.suite import Epochs, Recipe
@@ -150,6 +151,36 @@ def test_smaller_training_sizes_show_the_whole_image() -> None:
 def test_the_image_side_grows_in_steps_of_eight(fraction: float, size: int) -> None:
     growing = Recipe(image_size=64, epochs=Epochs(), grow_from=32, grow_until=0.6)
     assert growing.size_at(fraction) == size
+
+
+@pytest.mark.parametrize(
+    ("changes", "size", "atol"),
+    [
+        ({"flip": True, "shift": 0.25}, 16, 1e-5),  # pixels only move
+        ({"flip": True, "shift": 0.2, "zoom": 0.2, "rotate": 20}, 16, 0.06),  # OpenCV rounds to 1/32 pixel and to uint8
+        ({"flip": True}, 8, 0.06),
+    ],
+)
+def test_batches_made_where_the_images_live_are_those_made_here(
+    changes: dict[str, object], size: int, atol: float
+) -> None:
+    images_NHWC, rows = photographs(40, 16), np.arange(8, 40)
+    strength_N, augmenter = np.r_[np.zeros(20), np.ones(20)], Augmenter((1.0,), 16)
+    here, there = (
+        Batcher(images_NHWC, recipe(**changes), MEAN, STD, CPU, augmenter, strength_N, 0.5, lives)
+        for lives in (None, resident.copy_to(images_NHWC, CPU))
+    )
+    assert torch.equal(here.evaluation(rows), there.evaluation(rows))
+    made, expected = (make.training(rows, rows - 8, size, 0, 1, 0) for make in (there, here))
+    torch.testing.assert_close(made, expected, atol=atol, rtol=0)
+    assert made.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_images_are_carried_in_pieces_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    images_NHWC = photographs(10, 16)
+    monkeypatch.setattr(resident, "PIECE_BYTES", 3 * 16 * 16 * 3)
+    np.testing.assert_array_equal(resident.copy_to(images_NHWC, CPU).numpy(), images_NHWC)
+    assert not resident.fits(images_NHWC, CPU)
 
 
 def test_a_share_of_the_draws_is_augmented_and_the_others_stay_as_they_are() -> None:
