@@ -21,6 +21,7 @@ ENTRY_POINT_GROUP = "benchmarks.strategies"
 _S = TypeVar("_S", bound=type[Strategy])
 _registered: dict[str, type[Strategy]] = {}
 _discovered = False
+_files: set[Path] = set()  # plugin files that are imported
 
 
 def register(cls: _S) -> _S:
@@ -90,11 +91,17 @@ def load_file(path: Path) -> list[str]:
     if module_name not in sys.modules:
         problem = _attempt(f"plugin {path}", lambda: _execute(module_name, path))
         if problem:
-            raise StrategyError(f"{problem}; mend the file, or leave it out.")
+            raise StrategyError(problem)
     registered = [name for name, cls in _registered.items() if cls.__module__ == module_name]
     for name in registered:
         _registered[name].version = version
+    _files.add(path)
     return sorted(registered)
+
+
+def is_loaded(path: Path) -> bool:
+    """Whether `load_file` has imported the plugin `path`."""
+    return path in _files
 
 
 def digest(path: Path) -> str:

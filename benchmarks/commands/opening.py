@@ -55,16 +55,23 @@ def open_asked(
 
 
 def load_plugins(files: Sequence[Path]) -> None:
-    """Load all plugins: a broken one that was found is warned of by name, and the rest is there.
+    """Load all plugins; one that fails to import is warned of by name, and the rest is there.
 
     A file's content is the version of its backbones and classifiers, as it is of its strategies. Raises StrategyError
-    for a file of `files` that does not exist or fails to import: it was asked for.
+    for a file of `files` that does not exist.
     """
     from backbones.registry import load_entry_points, versioned
+    from strategies.base import StrategyError
     from strategies.registry import digest, discover, load_file
 
-    for problem in [*discover(), *load_entry_points()]:
-        print(f"warning: {problem}", file=sys.stderr)
+    problems = [*discover(), *load_entry_points()]
     for file in files:
-        with versioned(digest(file) if file.is_file() else ""):
-            load_file(file)
+        try:
+            with versioned(digest(file) if file.is_file() else ""):
+                load_file(file)
+        except StrategyError as error:
+            if not file.is_file():
+                raise
+            problems.append(str(error))
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)

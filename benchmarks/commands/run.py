@@ -94,12 +94,13 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
 
         session = open_asked(options, fit, alone)
         from benchmarks.execute.on_ray import execute
+        from strategies.registry import is_loaded
 
         reporter, only = _reporter(session, options), _only(session, options)
         with _results_if_interrupted(session, options.out):
             outcome = execute(
                 session.plan, session.shop, options.out, reporter, given=shares[0], only=only,
-                plugins=options.plugin or (), job_timeout=options.job_timeout,
+                plugins=[file for file in options.plugin or () if is_loaded(file)], job_timeout=options.job_timeout,
             )  # fmt: skip
     return session, outcome
 

@@ -32,42 +32,22 @@ def run_tiny(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
     return bench(folder, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu", *arguments)
 
 
-def test_the_guides_example_keeps_the_contract_and_trains(tmp_path: Path, example: str) -> None:
+def test_the_guides_example_keeps_the_contract_and_trains_beside_a_file_that_fails_to_import(
+    tmp_path: Path, example: str
+) -> None:
     assert len(example.splitlines()) < 20
     (tmp_path / "power_weights.py").write_text(example)
+    (tmp_path / "broken.py").write_text(BROKEN)
     checked = bench(tmp_path, "check", "power_weights.py")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     ran = run_tiny(
-        tmp_path, "--plugin", "power_weights.py", "--backbone", "test_resnet",
+        tmp_path, "--plugin", "broken.py", "--plugin", "power_weights.py", "--backbone", "test_resnet",
         "--strategy", "power-weights,drw+power-weights(power=1)",
     )  # fmt: skip
-    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.returncode == 0, ran.stderr
     assert "drw+power-weights(power=1.0)" in ran.stdout
-
-
-@pytest.mark.parametrize("executor", ["local", "ray"])
-@pytest.mark.parametrize(
-    ("content", "why"),
-    [
-        ("def broken(:\n", "SyntaxError: invalid syntax (broken.py, line 1)"),
-        (BROKEN, "ModuleNotFoundError: No module named 'no_such_library'"),
-        ("raise RuntimeError('first\\nsecond')\n", "RuntimeError: first second"),
-        ("raise SystemExit(3)\n", "SystemExit: 3"),
-    ],
-    ids=["syntax", "import", "exception", "exit"],
-)
-def test_a_file_that_fails_to_import_is_a_mistake_whoever_trains(
-    tmp_path: Path, example: str, content: str, why: str, executor: str
-) -> None:
-    (tmp_path / "broken.py").write_text(content)
-    (tmp_path / "power_weights.py").write_text(example)
-    ran = run_tiny(
-        tmp_path, "--plugin", "power_weights.py", "--plugin", "broken.py", "--strategy", "none",
-        "--executor", executor,
-    )  # fmt: skip
-    said = f"error: plugin broken.py could not be imported: {why}; mend the file, or leave it out.\n"
-    assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", said)
-    assert not (tmp_path / "runs").exists()
+    assert ran.stderr.startswith("warning: plugin broken.py could not be imported: ModuleNotFoundError")
+    assert ran.stderr.count("\n") == 1
 
 
 def test_there_is_nothing_to_check_in_a_file_that_fails_to_import(
