@@ -38,6 +38,12 @@ class Outlook:
             return None
         return sum(self.seconds.values()) / 60
 
+    def learned(self, spent: Mapping[str, tuple[int, float]]) -> dict[str, float]:
+        """Return the `seconds` anew, given images and seconds `spent` on jobs of some backbones since, by backbone."""
+        rates = {backbone: images / seconds for backbone, (images, seconds) in spent.items() if images and seconds}
+        anew = {job.key: self.images[job.key] / rates[job.backbone] for job in self.todo if job.backbone in rates}
+        return {**self.seconds, **anew}
+
 
 def look(plan: Plan, shop: Workshop, stored: Mapping[str, Record]) -> Outlook:
     """Return what `plan` has left to do, given the records that are `stored` and the jobs in the workshop's store."""

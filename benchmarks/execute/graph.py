@@ -41,13 +41,17 @@ class Graph:
     def __init__(
         self, plan: Plan, cells: Collection[Cell], todo: Collection[Job], seconds: Mapping[str, float]
     ) -> None:
-        """`cells`: those to finish; `todo`: the jobs they wait for; `seconds`: what each is expected to take."""
+        """`cells`: those to finish; `todo`: the jobs they wait for; `seconds`: see `expect`."""
         self._plan = plan
         self._open = {job.key for job in todo}  # neither done nor failed
         self._taken: set[str] = set()
-        self._paths = paths(plan.jobs, seconds)
+        self.expect(seconds)
         self._cells = list(cells)
         self.failed: dict[str, str] = {}  # job -> reason
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """Order by what each job is now expected to take; those that are not named take no time."""
+        self._paths = paths(self._plan.jobs, seconds)
 
     @property
     def open(self) -> int:

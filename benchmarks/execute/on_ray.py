@@ -27,7 +27,7 @@ from benchmarks.execute.ray_crew import Crew, Lost, Member
 from benchmarks.execute.ray_worker import Files, News, Outfit
 from benchmarks.files import write_bytes
 from benchmarks.job import Workshop
-from benchmarks.outlook import look
+from benchmarks.outlook import Outlook, look
 from benchmarks.pending import pending, prune
 from benchmarks.plan import Cell, Job, Plan
 from benchmarks.records import Record
@@ -61,11 +61,12 @@ def execute(
     stored = stored_records(plan, out, shop.suite.name)
     cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
     prepare(plan, shop, cells)
-    graph = Graph(plan, cells, pending(plan, shop.store, cells).values(), look(plan, shop, stored).seconds)
+    outlook = look(plan, shop, stored)
+    graph = Graph(plan, cells, pending(plan, shop.store, cells).values(), outlook.seconds)
     token = shop.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     crew = Crew(_outfit(shop, out, given, plugins, token.name if share_folder else None), given)
-    run = _Run(plan, shop, out, reporter, graph, crew)
+    run = _Run(plan, shop, out, reporter, graph, crew, outlook)
     reporter.begin(plan, stored)
     try:
         while True:
@@ -105,9 +106,12 @@ def _outfit(shop: Workshop, out: Path, given: Share, plugins: Sequence[Path], to
 class _Run:
     """What has become of the plan so far."""
 
-    def __init__(self, plan: Plan, shop: Workshop, out: Path, reporter: Reporter, graph: Graph, crew: Crew) -> None:
+    def __init__(
+        self, plan: Plan, shop: Workshop, out: Path, reporter: Reporter, graph: Graph, crew: Crew, outlook: Outlook
+    ) -> None:
         self._plan, self._shop, self._out, self._reporter = plan, shop, out, reporter
-        self._graph, self._crew = graph, crew
+        self._graph, self._crew, self._outlook = graph, crew, outlook
+        self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of the jobs done in this run
         self._traces: dict[str, str] = {}  # job -> where it failed
         self._unbegun = set[str]()  # jobs that have lost a worker before it had begun
         self._waits_since: float | None = time.monotonic()  # without a worker; None: there was one, or it was told
@@ -173,7 +177,14 @@ class _Run:
             self._failed(job, error, told.trace, final=not told.may_retry, damaged=told.damaged)
         else:
             self._graph.done(job)
+            self._learn(job, result)
             self._reporter.job_done(job, result)
+
+    def _learn(self, job: Job, result: JobResult) -> None:
+        """Expect of the jobs that are left what those of their backbone took here: not all backbones were timed."""
+        images, seconds = self._spent.get(job.backbone, (0, 0.0))
+        self._spent[job.backbone] = (images + result.images, seconds + result.seconds)
+        self._graph.expect(self._outlook.learned(self._spent))
 
     def _result(self, member: Member, job: Job) -> JobResult | None:
         """Return what the job left; in a folder that is shared it may take a moment to be seen here."""

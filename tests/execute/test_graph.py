@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from benchmarks.execute.graph import Graph, ancestors, paths
+from benchmarks.outlook import Outlook
 from benchmarks.plan import Cell, Job, Plan
 
 
@@ -37,6 +40,21 @@ def test_one_place_takes_the_longest_path_first_and_children_only_after_their_pa
         graph.done(job)
         order.append(job.key)
     assert order == ["a", "b", "a3", "a2", "c", "c2"]
+
+
+def test_what_jobs_took_orders_those_of_their_backbone_that_are_left() -> None:
+    slow, quick, first = (
+        dataclasses.replace(JOBS["b"], key=key, backbone=key[:4]) for key in ("slow", "fast", "fast1")
+    )
+    jobs = {job.key: job for job in (first, quick, slow)}
+    outlook = Outlook({}, frozenset(), tuple(jobs.values()), dict.fromkeys(jobs, 100), dict.fromkeys(jobs, 1.0), {})
+    graph = Graph(Plan(jobs, ()), (), list(jobs.values()), outlook.seconds)
+    assert [job.key for job in graph.ready()] == ["fast", "fast1", "slow"]  # nothing is known: by name
+    graph.take(first)
+    graph.done(first)
+    graph.expect(outlook.learned({"fast": (100, 0.5), "slow": (0, 0.0)}))
+    assert [job.key for job in graph.ready()] == ["slow", "fast"]
+    assert outlook.learned({"slow": (50, 20.0)}) == {"fast": 1.0, "fast1": 1.0, "slow": 40.0}
 
 
 def test_a_job_that_is_to_be_done_again_is_ready_again() -> None:

@@ -12,8 +12,10 @@ from benchmarks import attempts
 from benchmarks.errors import UserError
 from benchmarks.execute.graph import Graph
 from benchmarks.execute.ray_cluster import Share
+from benchmarks.outlook import look
 from benchmarks.pending import pending
 from benchmarks.report import Reporter
+from benchmarks.store import JobResult
 from tests.making import digits_session
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
@@ -149,8 +151,9 @@ def _run(tmp_path: Path, crew: Any) -> tuple[Any, Lines, Any]:
     """Return a run with one job taken, what it tells, and the worker that has the job."""
     session = digits_session(tmp_path / "out", strategies=("none",))
     plan, shop, lines = session.plan, session.shop, Lines()
-    graph = Graph(plan, plan.cells, pending(plan, shop.store, plan.cells).values(), {})
-    run = on_ray._Run(plan, shop, tmp_path / "out", lines, graph, crew)
+    outlook = look(plan, shop, {})
+    graph = Graph(plan, plan.cells, pending(plan, shop.store, plan.cells).values(), outlook.seconds)
+    run = on_ray._Run(plan, shop, tmp_path / "out", lines, graph, crew, outlook)
     (job, *_) = graph.ready()
     graph.take(job)
     return run, lines, ray_crew.Member(None, None, About("here (1)", "node", 1, True), job)
@@ -171,11 +174,12 @@ def test_a_result_that_a_shared_folder_shows_late_is_waited_for(
 ) -> None:
     run, lines, member = _run(tmp_path, SimpleNamespace(up=1, free=lambda member: None))
     slept: list[float] = []
-    results = iter([None, None, "result"])
+    results = iter([None, None, JobResult(member.job.key, 2.0, 400, 1, (1.0,), 0)])
     monkeypatch.setattr(run._shop.store, "result", lambda key: next(results))
     monkeypatch.setattr(on_ray.time, "sleep", slept.append)
     run.hear(member, News(ended=True))
     assert len(slept) == 2 and not lines.notes and not run._graph.is_open(member.job.key)
+    assert run._spent == {member.job.backbone: (400, 2.0)}
 
     monkeypatch.setattr(on_ray, "SHOWS_SECONDS", 0.0)
     run, lines, member = _run(tmp_path, SimpleNamespace(up=1, free=lambda member: None))
