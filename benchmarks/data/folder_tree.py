@@ -81,7 +81,7 @@ def _parts(
     train, validation, test, others = named.values()
     if not train or not (test or validation):
         has, lacks = (train, "test/ or val/") if train else ([*test, *validation], "train/")
-        found = f" (there is {_listed(others)})" if others else ""
+        found = f" ({_listed(others)}: no such name, or no class folders in it)" if others else ""
         draw = f", or give {_listed(train)} itself, of which 30 % are then drawn for the test" if train else ""
         raise UserError(
             f"{origin} has class folders in {_listed(has)} but in no {lacks} beside it{found}; add one{draw}."

@@ -131,7 +131,11 @@ def test_trees_as_people_have_them(tmp_path: Path, image: Draw, layout: str, pac
     [
         (
             ["train", "dev"],
-            r"class folders in train/ but in no test/ or val/ beside it \(there is dev/\); add one, or give",
+            r"in train/ but in no test/ or val/ beside it \(dev/: no such name, or .*; add one, or give",
+        ),
+        (
+            ["train", "test/"],
+            r"in no test/ or val/ beside it \(test/: no such name, or no class folders in it\); add one",
         ),
         (["test", "val"], r"class folders in test/, val/ but in no train/ beside it; add one\.$"),
     ],
@@ -140,8 +144,8 @@ def test_half_a_split_is_one_sentence_and_not_two_classes(
     tmp_path: Path, image: Draw, parts: list[str], message: str
 ) -> None:
     for part in parts:
-        for name in PLAIN:
-            put(tmp_path / part / name, image(0))
+        for name in PLAIN:  # a part that ends in "/" is flat
+            put(tmp_path / part / (name.replace("/", "-") if part.endswith("/") else name), image(0))
     with pytest.raises(UserError, match=message):
         folder.open_source(tmp_path)
 
