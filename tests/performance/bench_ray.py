@@ -124,10 +124,12 @@ def bench_two_nodes_over_one(
     benchmark.pedantic(turn, rounds=TURNS, iterations=1)
     ratio = statistics.median(two.img_per_s / one.img_per_s for _, one, two in turns)
     overhead = statistics.median((one.beside - here.beside) / len(one.jobs) for here, one, _ in turns)
-    benchmark.extra_info.update({"two_over_one": ratio, "overhead_s_per_job": overhead})
+    slower = statistics.median(two.trained / one.trained for _, one, two in turns)
+    benchmark.extra_info.update({"two_over_one": ratio, "overhead_s_per_job": overhead, "training_slower": slower})
     rates = [statistics.median(watch.img_per_s for watch in kind) for kind in zip(*turns, strict=True)]
     with capsys.disabled():
         print(
             "\nin this process {:.0f} img/s, on Ray one node {:.0f}, two nodes {:.0f}: ".format(*rates)
-            + f"{ratio:.2f} times; Ray costs {overhead:.2f} s a job ({len(turns[0][1].jobs)} jobs, medians of {TURNS})"
+            + f"{ratio:.2f} times (training itself takes {slower:.2f} times as long two at a time); "
+            f"Ray costs {overhead:.2f} s a job ({len(turns[0][1].jobs)} jobs, medians of {TURNS})"
         )
