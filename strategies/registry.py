@@ -21,7 +21,6 @@ ENTRY_POINT_GROUP = "benchmarks.strategies"
 _S = TypeVar("_S", bound=type[Strategy])
 _registered: dict[str, type[Strategy]] = {}
 _discovered = False
-_files: set[Path] = set()  # plugin files that are imported
 
 
 def register(cls: _S) -> _S:
@@ -86,8 +85,7 @@ def load_file(path: Path) -> list[str]:
     if not path.is_file():
         raise StrategyError(f"The plugin {path} is not a file; give the path of a Python file.")
     names()  # first, so that a name taken by a built-in is reported here and not as a problem of the built-in
-    version = digest(path)
-    module_name = f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{version}"
+    version, module_name = digest(path), _module_name(path)
     if module_name not in sys.modules:
         problem = _attempt(f"plugin {path}", lambda: _execute(module_name, path))
         if problem:
@@ -95,18 +93,22 @@ def load_file(path: Path) -> list[str]:
     registered = [name for name, cls in _registered.items() if cls.__module__ == module_name]
     for name in registered:
         _registered[name].version = version
-    _files.add(path)
     return sorted(registered)
 
 
 def is_loaded(path: Path) -> bool:
-    """Whether `load_file` has imported the plugin `path`."""
-    return path in _files
+    """Whether `load_file` has imported the plugin `path` as it stands there now."""
+    return path.is_file() and _module_name(path) in sys.modules
 
 
 def digest(path: Path) -> str:
     """Return what a plugin file's content is known by."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+def _module_name(path: Path) -> str:
+    """Return the name under which a plugin file is imported: its own, and its content's."""
+    return f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{digest(path)}"
 
 
 def _execute(module_name: str, path: Path) -> None:
