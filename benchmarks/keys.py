@@ -1,4 +1,4 @@
-"""Content keys, and random draws that are functions of (seed, stage, epoch, sample) and of nothing that ran before."""
+"""Content keys, and random draws: functions of (seed, stage, epoch, position) and of nothing that ran before."""
 
 from __future__ import annotations
 

@@ -78,6 +78,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
     choices = {}
+    if request.choose:
+        say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
     for index, name in enumerate(backbones):
         choices[name] = (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
