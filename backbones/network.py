@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from backbones import weights as weights_
 from backbones.classifiers import MeanPool
+from backbones.cropped import crop_convolutions
 from backbones.errors import BackboneError
 from backbones.registry import Backbone, Spec, parse
 
@@ -82,6 +83,7 @@ def build(
         encoder = _encoder(parsed.backbone, image_size, weights)
         if parsed.classifier.pool is not None and parsed.backbone.timm_name:
             encoder = _unpooled(encoder)
+    crop_convolutions(encoder)
     shape = _output_shape(encoder, parsed.backbone, image_size)
     size = _map_size(encoder, shape)
     with seeded(seed, "pool"):
