@@ -43,7 +43,7 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
         "system": platform.system(),
         "machine": platform.machine(),
         "cpu": _cpu_model(),
-        "cores": _cores(),
+        "cores": usable_cores(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
     }
     if _is_cuda(device):
@@ -108,7 +108,7 @@ def _is_cuda(device: str | torch.device) -> bool:
     return str(device).partition(":")[0] == "cuda"
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

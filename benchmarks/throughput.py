@@ -2,7 +2,7 @@
 
 bare: the training step alone on tensors that lie ready, in the layout and precision the probe chose. loop: one epoch of
 the real training loop, order, augmentation and all. plain: what most scripts do - JPEG files through PIL, torchvision
-transforms and a DataLoader with two workers, float32, default layout.
+transforms and a DataLoader with a worker per core (at most eight), float32, default layout.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from backbones.network import build
 from backbones.probe import Choice, autocast, probe
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder
+from benchmarks.hardware import usable_cores
 from benchmarks.job import Workshop, begin
 from benchmarks.optimizers import make_optimizer
 from benchmarks.plan import Job
@@ -33,6 +34,7 @@ from benchmarks.train import one_epoch
 from benchmarks.training import Training
 
 CLASSES = 20
+MOST_WORKERS = 8
 # The loop differs from the bare step by a few hundredths, less than a single pair of turns tells.
 TURNS = (*("bare", "loop") * 3, "plain")
 
@@ -194,9 +196,10 @@ def _plain(
     files = _Files(jpegs, folder, transforms.Compose(steps))
     network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    workers = min(usable_cores(), MOST_WORKERS)
 
     def run() -> None:
-        for images_BCHW, labels_B in DataLoader(files, recipe.batch_size, shuffle=True, num_workers=2):
+        for images_BCHW, labels_B in DataLoader(files, recipe.batch_size, shuffle=True, num_workers=workers):
             logits_BC, _ = network(images_BCHW.to(device))
             loss = torch.nn.functional.cross_entropy(logits_BC, labels_B.to(device))
             optimizer.zero_grad()
