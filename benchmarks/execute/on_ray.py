@@ -70,10 +70,10 @@ def execute(
     reporter.begin(plan, stored)
     try:
         while True:
+            run.hand_out()  # first: a worker must not wait while records are made
             run.record_settled()
             if not graph.open:
                 break
-            run.hand_out()
             run.note_wait()
             for member, told in crew.news(LISTEN_SECONDS):
                 run.hear(member, told)
