@@ -85,7 +85,8 @@ def load_file(path: Path) -> list[str]:
     if not path.is_file():
         raise StrategyError(f"The plugin {path} is not a file; give the path of a Python file.")
     names()  # first, so that a name taken by a built-in is reported here and not as a problem of the built-in
-    version, module_name = digest(path), _module_name(path)
+    version = digest(path)
+    module_name = _module_name(path, version)
     if module_name not in sys.modules:
         problem = _attempt(f"plugin {path}", lambda: _execute(module_name, path))
         if problem:
@@ -98,7 +99,7 @@ def load_file(path: Path) -> list[str]:
 
 def is_loaded(path: Path) -> bool:
     """Whether `load_file` has imported the plugin `path` as it stands there now."""
-    return path.is_file() and _module_name(path) in sys.modules
+    return path.is_file() and _module_name(path, digest(path)) in sys.modules
 
 
 def digest(path: Path) -> str:
@@ -106,9 +107,9 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
-def _module_name(path: Path) -> str:
-    """Return the name under which a plugin file is imported: its own, and its content's."""
-    return f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{digest(path)}"
+def _module_name(path: Path, version: str) -> str:
+    """Return the name under which a plugin file is imported: its own, and its content's `version`."""
+    return f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{version}"
 
 
 def _execute(module_name: str, path: Path) -> None:
