@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from backbones import weights as weights_
 from backbones.classifiers import MeanPool
-from backbones.cropped import crop_convolutions
 from backbones.errors import BackboneError
 from backbones.registry import Backbone, Spec, parse
+from backbones.small_maps import ease_small_maps
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -83,7 +83,7 @@ def build(
         encoder = _encoder(parsed.backbone, image_size, weights)
         if parsed.classifier.pool is not None and parsed.backbone.timm_name:
             encoder = _unpooled(encoder)
-    crop_convolutions(encoder)
+    ease_small_maps(encoder)
     shape = _output_shape(encoder, parsed.backbone, image_size)
     size = _map_size(encoder, shape)
     with seeded(seed, "pool"):

@@ -16,6 +16,7 @@ from backbones.network import Network, build, seeded
 from backbones.probe import Choice
 from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks import checkpoint
+from benchmarks.allocator import keep_freed_memory
 from benchmarks.batches import Batcher
 from benchmarks.data.base import Loaded
 from benchmarks.hardware import machine, peak_memory_bytes, restart_peak_memory
@@ -80,6 +81,7 @@ def run_job(
     done = shop.store.result(job.key)
     if done is not None and shop.store.state(job.key).exists():
         return done
+    keep_freed_memory()
     restart_peak_memory(shop.device)
     training, spent = _resume(shop, job, say)
     steps = steps_per_epoch(training.stage, shop.suite.recipe)

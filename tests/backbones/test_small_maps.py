@@ -1,0 +1,146 @@
+"""However a convolution on a small map is computed, its outputs and gradients are those of `nn.Conv2d`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn import functional
+
+from backbones.network import build
+from backbones.small_maps import SmallMapConv2d, ease_small_maps, taps_used
+
+
+def _pair(**options: object) -> tuple[nn.Conv2d, nn.Conv2d]:
+    torch.manual_seed(0)
+    plain = nn.Conv2d(4, 6, dtype=torch.float64, **options)  # type: ignore[arg-type]
+    eased = nn.Sequential(nn.Conv2d(4, 6, dtype=torch.float64, **options))  # type: ignore[arg-type]
+    eased[0].load_state_dict(plain.state_dict())
+    ease_small_maps(eased)
+    assert type(eased[0]) is SmallMapConv2d
+    return plain, eased[0]
+
+
+def _outcome(layer: nn.Conv2d, images_BCHW: Tensor) -> list[Tensor]:
+    """Return the output and the gradients of the images, the weight and the bias."""
+    images_BCHW = images_BCHW.clone().requires_grad_()
+    out = layer(images_BCHW)
+    weights = torch.arange(out.numel(), dtype=out.dtype).reshape(out.shape).sin()
+    (out * weights).sum().backward()
+    assert images_BCHW.grad is not None and layer.weight.grad is not None and layer.bias is not None
+    assert layer.bias.grad is not None
+    return [out, images_BCHW.grad, layer.weight.grad, layer.bias.grad]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    kernel=st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    padding=st.tuples(st.integers(0, 5), st.integers(0, 5)),
+    dilation=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    groups=st.sampled_from([1, 2]),
+    layout=st.sampled_from([torch.contiguous_format, torch.channels_last]),
+)
+def test_outputs_and_gradients_are_those_of_torchs_convolution(
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int],
+    groups: int,
+    layout: torch.memory_format,
+) -> None:
+    assume(all(n + 2 * p >= d * (k - 1) + 1 for n, k, p, d in zip(size, kernel, padding, dilation, strict=True)))
+    plain, eased = _pair(kernel_size=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    eased.to(memory_format=layout)
+    images_BCHW = torch.randn(3, 4, *size, dtype=torch.float64).to(memory_format=layout)
+    for expected, got in zip(_outcome(plain, images_BCHW), _outcome(eased, images_BCHW), strict=True):
+        assert got.shape == expected.shape
+        torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "used"),
+    [(1, 1, (1, 2)), (1, 2, (1, 2)), (2, 2, (1, 3)), (2, 1, (0, 3)), (3, 1, (0, 3)), (56, 2, (0, 3))],
+)
+def test_of_three_taps_those_that_meet_pixels_are_used(size: int, stride: int, used: tuple[int, int]) -> None:
+    assert taps_used(size, kernel=3, stride=stride, padding=1, dilation=1) == used
+
+
+def test_taps_that_lie_apart_are_left_out_too() -> None:
+    assert taps_used(2, kernel=3, stride=1, padding=2, dilation=2) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("size", "computed"),
+    [
+        (1, ("linear", (6, 4))),  # one tap of nine meets the pixel
+        (2, ("linear", (6, 36))),
+        (3, ("conv2d", (6, 4, 3, 3))),
+    ],
+)
+def test_few_pixels_are_one_matrix_product_of_the_taps_that_meet_them(
+    size: int, computed: tuple[str, tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watch(name: str) -> None:
+        whole = getattr(functional, name)
+
+        def watched(images: Tensor, weight: Tensor, *rest: object) -> Tensor:
+            seen.append((name, tuple(weight.shape)))
+            return whole(images, weight, *rest)
+
+        monkeypatch.setattr(functional, name, watched)
+
+    watch("conv2d")
+    watch("linear")
+    _, eased = _pair(kernel_size=3, padding=1)
+    eased.to(memory_format=torch.channels_last)(torch.randn(2, 4, size, size, dtype=torch.float64))
+    assert seen == [computed]
+
+
+def test_in_autocast_the_taps_are_those_of_torchs_convolution_in_its_precision() -> None:
+    plain, eased = _pair(kernel_size=3, padding=1)
+    for layer in (plain, eased):
+        layer.float().to(memory_format=torch.channels_last)
+    for size in (1, 2):
+        images_BCHW = torch.randn(8, 4, size, size)
+        with torch.autocast("cpu", torch.bfloat16):
+            expected, got = _outcome(plain, images_BCHW), _outcome(eased, images_BCHW)
+        assert got[0].dtype == torch.bfloat16
+        for one, other in zip(expected, got, strict=True):
+            assert one.dtype == other.dtype
+            torch.testing.assert_close(one, other, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_weights_and_outputs_lie_in_memory_as_the_weight_does(size: int) -> None:
+    """What does not is copied in every step."""
+    _, eased = _pair(kernel_size=3, padding=1)
+    eased.to(memory_format=torch.channels_last)
+    out = eased(torch.randn(2, 4, size, size, dtype=torch.float64))
+    (gradient,) = torch.autograd.grad(out.sum(), eased.weight)  # as it was made: `.grad` is laid out anew
+    assert gradient.stride() == eased.weight.stride()
+    assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_other_kinds_of_convolutions_are_left_alone() -> None:
+    class Own(nn.Conv2d):
+        pass
+
+    layers = nn.Sequential(Own(3, 3, 3), nn.Conv2d(3, 3, 3, padding=1, padding_mode="reflect"))
+    same = nn.Conv2d(3, 3, 3, padding="same")
+    ease_small_maps(nn.Sequential(layers, same))
+    assert [type(layer) for layer in layers] == [Own, nn.Conv2d]
+    assert same(torch.zeros(1, 3, 1, 1)).shape == (1, 3, 1, 1)
+
+
+def test_a_backbone_is_built_with_them_and_keeps_its_names() -> None:
+    network = build("resnet10t", 5, image_size=32, seed=0)
+    assert any(type(module) is SmallMapConv2d for module in network.encoder.modules())
+    assert not any(type(module) is nn.Conv2d for module in network.encoder.modules())
+    assert "layer4.0.conv1.weight" in network.encoder.state_dict()
