@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
@@ -34,27 +36,40 @@ def _outcome(layer: nn.Conv2d, images_BCHW: Tensor) -> list[Tensor]:
     return [out, images_BCHW.grad, layer.weight.grad, layer.bias.grad]
 
 
-@settings(max_examples=150, deadline=None)
+def _sides(most: int, least: int = 1) -> st.SearchStrategy[tuple[int, int]]:
+    return st.tuples(st.integers(least, most), st.integers(least, most))
+
+
+def _layers(size: int, kernel: int, stride: int, padding: int, dilation: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Return options of a convolution, each up to so much, and the "size" of its maps."""
+    options = st.fixed_dictionaries(
+        {
+            "size": _sides(size),
+            "kernel_size": _sides(kernel),
+            "stride": _sides(stride),
+            "padding": _sides(padding, 0),
+            "dilation": _sides(dilation),
+            "groups": st.sampled_from([1, 2]),
+        }
+    )
+    return options.filter(_fits)
+
+
+def _fits(layer: dict[str, Any]) -> bool:
+    sides = zip(layer["size"], layer["kernel_size"], layer["padding"], layer["dilation"], strict=True)
+    return all(n + 2 * p >= d * (k - 1) + 1 for n, k, p, d in sides)
+
+
+@settings(max_examples=300, deadline=None)
 @given(
-    size=st.tuples(st.integers(1, 7), st.integers(1, 7)),
-    kernel=st.tuples(st.integers(1, 7), st.integers(1, 7)),
-    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    padding=st.tuples(st.integers(0, 5), st.integers(0, 5)),
-    dilation=st.tuples(st.integers(1, 3), st.integers(1, 3)),
-    groups=st.sampled_from([1, 2]),
+    layer=_layers(7, 7, 3, 5, 3) | _layers(3, 3, 2, 1, 2),
     layout=st.sampled_from([torch.contiguous_format, torch.channels_last]),
 )
 def test_outputs_and_gradients_are_those_of_torchs_convolution(
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int],
-    groups: int,
-    layout: torch.memory_format,
+    layer: dict[str, Any], layout: torch.memory_format
 ) -> None:
-    assume(all(n + 2 * p >= d * (k - 1) + 1 for n, k, p, d in zip(size, kernel, padding, dilation, strict=True)))
-    plain, eased = _pair(kernel_size=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    size = layer.pop("size")
+    plain, eased = _pair(**layer)
     eased.to(memory_format=layout)
     images_BCHW = torch.randn(3, 4, *size, dtype=torch.float64).to(memory_format=layout)
     for expected, got in zip(_outcome(plain, images_BCHW), _outcome(eased, images_BCHW), strict=True):
