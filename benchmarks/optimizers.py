@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.sgd import ChannelsLastSGD
 from benchmarks.suite import Recipe
 from strategies.base import Text
 
@@ -97,4 +98,4 @@ def _groups(parameters: Sequence[nn.Parameter], decay: float) -> list[dict[str, 
 def _recipes(recipe: Recipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)
+    return ChannelsLastSGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)

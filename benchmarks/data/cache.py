@@ -25,6 +25,7 @@ import numpy as np
 from benchmarks.data.base import Source
 from benchmarks.data.pixels import Decode, decode_image
 from benchmarks.errors import UserError
+from benchmarks.hardware import usable_cores
 from benchmarks.keys import content_key
 
 FORMAT = 1  # raise it when the same source would be decoded differently
@@ -169,7 +170,7 @@ def _images(source: Source, size: int, on_progress: Progress | None) -> Iterator
     def part(start: int, end: int) -> list[Decode]:
         return [_decode_row(source, row, size) for row in range(start, end)]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for block in range(0, total, BLOCK):
             end = min(block + BLOCK, total)
             starts = range(block, end, PART)
