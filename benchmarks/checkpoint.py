@@ -73,7 +73,7 @@ class Pace:
     between two, so that checkpoints cost a twentieth of the time at most.
     """
 
-    EPOCH_SECONDS = 2.0
+    EPOCH_SECONDS = 5.0
     MOST_OF_THE_TIME = 20
 
     def __init__(self, seconds: float) -> None:
