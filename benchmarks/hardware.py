@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 PROJECT = "imbalance-benchmarks"
+MOST_SIDE_BY_SIDE = 8
 LIBRARIES = (
     "torch", "torchvision", "timm", "albumentations", "imbalanced-learn", "numpy",
     "opencv-python-headless", "pandas", "pyarrow", "scikit-learn",
@@ -68,6 +69,16 @@ def idle_gpus(device: str | torch.device) -> int:
     import torch
 
     return max(0, torch.cuda.device_count() - 1)
+
+
+def threads_side_by_side(device: str | torch.device) -> int:
+    """Return the CPU threads of each of several small trainings side by side, which beat one that takes every core.
+
+    At most `MOST_SIDE_BY_SIDE` at a time, because each needs memory; 0 where there is nothing to share: on a GPU, on
+    one core.
+    """
+    cores = usable_cores()
+    return 0 if _is_cuda(device) or cores < 2 else max(1, cores // MOST_SIDE_BY_SIDE)
 
 
 def restart_peak_memory(device: str | torch.device = "cpu") -> None:

@@ -115,3 +115,13 @@ def test_a_gpu_is_named_with_its_memory():
 def test_gpus_that_one_process_leaves_idle(monkeypatch: pytest.MonkeyPatch, device: str, gpus: int, idle: int):
     monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
     assert hardware.idle_gpus(device) == idle
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "threads"), [("cpu", 1, 0), ("cpu", 2, 1), ("cpu", 64, 8), ("cuda", 16, 0)]
+)
+def test_threads_of_small_trainings_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, device: str, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr(hardware, "usable_cores", lambda: cores)
+    assert hardware.threads_side_by_side(device) == threads

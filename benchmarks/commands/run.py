@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from benchmarks.report import Reporter
     from benchmarks.session import Request, Session
 
+SMALL_IMAGES_PX = 64
+WORTH_STARTING_RAY_JOBS = 20
+
 
 @takes(RunOptions)
 def run(options: RunOptions) -> int:
@@ -54,15 +57,28 @@ def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outc
     """Carry the plan out in this process."""
     session = open_asked(options, ready=alone)
     from benchmarks.execute.local import execute
-    from benchmarks.hardware import idle_gpus
 
-    if idle := idle_gpus(session.shop.device.type):
-        print(f"One GPU trains, {idle} more would: add --executor ray (`pip install -e .[ray]`).")
     reporter, only = _reporter(session, options), _only(session, options)
     with _results_if_interrupted(session, options.out):
         return session, execute(
             session.plan, session.shop, options.out, reporter, only=only, job_timeout=options.job_timeout
         )
+
+
+def _would_be_faster(session: Session, options: RunOptions, jobs: int) -> str | None:
+    """Return how this machine would be done with so many jobs sooner than in this process, if there is a way."""
+    from benchmarks.hardware import idle_gpus, threads_side_by_side
+
+    device = session.shop.device.type
+    if idle := idle_gpus(device):
+        return f"One GPU trains, {idle} more would: add --executor ray (`pip install -e .[ray]`)."
+    threads, small = threads_side_by_side(device), session.shop.suite.recipe.image_size <= SMALL_IMAGES_PX
+    if threads and small and options.threads is None and jobs >= WORTH_STARTING_RAY_JOBS:
+        return (
+            "Images so small do not keep several cores busy; jobs side by side do: add --executor ray "
+            f"--threads {threads} (`pip install -e .[ray]`)."
+        )
+    return None
 
 
 def _only(session: Session, options: RunOptions) -> list[Cell] | None:
@@ -124,6 +140,8 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
     plan, suite = session.plan, session.shop.suite.name
     outlook = look(plan, session.shop, stored_records(plan, options.out, suite))
     if len(outlook.stored) < len(plan.cells):
+        if options.executor == Executor.LOCAL and (hint := _would_be_faster(session, options, len(outlook.todo))):
+            print(hint)
         reporters.append(make_reporter(outlook))
     else:
         print(f"All {len(plan.cells)} cells are there already: nothing to do.")
