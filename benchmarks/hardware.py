@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
 import resource
@@ -27,6 +28,11 @@ def versions() -> dict[str, str]:
 
     What is not installed is left out: this project itself, where it runs from a checkout that was never installed.
     """
+    return dict(_versions())
+
+
+@functools.cache  # every record holds them, and they are found by parsing files
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name, distribution in {"benchmarks": PROJECT, **{name: name for name in LIBRARIES}}.items():
         with contextlib.suppress(metadata.PackageNotFoundError):
