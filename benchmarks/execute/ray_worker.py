@@ -90,9 +90,10 @@ class Worker:
     def __init__(self, outfit: Outfit) -> None:
         """Load everything that jobs have in common."""
         import cv2
+        import timm  # noqa: F401  (now, so that no job pays for what it imports)
         import torch
 
-        import benchmarks.job  # noqa: F401  (now, so that no job pays for what it imports)
+        import benchmarks.job  # noqa: F401  (as above)
         from backbones.registry import load_entry_points
         from strategies.registry import load_file
 

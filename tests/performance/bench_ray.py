@@ -2,8 +2,8 @@
 
 A turn runs the same jobs on one node and on two, or on one node and in this process; the clock starts when all workers
 are up. The speed of a machine that others use drifts, so the ratio is the median of those of the turns, whose runs are
-neighbours in time. What Ray costs a job is what passes outside of training, on one node
-less in this process: the seconds of training themselves differ by more from one run to the next.
+neighbours in time. What Ray costs a job is what passes outside of training, on one node less in this process: the
+seconds of training themselves differ by more from one run to the next.
 Reference: at least 1.8 times the throughput, and less than 0.5 s a job, on two cores that nobody else uses.
 """
 
