@@ -41,23 +41,28 @@ def recipe(record: Record) -> str:
     return folded(items or "not recorded", "Recipe")
 
 
-def machine(record: Record) -> str:
-    """Return the machine in a few words: its GPU, or its processor and how many threads of its cores a job had."""
-    hardware = record.hardware
-    if record.device.startswith("cuda"):
-        return escape(str(hardware.get("gpu", record.device)))
-    cores = f" of {_counted(hardware['cores'], 'core')}" if "cores" in hardware else ""
-    return f"{escape(str(hardware.get('cpu', 'CPU')))}, {_counted(record.threads, 'thread')}{cores}"
-
-
 def _counted(many: str | int, what: str) -> str:
     """Return a number of things, such as "2 cores"."""
     return f"{escape(str(many))} {what}{'' if many == 1 else 's'}"
 
 
 def machines(records: Iterable[Record]) -> str:
-    """Return the machines, each once, sorted."""
-    return "; ".join(sorted({machine(record) for record in records}))
+    """Return the machines in a few words, sorted: a GPU, or a processor and how many threads of its cores jobs had."""
+    threads: dict[tuple[str, str], set[int]] = {}
+    for record in records:
+        hardware = record.hardware
+        if record.device.startswith("cuda"):
+            threads.setdefault((escape(str(hardware.get("gpu", record.device))), ""), set())
+            continue
+        cores = f" of {_counted(hardware['cores'], 'core')}" if "cores" in hardware else ""
+        threads.setdefault((escape(str(hardware.get("cpu", "CPU"))), cores), set()).add(record.threads)
+    return "; ".join(f"{name}{_threads(counts)}{cores}" for (name, cores), counts in sorted(threads.items()))
+
+
+def _threads(counts: Iterable[int]) -> str:
+    """Return ", 1 or 2 threads", nothing for a GPU."""
+    *fewer, most = sorted(counts) or [0]
+    return f", {''.join(f'{count} or ' for count in fewer)}{_counted(most, 'thread')}" if most else ""
 
 
 def notes(records: Iterable[Record]) -> list[str]:

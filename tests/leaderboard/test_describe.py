@@ -21,9 +21,11 @@ HARDWARE = {"cpu": "Some CPU", "cores": 2}
     ],
 )
 def test_a_machine_is_named_with_the_threads_that_a_job_had(changes: dict, expected: str) -> None:
-    assert describe.machine(make.record(**changes)) == expected
+    assert describe.machines([make.record(**changes)]) == expected
 
 
-def test_the_same_machine_with_other_threads_is_named_twice() -> None:
-    found = [make.record(threads=threads, hardware=HARDWARE) for threads in (1, 2, 1)]
-    assert describe.machines(found) == "Some CPU, 1 thread of 2 cores; Some CPU, 2 threads of 2 cores"
+def test_a_machine_whose_jobs_had_other_threads_is_named_once() -> None:
+    found = [make.record(threads=threads, hardware=HARDWARE) for threads in (2, 1, 4, 1)]
+    assert describe.machines(found) == "Some CPU, 1 or 2 or 4 threads of 2 cores"
+    other = make.record(threads=2, hardware={"cpu": "A CPU", "cores": 2})
+    assert describe.machines([*found, other]).startswith("A CPU, 2 threads of 2 cores; Some CPU, 1 or 2")
