@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -21,12 +19,24 @@ class ChannelsLastSGD(torch.optim.SGD):
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
-        with contextlib.ExitStack() as stack:
-            for group in self.param_groups:
-                for parameter in group["params"]:
-                    if _channels_last_here(parameter):
-                        stack.enter_context(_as_it_lies(parameter, self.state))
+        parameters = [p for group in self.param_groups for p in group["params"] if _channels_last_here(p)]
+        for parameter in parameters:
+            self._turn(parameter, TO_LAST)
+        try:
             super().step(closure)
+        finally:
+            for parameter in parameters:
+                self._turn(parameter, TO_FIRST)
+
+    def _turn(self, parameter: nn.Parameter, order: tuple[int, ...]) -> None:
+        """Show a parameter, its gradient and its momentum in another order; all stay where they are in memory."""
+        assert parameter.grad is not None
+        gradient, parameter.grad = parameter.grad, None  # it must have the parameter's shape whenever it is set
+        parameter.data = parameter.data.permute(order)
+        parameter.grad = gradient.permute(order)
+        momentum = self.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            self.state[parameter]["momentum_buffer"] = momentum.permute(order)
 
 
 def _channels_last_here(parameter: nn.Parameter) -> bool:
@@ -40,22 +50,3 @@ def _channels_last_here(parameter: nn.Parameter) -> bool:
         and tensor.is_contiguous(memory_format=torch.channels_last)
         for tensor in tensors
     )
-
-
-@contextlib.contextmanager
-def _as_it_lies(parameter: nn.Parameter, state: Mapping[Any, dict[str, Any]]) -> Iterator[None]:
-    """Show a parameter, its gradient and its momentum as [O, H, W, I]; all stay where they are in memory."""
-
-    def turn(order: tuple[int, ...]) -> None:
-        gradient, parameter.grad = parameter.grad, None  # it must have the parameter's shape whenever it is set
-        parameter.data = parameter.data.permute(order)
-        parameter.grad = gradient.permute(order) if gradient is not None else None
-        momentum = state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            state[parameter]["momentum_buffer"] = momentum.permute(order)
-
-    turn(TO_LAST)
-    try:
-        yield
-    finally:
-        turn(TO_FIRST)
