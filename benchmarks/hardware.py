@@ -84,7 +84,7 @@ def threads_side_by_side(device: str | torch.device) -> int:
     one core.
     """
     cores = usable_cores()
-    return 0 if _is_cuda(device) or cores < 2 else max(1, cores // MOST_SIDE_BY_SIDE)
+    return 0 if _is_cuda(device) or cores < 2 else -(-cores // MOST_SIDE_BY_SIDE)
 
 
 def restart_peak_memory(device: str | torch.device = "cpu") -> None:

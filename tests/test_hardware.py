@@ -118,7 +118,7 @@ def test_gpus_that_one_process_leaves_idle(monkeypatch: pytest.MonkeyPatch, devi
 
 
 @pytest.mark.parametrize(
-    ("device", "cores", "threads"), [("cpu", 1, 0), ("cpu", 2, 1), ("cpu", 64, 8), ("cuda", 16, 0)]
+    ("device", "cores", "threads"), [("cpu", 1, 0), ("cpu", 2, 1), ("cpu", 12, 2), ("cpu", 64, 8), ("cuda", 16, 0)]
 )
 def test_threads_of_small_trainings_side_by_side(
     monkeypatch: pytest.MonkeyPatch, device: str, cores: int, threads: int
