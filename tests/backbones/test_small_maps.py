@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn import functional
 
+from backbones import small_maps
 from backbones.network import build
 from backbones.small_maps import SmallMapConv2d, ease_small_maps, taps_used
 
@@ -90,32 +90,46 @@ def test_taps_that_lie_apart_are_left_out_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "computed"),
+    ("size", "dtype", "expected"),
     [
-        (1, ("linear", (6, 4))),  # one tap of nine meets the pixel
-        (2, ("linear", (6, 36))),
-        (3, ("conv2d", (6, 4, 3, 3))),
+        (1, torch.float32, (2, 4)),  # one tap of nine meets the pixel
+        (2, torch.float32, (8, 36)),
+        (3, torch.float32, None),
+        (4, torch.bfloat16, (32, 36)),
+        (5, torch.bfloat16, None),
     ],
 )
-def test_few_pixels_are_one_matrix_product_of_the_taps_that_meet_them(
-    size: int, computed: tuple[str, tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+def test_few_pixels_are_matrix_products_of_the_taps_that_meet_them(
+    size: int, dtype: torch.dtype, expected: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """More are left to torch, which is faster there."""
     seen = []
 
-    def watch(name: str) -> None:
-        whole = getattr(functional, name)
+    def met(pixels: Tensor, where: small_maps.Geometry, of: Any = small_maps._met) -> Tensor:
+        seen.append(tuple(of(pixels, where).shape))
+        return of(pixels, where)
 
-        def watched(images: Tensor, weight: Tensor, *rest: object) -> Tensor:
-            seen.append((name, tuple(weight.shape)))
-            return whole(images, weight, *rest)
-
-        monkeypatch.setattr(functional, name, watched)
-
-    watch("conv2d")
-    watch("linear")
+    monkeypatch.setattr(small_maps, "_met", met)
     _, eased = _pair(kernel_size=3, padding=1)
-    eased.to(memory_format=torch.channels_last)(torch.randn(2, 4, size, size, dtype=torch.float64))
-    assert seen == [computed]
+    eased.to(dtype, memory_format=torch.channels_last)(torch.randn(2, 4, size, size, dtype=dtype))
+    assert seen == ([] if expected is None else [expected])
+
+
+def test_gradients_summed_over_taps_are_as_precise_as_torchs() -> None:
+    """Nine gradients of a pixel, added in bfloat16 one after the other, would lose what float32 keeps."""
+    plain, eased = _pair(kernel_size=3, padding=1)
+    with torch.no_grad():
+        for layer in (plain, eased):
+            layer.to(memory_format=torch.channels_last).weight.copy_(layer.weight.bfloat16())
+    images_BCHW, upstream = torch.zeros(64, 4, 4, 4), torch.randn(64, 6, 4, 4).bfloat16()
+
+    def gradient(layer: nn.Conv2d, dtype: torch.dtype) -> Tensor:
+        at = images_BCHW.to(dtype).requires_grad_()
+        return torch.autograd.grad(layer.to(dtype)(at), at, upstream.to(dtype))[0].double()
+
+    exact = gradient(plain, torch.float64)
+    torchs, ours = ((gradient(layer, torch.bfloat16) - exact).square().mean().sqrt() for layer in (plain, eased))
+    assert ours < 1.7 * torchs
 
 
 def test_in_autocast_the_taps_are_those_of_torchs_convolution_in_its_precision() -> None:
@@ -141,6 +155,15 @@ def test_weights_and_outputs_lie_in_memory_as_the_weight_does(size: int) -> None
     (gradient,) = torch.autograd.grad(out.sum(), eased.weight)  # as it was made: `.grad` is laid out anew
     assert gradient.stride() == eased.weight.stride()
     assert out.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_layers_behind_may_work_in_place() -> None:
+    plain, eased = _pair(kernel_size=1)
+    images_BCHW = torch.randn(5, 4, 2, 2, dtype=torch.float64)
+    behind = [nn.Sequential(layer, nn.ReLU(inplace=True)) for layer in (plain, eased)]
+    behind[1].to(memory_format=torch.channels_last)
+    expected, got = (torch.autograd.grad(layers(images_BCHW).sum(), layers[0].weight)[0] for layers in behind)
+    torch.testing.assert_close(got, expected)
 
 
 def test_other_kinds_of_convolutions_are_left_alone() -> None:
