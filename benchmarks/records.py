@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from benchmarks.errors import one_line
 from benchmarks.files import write_bytes
 
 if TYPE_CHECKING:
@@ -291,5 +292,5 @@ def _reason(error: Exception) -> str:
     """Put the first thing that is wrong into a few words."""
     if hasattr(error, "errors"):
         first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc']) or 'record'}: {first['msg']}"
-    return str(error)
+        return one_line(f"{'.'.join(str(part) for part in first['loc']) or 'record'}: {first['msg']}")
+    return one_line(str(error))

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from benchmarks.errors import UserError, nearest
+from benchmarks.errors import UserError, nearest, one_line
 
 SUITES = Path(__file__).parent / "suites"
 Positive = Annotated[int, Field(ge=1)]
@@ -154,5 +154,5 @@ def validate(content: dict[str, Any], name: str, origin: str) -> Suite:
         return Suite.model_validate({"name": name, **content})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the suite"
+        where = one_line(".".join(str(part) for part in first["loc"])) or "the suite"
         raise UserError(f"suite {origin}: {where}: {first['msg'].lower()}.") from error
