@@ -8,90 +8,19 @@ Shapes: B batch, I O channels, H W pixels, h w taps, P = B H W pixels of the out
 
 from __future__ import annotations
 
-import functools
-import itertools
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from backbones.taps import Geometry, Pair, Taps, geometry
+
 # Output pixels x taps, up to which the matrix products are faster: nine taps for 4 x 4 pixels in bfloat16, whose
 # products are the faster ones, and for 2 x 2 in other precisions.
 MOST_MET = {torch.bfloat16: 144}
 MOST_MET_OTHERWISE = 36
-
-Pair = tuple[int, int]
-Taps = tuple[int, int]  # the first one along a side, and the one after the last
-
-
-@functools.lru_cache(maxsize=4096)
-def taps_used(size: int, kernel: int, stride: int, padding: int, dilation: int) -> Taps:
-    """Return the taps along one side between which all that meet a pixel of `size` ones anywhere lie.
-
-    All taps, (0, `kernel`), where leaving some out would not leave the output as large as it is.
-    """
-    outputs = _outputs(size, kernel, stride, padding, dilation)
-    meets = [
-        any(0 <= output * stride - padding + tap * dilation < size for output in range(outputs))
-        for tap in range(kernel)
-    ]
-    if not any(meets):
-        return 0, kernel
-    first, end = meets.index(True), kernel - meets[::-1].index(True)
-    left = padding - first * dilation
-    fits = left >= 0 and _outputs(size, end - first, stride, left, dilation) == outputs
-    return (first, end) if fits else (0, kernel)
-
-
-def _outputs(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    return (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-
-
-class Geometry(NamedTuple):
-    """Where a convolution's taps lie on maps of one size; each pair is along rows and along columns."""
-
-    kernel: Pair  # taps that the weight has
-    used: tuple[Taps, Taps]
-    stride: Pair
-    padding: Pair  # beside the used taps
-    dilation: Pair
-    outputs: Pair  # pixels of the output
-
-    @property
-    def crops(self) -> bool:
-        """Whether taps are left out."""
-        return self.used != ((0, self.kernel[0]), (0, self.kernel[1]))
-
-    @property
-    def taps(self) -> Pair:
-        """How many taps are used."""
-        return self.used[0][1] - self.used[0][0], self.used[1][1] - self.used[1][0]
-
-    @property
-    def where(self) -> tuple[Any, ...]:
-        """The index of the used taps in a weight [O, I, H, W]."""
-        return ..., slice(*self.used[0]), slice(*self.used[1])
-
-    @property
-    def pixels_met(self) -> list[tuple[slice, slice]]:
-        """Which rows and columns of the padded input each used tap meets."""
-        rows, columns = (
-            [slice(tap * dilation, tap * dilation + (outputs - 1) * stride + 1, stride) for tap in range(taps)]
-            for taps, outputs, stride, dilation in zip(self.taps, self.outputs, self.stride, self.dilation, strict=True)
-        )
-        return list(itertools.product(rows, columns))
-
-
-@functools.lru_cache(maxsize=4096)
-def geometry(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Geometry:
-    """Return the geometry of a convolution on maps of `size` pixels."""
-    sides = list(zip(size, kernel, stride, padding, dilation, strict=True))
-    rows, columns = (taps_used(*side) for side in sides)
-    left = padding[0] - rows[0] * dilation[0], padding[1] - columns[0] * dilation[1]
-    high, wide = (_outputs(*side) for side in sides)
-    return Geometry(kernel, (rows, columns), stride, left, dilation, (high, wide))
 
 
 class _Crop(torch.autograd.Function):
@@ -186,25 +115,56 @@ def _unmet(gradient_PK: Tensor, where: Geometry, shape: torch.Size, dtype: torch
 
 
 class SmallMapConv2d(nn.Conv2d):
-    """A convolution padded with zeros, with ways of its own for maps of a few pixels."""
+    """A convolution padded with zeros, with ways of its own for maps of a few pixels.
+
+    `kept`: the taps that its weight holds, None for all of them; `largest`: the largest maps that these are enough for.
+    """
+
+    kept: tuple[Taps, Taps] | None = None
+    largest: Pair | None = None
 
     def forward(self, input: Tensor) -> Tensor:
-        """Return what `nn.Conv2d` returns; a tap that was left out has a gradient of zero, as there."""
+        """Return what `nn.Conv2d` returns; a tap that was left out has a gradient of zero, as there.
+
+        Raises `ValueError` for maps larger than those for which `keep_taps` was told that its taps are enough.
+        """
         if isinstance(self.padding, str) or input.dim() != 4:
             return super().forward(input)
-        size = input.shape[2], input.shape[3]
-        where = geometry(size, self.kernel_size, self.stride, self.padding, self.dilation)  # type: ignore[arg-type]
+        where = self._geometry((input.shape[2], input.shape[3]))
         weight, dtype = self.weight, _computed_in(self.weight, input.device.type)
+        if self.kept not in (None, where.stored):
+            weight = self._with_zeros(weight)
         product = self._is_product(input, where, dtype)
         if product and where.taps != (1, 1):
             return _as_maps(_Product.apply(input, weight, self.bias, where, dtype), where)
         if where.crops:
             weight = _Crop.apply(weight, where, dtype)
         if product:  # of one tap: torch derives it as fast
-            return _as_maps(
-                functional.linear(_met(input.permute(0, 2, 3, 1), where), weight.flatten(1), self.bias), where
-            )
+            met_PK = _met(input.permute(0, 2, 3, 1), where)
+            return _as_maps(functional.linear(met_PK, weight.flatten(1), self.bias), where)
         return functional.conv2d(input, weight, self.bias, self.stride, where.padding, self.dilation, self.groups)
+
+    def keep_taps(self, largest: Pair) -> None:
+        """Keep only the taps that meet pixels of maps of up to `largest` pixels; the others would never be trained.
+
+        States are then of the kept taps; those of whole weights are still taken.
+        """
+        where = self._geometry(largest)
+        if where.crops:
+            self.weight = nn.Parameter(self.weight.detach()[where.where].clone(), self.weight.requires_grad)
+            self.kept, self.largest = where.used, largest
+            self.register_load_state_dict_pre_hook(_take_kept)
+
+    def _geometry(self, size: Pair) -> Geometry:
+        if self.largest and (size[0] > self.largest[0] or size[1] > self.largest[1]):
+            raise ValueError(f"a convolution that was cut down to maps of {self.largest} pixels got one of {size}.")
+        return geometry(size, self.kernel_size, self.stride, self.padding, self.dilation, self.kept)
+
+    def _with_zeros(self, weight: Tensor) -> Tensor:
+        """Return the weight with all taps: some smaller maps want them, though only those kept meet a pixel there."""
+        (top, bottom), (left, right) = self.kept  # type: ignore[misc]
+        missing = (left, self.kernel_size[1] - right, top, self.kernel_size[0] - bottom)
+        return functional.pad(weight, missing).to(memory_format=torch.channels_last)
 
     def _is_product(self, input: Tensor, where: Geometry, dtype: torch.dtype) -> bool:
         """Whether products are faster: they want the weight as a matrix, which it is where channels come last."""
@@ -212,6 +172,14 @@ class SmallMapConv2d(nn.Conv2d):
         few = met <= MOST_MET.get(dtype, MOST_MET_OTHERWISE)
         last = self.weight.is_contiguous(memory_format=torch.channels_last)
         return few and self.groups == 1 and input.is_cpu and last
+
+
+def _take_kept(module: SmallMapConv2d, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Cut the weight of a state that has all taps down to those that the module keeps."""
+    weight = state.get(f"{prefix}weight")
+    if weight is not None and weight.shape[2:] == module.kernel_size and module.kept:
+        rows, columns = module.kept
+        state[f"{prefix}weight"] = weight[..., slice(*rows), slice(*columns)]
 
 
 def _as_maps(out_PO: Tensor, where: Geometry) -> Tensor:
@@ -232,3 +200,32 @@ def ease_small_maps(network: nn.Module) -> None:
     for module in network.modules():
         if type(module) is nn.Conv2d and module.padding_mode == "zeros":
             module.__class__ = SmallMapConv2d
+
+
+def keep_used_taps(encoder: nn.Module, image_size: int) -> None:
+    """Let every `SmallMapConv2d` keep only the taps that images of up to `image_size` pixels ever meet, in place.
+
+    A ResNet at 32 px trains less than half of its weights: its last maps are 1 x 1. Outputs and the other gradients
+    stay as they are, for images of up to that size.
+    """
+    largest: dict[SmallMapConv2d, Pair] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        assert isinstance(module, SmallMapConv2d)
+        before = largest.get(module, (0, 0))
+        largest[module] = max(before[0], inputs[0].shape[-2]), max(before[1], inputs[0].shape[-1])
+
+    convolutions = [module for module in encoder.modules() if isinstance(module, SmallMapConv2d)]
+    if not convolutions:
+        return
+    hooks = [module.register_forward_pre_hook(note) for module in convolutions]
+    modes = {module: module.training for module in encoder.modules()}
+    with torch.no_grad():
+        encoder.eval()(convolutions[0].weight.new_zeros(1, 3, image_size, image_size))
+    for module, mode in modes.items():
+        module.training = mode
+    for hook in hooks:
+        hook.remove()
+    for module, size in largest.items():
+        if not isinstance(module.padding, str):
+            module.keep_taps(size)

@@ -14,6 +14,7 @@ import torch
 
 from backbones.network import Network, build, seeded
 from backbones.probe import Choice
+from backbones.small_maps import keep_used_taps
 from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks import checkpoint
 from benchmarks.allocator import keep_freed_memory
@@ -177,6 +178,7 @@ def _network(shop: Workshop, job: Job, strategy: Strategy, vocabulary: int) -> N
     )  # fmt: skip
     with seeded(seed, "architecture"):
         strategy.architecture(network, stage.facts)
+    keep_used_taps(network.encoder, shop.suite.recipe.image_size)
     return FusionNetwork(network, vocabulary, classes, seed) if text else network
 
 

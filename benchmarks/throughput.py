@@ -21,7 +21,7 @@ import torch
 
 from backbones.network import build
 from backbones.probe import Choice, autocast, probe
-from backbones.small_maps import SmallMapConv2d
+from backbones.small_maps import SmallMapConv2d, keep_used_taps
 from benchmarks.allocator import keep_freed_memory
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder
@@ -129,6 +129,7 @@ def _bare(
     backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, steps: int
 ) -> Callable[[], None]:
     network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device)
+    keep_used_taps(network.encoder, recipe.image_size)
     network.train().to(memory_format=choice.memory_format)
     optimizer = make_optimizer(recipe, network)
     images_BHWC = torch.from_numpy(images_NHWC[: recipe.batch_size])

@@ -44,7 +44,7 @@ def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_
     small_disk: Path, tmp_path: Path
 ) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 9_500_000)
+    ballast.write_bytes(b"x" * 11_000_000)
     arguments = ["run", "--all", "--suite", write_suite(tmp_path)]
     filled = bench(tmp_path, *arguments, "--out", small_disk)
     assert filled.returncode == 1

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from backbones import small_maps
 from backbones.network import build
-from backbones.small_maps import SmallMapConv2d, ease_small_maps, taps_used
+from backbones.small_maps import SmallMapConv2d, ease_small_maps, keep_used_taps
+from backbones.taps import Geometry, taps_used
 
 
 def _pair(**options: object) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -105,7 +106,7 @@ def test_few_pixels_are_matrix_products_of_the_taps_that_meet_them(
     """More are left to torch, which is faster there."""
     seen = []
 
-    def met(pixels: Tensor, where: small_maps.Geometry, of: Any = small_maps._met) -> Tensor:
+    def met(pixels: Tensor, where: Geometry, of: Any = small_maps._met) -> Tensor:
         seen.append(tuple(of(pixels, where).shape))
         return of(pixels, where)
 
@@ -182,3 +183,82 @@ def test_a_backbone_is_built_with_them_and_keeps_its_names() -> None:
     assert any(type(module) is SmallMapConv2d for module in network.encoder.modules())
     assert not any(type(module) is nn.Conv2d for module in network.encoder.modules())
     assert "layer4.0.conv1.weight" in network.encoder.state_dict()
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    layer=_layers(7, 5, 3, 3, 2), data=st.data(), layout=st.sampled_from([torch.contiguous_format, torch.channels_last])
+)
+def test_taps_that_are_not_kept_are_not_missed_on_maps_of_up_to_the_largest_size(
+    layer: dict[str, Any], data: st.DataObject, layout: torch.memory_format
+) -> None:
+    largest = layer.pop("size")
+    plain, eased = _pair(**layer)
+    eased.keep_taps(largest)
+    eased.to(memory_format=layout)
+    smaller = data.draw(
+        st.tuples(*(st.integers(1, side) for side in largest)).filter(lambda s: _fits({**layer, "size": s}))
+    )
+    used = [slice(*taps) for taps in eased.kept or ((None, None), (None, None))]
+    for size in (largest, smaller):
+        images_BCHW = torch.randn(3, 4, *size, dtype=torch.float64).to(memory_format=layout)
+        expected, got = _outcome(plain, images_BCHW), _outcome(eased, images_BCHW)
+        plain.zero_grad()
+        eased.zero_grad()
+        expected[2] = expected[2][..., *used]
+        for one, other in zip(expected, got, strict=True):
+            assert other.shape == one.shape
+            torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
+
+
+def test_maps_larger_than_those_that_taps_were_kept_for_are_refused() -> None:
+    _, eased = _pair(kernel_size=3, padding=1)
+    eased.keep_taps((1, 1))
+    with pytest.raises(ValueError, match=r"cut down to maps of \(1, 1\) pixels got one of \(2, 1\)"):
+        eased(torch.zeros(1, 4, 2, 1, dtype=torch.float64))
+
+
+def _trained(network: nn.Module, steps: int = 3) -> Tensor:
+    """Return the network's outputs after a few steps of SGD with momentum and weight decay."""
+    images_BCHW = torch.randn(6, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        network(images_BCHW)[0].square().mean().backward()
+        optimizer.step()
+    return network(images_BCHW)[0]
+
+
+def test_a_network_that_keeps_used_taps_trains_as_the_whole_one_does() -> None:
+    whole, kept = (build("resnet10t", 5, image_size=32, seed=0).double() for _ in range(2))
+    keep_used_taps(kept.encoder, 32)
+    assert _weights(kept) < 0.5 * _weights(whole)
+    torch.testing.assert_close(_trained(kept), _trained(whole), rtol=1e-9, atol=1e-9)
+
+
+def _weights(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_states_of_whole_weights_and_of_kept_ones_are_both_taken() -> None:
+    whole, kept, other = (build("resnet10t", 5, image_size=32, seed=seed) for seed in (0, 1, 2))
+    images_BCHW = torch.randn(2, 3, 32, 32)
+    for network in (kept, other):
+        keep_used_taps(network.encoder, 32)
+    kept.load_state_dict(whole.state_dict())
+    other.load_state_dict(kept.state_dict())
+    for network in (whole, kept, other):
+        network.eval()
+    torch.testing.assert_close(kept(images_BCHW)[0], whole(images_BCHW)[0])
+    assert torch.equal(other(images_BCHW)[0], kept(images_BCHW)[0])
+
+
+def test_keeping_used_taps_leaves_modes_and_statistics_alone() -> None:
+    network = build("resnet10t", 5, image_size=32, seed=0).train()
+    network.encoder.layer1.eval()  # type: ignore[union-attr,operator]
+    modes = [module.training for module in network.modules()]
+    means = [b.clone() for n, b in network.named_buffers() if n.endswith("running_mean")]
+    keep_used_taps(network.encoder, 32)
+    assert [module.training for module in network.modules()] == modes
+    after = [b for n, b in network.named_buffers() if n.endswith("running_mean")]
+    assert all(torch.equal(a, b) for a, b in zip(means, after, strict=True))
