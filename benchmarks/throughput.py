@@ -125,6 +125,13 @@ def photographs(count: int, size: int) -> np.ndarray:
     return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in coarse_NHWC])
 
 
+def take_torchs_convolutions(network: torch.nn.Module) -> None:
+    """Undo `ease_small_maps`, in place, before taps were left out of weights: scripts have torch's own."""
+    for module in network.modules():
+        if type(module) is SmallMapConv2d:
+            module.__class__ = torch.nn.Conv2d  # type: ignore[assignment]
+
+
 def _bare(
     backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, steps: int
 ) -> Callable[[], None]:
@@ -199,9 +206,7 @@ def _plain(
     ]
     files = _Files(jpegs, folder, transforms.Compose(steps))
     network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device).train()
-    for module in network.modules():
-        if type(module) is SmallMapConv2d:
-            module.__class__ = torch.nn.Conv2d  # type: ignore[assignment]  # that script has torch's own
+    take_torchs_convolutions(network)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     workers = min(usable_cores(), MOST_WORKERS)
 

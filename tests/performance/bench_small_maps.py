@@ -1,0 +1,73 @@
+"""The bare training step over the same step with torch's own convolutions and SGD, taking turns in one process.
+
+Both in the layout and precision that the probe chose, on tensors that lie ready; memory that a step frees is kept for
+the next one in both.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import nn
+
+from backbones.network import build
+from backbones.probe import Choice, autocast, probe
+from backbones.small_maps import keep_used_taps
+from benchmarks.allocator import keep_freed_memory
+from benchmarks.data.load import cache_folder
+from benchmarks.sgd import ChannelsLastSGD
+from benchmarks.throughput import take_torchs_convolutions
+
+BATCH_SIZE, CLASSES = 64, 20
+ROUNDS, STEPS = 8, 6  # the first round warms up
+
+
+def _stepper(network: nn.Module, sgd: type[torch.optim.SGD], choice: Choice, px: int) -> Callable[[], float]:
+    """Return a function that takes a few training steps and returns the median of their seconds."""
+    network.train().to(memory_format=choice.memory_format)
+    optimizer = sgd(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
+    images_BCHW = torch.rand(BATCH_SIZE, 3, px, px).to(memory_format=choice.memory_format)
+    labels_B = torch.arange(BATCH_SIZE) % CLASSES
+
+    def step() -> float:
+        started = time.perf_counter()
+        with autocast(choice, "cpu"):
+            logits_BC, _ = network(images_BCHW)
+        optimizer.zero_grad(set_to_none=True)
+        nn.functional.cross_entropy(logits_BC.float(), labels_B).backward()
+        optimizer.step()
+        return time.perf_counter() - started
+
+    return lambda: statistics.median(step() for _ in range(STEPS))
+
+
+@pytest.mark.parametrize(
+    ("backbone", "px"),
+    [("resnet10t", 24), ("resnet10t", 32), ("resnet10t", 64), ("mobilenetv3_small", 64), ("resnet50", 64)],
+)
+def bench_step_over_torchs(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], backbone: str, px: int
+) -> None:
+    keep_freed_memory()
+    choice = probe(
+        backbone, image_size=px, batch_size=BATCH_SIZE, device="cpu", cache_file=cache_folder() / "probe.json"
+    )
+    eased, plain = (build(backbone, CLASSES, image_size=px, seed=0) for _ in range(2))
+    keep_used_taps(eased.encoder, px)
+    take_torchs_convolutions(plain)
+    ours, torchs = _stepper(eased, ChannelsLastSGD, choice, px), _stepper(plain, torch.optim.SGD, choice, px)
+    seconds: list[tuple[float, float]] = []
+    benchmark.pedantic(lambda: seconds.append((ours(), torchs())), rounds=ROUNDS, iterations=1)
+    ratio = statistics.median(one / other for one, other in seconds[1:])
+    our_ms, torchs_ms = (1000 * statistics.median(side) for side in zip(*seconds[1:], strict=True))
+    benchmark.extra_info.update({"ours_over_torchs": ratio, "our_ms": our_ms, "torchs_ms": torchs_ms})
+    with capsys.disabled():
+        print(
+            f"\n{backbone} at {px} px ({choice.layout} {choice.dtype}): a step takes {our_ms:.0f} ms, {ratio:.2f} of "
+            f"the {torchs_ms:.0f} ms with torch's own convolutions and SGD"
+        )
