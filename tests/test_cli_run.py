@@ -35,7 +35,7 @@ def _times(out: Path) -> dict[str, int]:
 def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    suite = write_suite(tmp_path, epochs=12)
+    suite = write_suite(tmp_path, epochs=6)
     arguments = ["run", "--all", "--suite", suite.name, "--out", "my runs"]
     code, said, errors = interrupted(tmp_path, signal.SIGINT, "stage 1 test_resnet none", *arguments)
     assert code == 130
@@ -61,7 +61,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
 
 
 def test_ctrl_c_makes_the_tables_of_the_cells_that_are_finished(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, epochs=12)
+    suite = write_suite(tmp_path, epochs=6)
     code, said, errors = interrupted(
         tmp_path, signal.SIGINT, "[1/3,", "run", "--all", "--suite", suite, "--out", "mine"
     )

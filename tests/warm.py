@@ -5,11 +5,11 @@ It starts no thread before it forks: the children are as sound as processes of t
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
 
-import albumentations  # noqa: F401
 import sklearn.datasets  # noqa: F401
 import tabulate  # noqa: F401
 import timm  # noqa: F401
@@ -20,6 +20,9 @@ import benchmarks.execute.local
 import benchmarks.leaderboard.files
 import benchmarks.session  # noqa: F401
 from benchmarks.cli import main
+
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as `benchmarks.augment` does: the import otherwise calls the network
+importlib.import_module("albumentations")
 
 
 def serve() -> None:
