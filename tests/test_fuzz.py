@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,7 @@ from strategies.base import Strategy, StrategyError
 from strategies.expression import parse
 from tests.leaderboard import make
 
-# The matrix's environment `lowest` draws 2,000, as does `BENCHMARKS_FUZZ=2000` anywhere.
-EXAMPLES = int(os.environ.get("BENCHMARKS_FUZZ", "500"))
-fuzz = settings(
-    max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+fuzz = settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 JSON = st.recursive(SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(st.text(max_size=5), s, max_size=3))

@@ -61,7 +61,7 @@ def _fits(layer: dict[str, Any]) -> bool:
     return all(n + 2 * p >= d * (k - 1) + 1 for n, k, p, d in sides)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     layer=_layers(7, 7, 3, 5, 3) | _layers(3, 3, 2, 1, 2),
     layout=st.sampled_from([torch.contiguous_format, torch.channels_last]),
@@ -185,7 +185,7 @@ def test_a_backbone_is_built_with_them_and_keeps_its_names() -> None:
     assert "layer4.0.conv1.weight" in network.encoder.state_dict()
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     layer=_layers(7, 5, 3, 3, 2), data=st.data(), layout=st.sampled_from([torch.contiguous_format, torch.channels_last])
 )
