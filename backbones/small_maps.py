@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from backbones.modes import evaluating
 from backbones.taps import Geometry, Pair, Taps, geometry
 
 # Output pixels x taps, up to which the matrix products are faster: nine taps for 4 x 4 pixels in bfloat16, whose
@@ -219,11 +220,8 @@ def keep_used_taps(encoder: nn.Module, image_size: int) -> None:
     if not convolutions:
         return
     hooks = [module.register_forward_pre_hook(note) for module in convolutions]
-    modes = {module: module.training for module in encoder.modules()}
-    with torch.no_grad():
-        encoder.eval()(convolutions[0].weight.new_zeros(1, 3, image_size, image_size))
-    for module, mode in modes.items():
-        module.training = mode
+    with evaluating(encoder):
+        encoder(convolutions[0].weight.new_zeros(1, 3, image_size, image_size))
     for hook in hooks:
         hook.remove()
     for module, size in largest.items():

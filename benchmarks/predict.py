@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from backbones.modes import evaluating
 from backbones.probe import Choice
 from benchmarks.batches import Batcher, split_batches
 from benchmarks.forward import forward
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from backbones.network import Network
 
 
-@torch.no_grad()
 def outputs_of(
     network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int, batch_size: int = 256
 ) -> Outputs:
@@ -25,19 +25,17 @@ def outputs_of(
     All on the CPU; the network is put back into the mode it was in. With the recipe's `flip_test` they are means
     over an image and its mirror.
     """
-    modes = {module: module.training for module in network.modules()}
-    network.eval()
-    while True:
-        try:
-            parts = [_part(network, batcher, rows_N[part], choice) for part in split_batches(len(rows_N), batch_size)]
-            break
-        except torch.OutOfMemoryError:
-            if batch_size == 1:
-                raise
-        batch_size //= 2  # a GPU that trains in pieces may not have room for this either
-        torch.cuda.empty_cache()
-    for module, mode in modes.items():
-        module.training = mode
+    with evaluating(network):
+        while True:
+            try:
+                cut = split_batches(len(rows_N), batch_size)
+                parts = [_part(network, batcher, rows_N[part], choice) for part in cut]
+                break
+            except torch.OutOfMemoryError:
+                if batch_size == 1:
+                    raise
+            batch_size //= 2  # a GPU that trains in pieces may not have room for this either
+            torch.cuda.empty_cache()
     if not parts:
         return Outputs(torch.zeros(0, classes), torch.zeros(0, network.feature_size))
     return Outputs(
