@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from backbones.network import build
+from backbones.network import Network, build
 from backbones.probe import Choice, autocast, probe
 from backbones.small_maps import SmallMapConv2d, keep_used_taps
 from benchmarks.allocator import keep_freed_memory
@@ -142,10 +142,22 @@ def _bare(
     images_BHWC = torch.from_numpy(images_NHWC[: recipe.batch_size])
     images_BCHW = images_BHWC.permute(0, 3, 1, 2).float().div(255).to(device, memory_format=choice.memory_format)
     labels_B = torch.arange(recipe.batch_size, device=device) % CLASSES
+    return bare_steps(network, optimizer, choice, images_BCHW, labels_B, steps)
+
+
+def bare_steps(
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    choice: Choice,
+    images_BCHW: torch.Tensor,
+    labels_B: torch.Tensor,
+    steps: int,
+) -> Callable[[], None]:
+    """Return what takes so many training steps on one batch, in the precision of `choice`."""
 
     def run() -> None:
         for _ in range(steps):
-            with autocast(choice, device):
+            with autocast(choice, labels_B.device):
                 logits_BC, _ = network(images_BCHW)
             loss = torch.nn.functional.cross_entropy(logits_BC.float(), labels_B)
             optimizer.zero_grad(set_to_none=True)

@@ -13,37 +13,32 @@ from collections.abc import Callable
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from torch import nn
 
-from backbones.network import build
-from backbones.probe import Choice, autocast, probe
+from backbones.network import Network, build
+from backbones.probe import Choice, probe
 from backbones.small_maps import keep_used_taps
 from benchmarks.allocator import keep_freed_memory
 from benchmarks.data.load import cache_folder
 from benchmarks.sgd import ChannelsLastSGD
-from benchmarks.throughput import take_torchs_convolutions
+from benchmarks.throughput import bare_steps, take_torchs_convolutions
 
 BATCH_SIZE, CLASSES = 64, 20
 ROUNDS, STEPS = 8, 6  # the first round warms up
 
 
-def _stepper(network: nn.Module, sgd: type[torch.optim.SGD], choice: Choice, px: int) -> Callable[[], float]:
-    """Return a function that takes a few training steps and returns the median of their seconds."""
+def _timed(network: Network, sgd: type[torch.optim.SGD], choice: Choice, px: int) -> Callable[[], float]:
+    """Return a function that takes a few training steps and returns the milliseconds of one."""
     network.train().to(memory_format=choice.memory_format)
     optimizer = sgd(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, fused=True)
     images_BCHW = torch.rand(BATCH_SIZE, 3, px, px).to(memory_format=choice.memory_format)
-    labels_B = torch.arange(BATCH_SIZE) % CLASSES
+    steps = bare_steps(network, optimizer, choice, images_BCHW, torch.arange(BATCH_SIZE) % CLASSES, STEPS)
 
-    def step() -> float:
+    def run() -> float:
         started = time.perf_counter()
-        with autocast(choice, "cpu"):
-            logits_BC, _ = network(images_BCHW)
-        optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(logits_BC.float(), labels_B).backward()
-        optimizer.step()
-        return time.perf_counter() - started
+        steps()
+        return 1000 * (time.perf_counter() - started) / STEPS
 
-    return lambda: statistics.median(step() for _ in range(STEPS))
+    return run
 
 
 @pytest.mark.parametrize(
@@ -60,11 +55,11 @@ def bench_step_over_torchs(
     eased, plain = (build(backbone, CLASSES, image_size=px, seed=0) for _ in range(2))
     keep_used_taps(eased.encoder, px)
     take_torchs_convolutions(plain)
-    ours, torchs = _stepper(eased, ChannelsLastSGD, choice, px), _stepper(plain, torch.optim.SGD, choice, px)
-    seconds: list[tuple[float, float]] = []
-    benchmark.pedantic(lambda: seconds.append((ours(), torchs())), rounds=ROUNDS, iterations=1)
-    ratio = statistics.median(one / other for one, other in seconds[1:])
-    our_ms, torchs_ms = (1000 * statistics.median(side) for side in zip(*seconds[1:], strict=True))
+    ours, torchs = _timed(eased, ChannelsLastSGD, choice, px), _timed(plain, torch.optim.SGD, choice, px)
+    ms: list[tuple[float, float]] = []
+    benchmark.pedantic(lambda: ms.append((ours(), torchs())), rounds=ROUNDS, iterations=1)
+    ratio = statistics.median(one / other for one, other in ms[1:])
+    our_ms, torchs_ms = (statistics.median(side) for side in zip(*ms[1:], strict=True))
     benchmark.extra_info.update({"ours_over_torchs": ratio, "our_ms": our_ms, "torchs_ms": torchs_ms})
     with capsys.disabled():
         print(
