@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from backbones.network import Network
@@ -26,6 +27,14 @@ def classify(network: Network, features_BF: Tensor, choice: Choice) -> Outputs:
     with autocast(choice, features_BF.device):
         given = network.classifier(features_BF)
     return _outputs(given, features_BF)
+
+
+def seed_network(seed: int, device: torch.device) -> None:
+    """Seed torch's generators that a network on `device` draws from: dropout and its kin take no generator."""
+    if device.type == "cpu":
+        torch.default_generator.manual_seed(seed)  # manual_seed would note for each kind of GPU where it was called
+    else:
+        torch.manual_seed(seed)
 
 
 def _outputs(given: Tensor | Mapping[str, Tensor], features_BF: Tensor) -> Outputs:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.batches import split_batches
+from benchmarks.forward import seed_network
 from strategies.base import Batch, Outputs
 
 
@@ -55,7 +56,7 @@ def _outputs(batch: Batch, part: slice, seed: int, outputs_of: Callable[[Batch],
     """Return the outputs of a part of the batch."""
     given = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
     cut: dict[str, Any] = {name: value[part] for name, value in given.items() if isinstance(value, Tensor)}
-    torch.manual_seed(seed)
+    seed_network(seed, batch.labels_B.device)
     return outputs_of(dataclasses.replace(batch, **cut))
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.batches import epoch_order, pool_order, split_batches
-from benchmarks.forward import classify, forward
+from benchmarks.forward import classify, forward, seed_network
 from benchmarks.keys import seed_for
 from benchmarks.measure import after_training, measure, store_features
 from benchmarks.pieces import gradients_in_pieces
@@ -116,8 +116,8 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         if step < training.step:
             continue  # trained before the run was interrupted
         at = training.epoch * steps + step
-        # Dropout and its kin draw from torch's generator: keyed by the step, it needs no state to resume.
-        torch.manual_seed(seed_for(job.seed, job.stage, at, "network"))
+        # keyed by the step, dropout's generator needs no state to resume
+        seed_network(seed_for(job.seed, job.stage, at, "network"), training.batcher.device)
         peak = recipe.peak(stage.data.name)
         rate = learning_rate(recipe, peak, at - first * steps, (end - first) * steps)
         for group in training.optimizer.param_groups:

@@ -1,11 +1,14 @@
-"""`python -m benchmarks` as users start it: a process of its own."""
+"""`python -m benchmarks` in a process of its own, as users start it or forked from one that has everything imported."""
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import benchmarks
@@ -47,11 +50,42 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": place, "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
 
 
+@functools.cache
+def _warm() -> subprocess.Popen[str]:
+    """Return the process that forks commands (see `warm.py`); it ends with this one."""
+    script = Path(__file__).with_name("warm.py")
+    return subprocess.Popen(
+        [sys.executable, "-P", script], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def _ask(question: object) -> int:
+    """Write a line to the warm process and return the number that it answers."""
+    warm = _warm()
+    assert warm.stdin is not None and warm.stdout is not None
+    warm.stdin.write(json.dumps(question) + "\n")
+    warm.stdin.flush()
+    return int(warm.stdout.readline())
+
+
+class Started:
+    """`python -m benchmarks ARGUMENTS` at work in `folder`, forked from the warm process."""
+
+    def __init__(self, folder: Path, *arguments: object) -> None:
+        self._said = [tempfile.NamedTemporaryFile("r", encoding="utf-8") for _ in range(2)]  # noqa: SIM115
+        paths = [file.name for file in self._said]
+        self.pid = _ask([list(map(str, arguments)), str(folder), environment(), *paths])
+
+    def end(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; the exit code is minus the signal that killed it."""
+        code = os.waitstatus_to_exitcode(_ask(self.pid))
+        output, errors = [file.read() for file in self._said]
+        return subprocess.CompletedProcess([], code, output, errors)
+
+
 def bench(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run `python -m benchmarks ARGUMENTS` in `folder` to its end."""
-    return subprocess.run(
-        command(*arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=300
-    )
+    return Started(folder, *arguments).end()
 
 
 def hear_interrupts() -> None:

@@ -8,10 +8,7 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -19,48 +16,20 @@ import numpy as np
 import pytest
 
 from benchmarks import checkpoint
-from tests.process import environment, write_suite
+from tests.process import Started, bench, write_suite
 
 KILLS = int(os.environ.get("BENCHMARKS_KILLS", "20"))
 STRATEGIES = "oversample-weak,drw,crt,mixup,minority-augment,text-fusion"
 FREE = ("jobs", "seconds", "img_per_s")  # of a stage: what may differ between two runs of the same bits
 
 
-class Warm:
-    """Runs in processes forked from one that has everything imported (see `warm.py`)."""
-
-    def __init__(self, process: subprocess.Popen[str], arguments: list[str]) -> None:
-        self._process, self._arguments = process, arguments
-
-    def start(self, out: Path) -> int:
-        """Start a run into `out` and return its process id."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([*self._arguments, "--out", str(out)]) + "\n")
-        self._process.stdin.flush()
-        return self._number()
-
-    def end(self) -> int:
-        """Wait for the run's end; return its exit code, or minus the signal that killed it."""
-        return os.waitstatus_to_exitcode(self._number())
-
-    def _number(self) -> int:
-        assert self._process.stdout is not None
-        return int(self._process.stdout.readline())
-
-
 @pytest.fixture
-def warm(tmp_path: Path) -> Iterator[Warm]:
+def command(tmp_path: Path) -> list[object]:
+    """Return the arguments of a run that stands at every kind of step often."""
     suite = write_suite(tmp_path, epochs=3)
     suite.write_text(suite.read_text().replace('"digits"', '"folder"').replace("head_classes = 5", "head_classes = 4"))
-    arguments = ["run", "--suite", str(suite), "--data", str(named_images(tmp_path / "data")), "--strategy", STRATEGIES]
-    arguments += ["--checkpoint-seconds", "0.05"]
-    with subprocess.Popen(
-        [sys.executable, "-P", str(Path(__file__).with_name("warm.py"))], env=environment(), text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        yield Warm(process, arguments)
-        assert process.stdin is not None
-        process.stdin.close()
+    data = named_images(tmp_path / "data")
+    return ["run", "--suite", suite, "--data", data, "--strategy", STRATEGIES, "--checkpoint-seconds", "0.05"]
 
 
 def named_images(folder: Path) -> Path:
@@ -104,13 +73,13 @@ def within_an_epoch(out: Path) -> bool:
     return False
 
 
-def test_killed_anywhere_and_run_again_the_bits_are_those_of_a_run_never_killed(warm: Warm, tmp_path: Path) -> None:
+def test_killed_anywhere_and_run_again_the_bits_are_those_of_a_run_never_killed(
+    command: list[object], tmp_path: Path
+) -> None:
     whole = tmp_path / "whole"
-    warm.start(tmp_path / "first")  # decodes what later runs find
-    assert warm.end() == 0
+    assert bench(tmp_path, *command, "--out", tmp_path / "first").returncode == 0  # decodes what later runs find
     started = time.monotonic()
-    warm.start(whole)
-    assert warm.end() == 0
+    assert bench(tmp_path, *command, "--out", whole).returncode == 0
     took = time.monotonic() - started
     expected = measured(whole)
     assert len(expected) > 2 * len(STRATEGIES.split(","))
@@ -121,12 +90,12 @@ def test_killed_anywhere_and_run_again_the_bits_are_those_of_a_run_never_killed(
     while kills < KILLS:
         out, code = tmp_path / f"killed-{runs}", -1
         while code:
-            pid = warm.start(out)
+            run = Started(tmp_path, *command, "--out", out)
             if kills < KILLS:
                 time.sleep(draws.uniform(0.1, 0.6) * took)
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            code = warm.end()
+                    os.kill(run.pid, signal.SIGKILL)
+            code = run.end().returncode
             assert code in (0, -signal.SIGKILL)
             kills += code != 0
             inside += code != 0 and within_an_epoch(out)

@@ -1,40 +1,66 @@
-"""A process that has imported everything and forks a run for each line on its input, so that a start costs little.
+"""A process that has everything imported and forks `python -m benchmarks` when asked, so that a start costs little.
 
 It starts no thread before it forks: the children are as sound as processes of their own.
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
+import runpy
+import signal
 import sys
+from collections.abc import Mapping, Sequence
 
 import sklearn.datasets  # noqa: F401
 import tabulate  # noqa: F401
 import timm  # noqa: F401
 
 import benchmarks.augment
+import benchmarks.cli
 import benchmarks.display
 import benchmarks.execute.local
 import benchmarks.leaderboard.files
 import benchmarks.session  # noqa: F401
-from benchmarks.cli import main
+
+MOST_SECONDS = 300  # for a command
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as `benchmarks.augment` does: the import otherwise calls the network
 importlib.import_module("albumentations")
 
 
+def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str], out: str, errors: str) -> None:
+    """Be `python -m benchmarks ARGUMENTS` in `folder`, with output and errors written to these files."""
+    for handle, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, errors, os.O_WRONLY)):
+        os.dup2(os.open(path, flags), handle)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[1:] = arguments
+    signal.alarm(MOST_SECONDS)
+    try:
+        runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 0)  # taking all that is imported apart takes a second
+
+
 def serve() -> None:
-    """Per line, a JSON list of arguments: print the child's process id, and when it has ended its wait status."""
+    """Answer a line that holds `become`'s arguments with the child's number, and such a number with its wait status."""
+    gc.freeze()  # nothing that is imported is garbage: no child goes through it
     for line in sys.stdin:
+        asked = json.loads(line)
+        if isinstance(asked, int):
+            print(os.waitpid(asked, 0)[1], flush=True)
+            continue
         pid = os.fork()
         if not pid:
-            for handle in (0, 1):
-                os.dup2(os.open(os.devnull, os.O_RDWR), handle)
-            os._exit(main(json.loads(line)))
+            return become(*asked)
         print(pid, flush=True)
-        print(os.waitpid(pid, 0)[1], flush=True)
+    os._exit(0)  # what is frozen would be reported as leaked
 
 
 if __name__ == "__main__":
