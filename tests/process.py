@@ -65,7 +65,9 @@ def _ask(question: object) -> int:
     assert warm.stdin is not None and warm.stdout is not None
     warm.stdin.write(json.dumps(question) + "\n")
     warm.stdin.flush()
-    return int(warm.stdout.readline())
+    answer = warm.stdout.readline()
+    assert answer, "the warm process has ended; what it said stands among pytest's errors"
+    return int(answer)
 
 
 class Started:
