@@ -29,6 +29,7 @@ STACK_SECONDS = 1.0  # for a process that hangs to write down where
 
 _pipe: int | None = None  # in a worker: where it tells what it is at
 restarted = False  # in a worker: whether one before it died
+_interrupted = False  # in a worker: whether it was told to stop
 
 
 @dataclasses.dataclass
@@ -57,6 +58,12 @@ def tell(work: Path, job: str, what: str = "", timeout: float | None = None) -> 
             os.write(_pipe, line.encode() + b"\n")
 
 
+def stop_if_interrupted() -> None:
+    """Raise KeyboardInterrupt where this process was told to stop and goes on: a library's `except:` swallows one."""
+    if _interrupted:
+        raise KeyboardInterrupt
+
+
 def supervise(run: Callable[[], int]) -> int:
     """Call `run` in a forked process, again where that dies, and return its exit code."""
     global restarted
@@ -69,7 +76,8 @@ def supervise(run: Callable[[], int]) -> int:
         if code >= 0:
             return code
         if worker.interrupted:
-            print("\nended; what was finished is kept, and the same command goes on.", file=sys.stderr, flush=True)
+            if code != -signal.SIGINT:  # Python ends so where it was interrupted in an `exec`, after all was said
+                print("\nended; what was finished is kept, and the same command goes on.", file=sys.stderr, flush=True)
             return INTERRUPTED
         if worker.at.work is None:
             without_a_job += 1
@@ -111,6 +119,7 @@ class _Worker:
         _pipe = self._tell
         for number in self._before:
             signal.signal(number, _interrupt)
+        sys.unraisablehook = _swallowed
         threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
         sys.exit(run())
 
@@ -163,9 +172,17 @@ class _Worker:
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """Stop once: a Ctrl-C that the watcher passes on after the terminal's own is the same one."""
+    global _interrupted
+    _interrupted = True
     signal.signal(signal.SIGTERM, lambda *_: None)  # SIG_IGN would make Python complain of one that is under way
     signal.signal(signal.SIGINT, signal.default_int_handler)
     raise KeyboardInterrupt
+
+
+def _swallowed(what: sys.UnraisableHookArgs) -> None:
+    """Say nothing of an interrupt that came where none can be raised; `stop_if_interrupted` makes up for it."""
+    if not issubclass(what.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
 
 
 def _end_with(alive: int) -> None:

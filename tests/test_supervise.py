@@ -57,6 +57,15 @@ def hang_deaf(network):
 def raise_html(network):
     raise RuntimeError("<script>alert(1)</script> | \\ud800 `x` \\x1b[2J")
 
+def swallow(network):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        if pathlib.Path("changed").exists():
+            raise ImportError("what a library may make of it")
+
+plugin("t-swallows", swallow)
 plugin("t-dies-once", lambda network: once("died") and kill())
 plugin("t-dies", lambda network: kill())
 plugin("t-hangs-deaf", hang_deaf)
@@ -129,6 +138,17 @@ def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) ->
     assert watcher.returncode == 130
     assert errors == "\nended; what was finished is kept, and the same command goes on.\n"
     assert not held(tmp_path / "runs")
+
+
+def test_an_interrupt_that_a_library_swallows_or_takes_for_an_error_still_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    arguments = ["run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "t-swallows,none"]
+    for out in ("swallowed", "changed"):
+        done = bench(tmp_path, *arguments, "--out", out)
+        assert (done.returncode, done.stderr.count("\n")) == (130, 2), done.stderr
+        assert done.stderr.startswith("\ninterrupted; what was finished is kept")
+        assert not _records(tmp_path / out)
+        (tmp_path / "changed").mkdir(exist_ok=True)
 
 
 TWICE = """

@@ -81,6 +81,7 @@ class _Run:
                 self._job(job, cell)
             return done_record(self.shop, self.plan, cell)
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
+            supervise.stop_if_interrupted()
             given_up = error if isinstance(error, JobFailed) else None
             trace = (given_up and given_up.traceback) or traceback.format_exc()
             return failed_record(self.shop, cell, str(error) if given_up else reason_of(error), trace)
@@ -93,10 +94,11 @@ class _Run:
             reporter.job_started(job, cell)
             supervise.tell(work, job.key, describe(job), self.job_timeout)
             try:
-                result = run_job(self.shop, job, lambda s, steps: reporter.progress(job, s, steps), reporter.note)
+                result = run_job(self.shop, job, lambda s, steps: self._step(job, s, steps), reporter.note)
                 reporter.job_done(job, result)
                 return
             except Exception as error:
+                supervise.stop_if_interrupted()
                 final = not attempts.worth_another(error)
                 noted = attempts.note(work, job.key, reason_of(error), final=final, traceback=traceback.format_exc())
                 reporter.job_lost(job, noted.reason)
@@ -108,6 +110,11 @@ class _Run:
                 supervise.tell(work, "")
             gc.collect()
         raise JobFailed(noted)
+
+    def _step(self, job: Job, step: int, steps: int) -> None:
+        """Tell of a step of a job, and stop here where an interrupt came to nothing."""
+        supervise.stop_if_interrupted()
+        self.reporter.progress(job, step, steps)
 
     def _parent_again(self, job: Job, cell: Cell) -> None:
         """Train the job again whose state `job` starts from, because that is damaged."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import ray
 
-from benchmarks import attempts
+from benchmarks import attempts, supervise
 from benchmarks.data.delivered import parcel
 from benchmarks.execute.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.execute.graph import Graph, ancestors, needs
@@ -70,6 +70,7 @@ def execute(
     reporter.begin(plan, stored)
     try:
         while True:
+            supervise.stop_if_interrupted()
             run.hand_out()  # first: a worker must not wait while records are made
             run.record_settled()
             if not graph.open:
