@@ -15,7 +15,7 @@ from benchmarks.lock import held, holder
 from tests.process import bench, command, environment, hear_interrupts, write_suite
 
 PLUGIN = """
-import ctypes, dataclasses, os, pathlib, signal, time
+import ctypes, dataclasses, os, pathlib, signal, threading, time
 from strategies.base import Strategy
 from strategies.registry import register
 
@@ -51,7 +51,7 @@ def hang_deaf(network):
     lock, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
     library.pthread_mutex_init(lock, None)
     library.pthread_mutex_lock(lock)
-    pathlib.Path("deaf").touch()
+    threading.Timer(1, pathlib.Path("deaf").touch).start()  # by then it is deaf
     library.pthread_mutex_lock(lock)  # no signal handler of Python's runs in here
 
 def raise_html(network):
