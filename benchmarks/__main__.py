@@ -20,7 +20,7 @@ if __name__ == "__main__":
     if not sys.warnoptions:  # what a library says about another one's code is nothing a user can mend
         warnings.simplefilter("ignore", FutureWarning)
     if sys.argv[1:2] == ["run"]:
-        from benchmarks.supervise import supervise
+        from benchmarks.running.supervisor import supervise
 
         sys.exit(supervise(main))
     signal.signal(signal.SIGTERM, _stop)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import typer
 
 from benchmarks.commands import check, data, explain, keeping, listing, plan, run, tables, verify
-from benchmarks.errors import OutputClosed, UserError, one_line
+from benchmarks.support.errors import OutputClosed, UserError, one_line
 
 PROGRAM = "python -m benchmarks"
 MISTAKE, INTERRUPTED = 2, 130
@@ -82,7 +82,7 @@ def _mistake(error: Exception) -> str | None:
     if isinstance(error, UserError | BackboneError | StrategyError):
         return one_line(str(error))
     with contextlib.suppress(ImportError):
-        from benchmarks.records import RecordError
+        from benchmarks.records.record import RecordError
 
         if isinstance(error, RecordError):
             return str(error)

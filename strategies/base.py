@@ -66,7 +66,7 @@ class Strategy:
         return True
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Split a stage of `epochs` epochs into stretches that cover 0..epochs without gaps."""
+        """Split a stage of `epochs` epochs into segments that cover 0..epochs without gaps."""
         return (Phase(0, epochs),)
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
@@ -99,9 +99,9 @@ class Strategy:
     def resample_features(
         self, features_NF: np.ndarray, labels_N: np.ndarray, facts: Facts, seed: int
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return features [M, F] and labels [M] to train the classifier on, in a stretch on features; None: as given.
+        """Return features [M, F] and labels [M] to train the classifier on, in a segment on features; None: as given.
 
-        Called once per stretch; an epoch stays N draws, as for `resample_rows`. A function of its arguments.
+        Called once per segment; an epoch stays N draws, as for `resample_rows`. A function of its arguments.
         """
         return None
 
@@ -172,14 +172,14 @@ class Strategy:
         return any(getattr(type(self), hook) is not getattr(Strategy, hook) for hook in TRAINING_HOOKS)
 
     def acting(self, stage: int, phase: Phase) -> Strategy:
-        """Return the strategy whose training hooks to call in this stretch of this stage.
+        """Return the strategy whose training hooks to call in this segment of this stage.
 
         `Strategy()`, all neutral, where training is plain; a combination leaves out the parts that do not act.
         """
         return self if phase.active and self.acts_in(stage) and self.trains_differently() else Strategy()
 
     def training_identity(self, stage: int, phase: Phase) -> str:
-        """Return the `identity` of what acts during training in this stretch, for the job's key; "" when plain."""
+        """Return the `identity` of what acts during training in this segment, for the job's key; "" when plain."""
         return self.acting(stage, phase).identity()
 
     def identity(self) -> str:

@@ -56,18 +56,18 @@ class Progress:
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """A stretch of a stage, in epochs counted from the stage's start.
+    """A segment of a stage, in epochs counted from the stage's start.
 
     `trains`: "all", or the name of the module or parameter that alone is trained, such as "classifier" (the rest is
     frozen, batch-norm buffers included). `new_classifier`: start it afresh. `rate_over`: the epochs (first, end) over
-    which the learning rate runs its course, for stretches that start it again; None: the whole stage.
+    which the learning rate runs its course, for segments that start it again; None: the whole stage.
     `weight_decay`: instead of the recipe's. `moving_statistics`: the batch-norm statistics of what is frozen go on
     moving with the batches that pass. `on`: "images", or "features": only the classifier sees batches then, of features
-    that the network below, as the stretch begins, gives for the training rows without augmentation, resampled by
+    that the network below, as the segment begins, gives for the training rows without augmentation, resampled by
     `resample_features`; give `trains="classifier"` with it.
-    `active`: whether the strategy's own training hooks act in this stretch; where they do not, it is plain training
+    `active`: whether the strategy's own training hooks act in this segment; where they do not, it is plain training
     and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
-    A stretch may be empty (`start == end`): it then only runs `after_training`, on a network it shares; with
+    A segment may be empty (`start == end`): it then only runs `after_training`, on a network it shares; with
     `trains="classifier"` it promises that it changes no more than that, and the next stage is shared too.
     """
 
@@ -102,7 +102,7 @@ class Text:
 class Batch:
     """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1).
 
-    `features_BF` stands in for the images, which are empty then, in a stretch on features. `second`: as many samples
+    `features_BF` stands in for the images, which are empty then, in a segment on features. `second`: as many samples
     drawn by `second_C`, for `mix` alone to use.
     `tokens_BT`: the names as numbers of the stage's vocabulary, 0 padding; None where the network reads none.
     """
@@ -170,8 +170,8 @@ class Trained:
 class Pipeline:
     """Extra augmentation for some classes: `strength_C` in [0, 1] per class; 0 leaves the class alone.
 
-    The runner turns a strength into an Albumentations pipeline (see `benchmarks/augment.py`) and applies it to `share`
-    of the draws, in (0, 1]: classes that never came as they are would not be known when they do.
+    The runner turns a strength into an Albumentations pipeline (see `benchmarks/training/augment.py`) and applies it
+    to `share` of the draws, in (0, 1]: a class that is never seen unchanged would not be recognised unchanged.
     """
 
     strength_C: tuple[float, ...]

@@ -1,4 +1,4 @@
-"""Names of strategies to classes: the files of this folder, the entry points `benchmarks.strategies`, plugin files."""
+"""Names of strategies to classes: files here and in the family folders, entry points, plugin files."""
 
 from __future__ import annotations
 
@@ -59,17 +59,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def discover() -> list[str]:
-    """Import every module of this folder and every entry point of `benchmarks.strategies`.
+    """Import every module of this folder and its family folders, and every entry point of `benchmarks.strategies`.
 
     Returns one line for each that failed, by name; the rest is registered all the same.
     """
     global _discovered
     _discovered = True
     package = __name__.rpartition(".")[0]
-    folder = [str(Path(__file__).parent)]
+    modules = pkgutil.walk_packages([str(Path(__file__).parent)], f"{package}.")
     imports: list[tuple[str, Callable[[], object]]] = [
-        (f"strategies/{m.name}.py", lambda n=m.name: importlib.import_module(f"{package}.{n}"))  # type: ignore[misc]
-        for m in pkgutil.iter_modules(folder)
+        (f"{m.name.replace('.', '/')}.py", lambda name=m.name: importlib.import_module(name))  # type: ignore[misc]
+        for m in modules
+        if not m.ispkg
     ]
     imports += [(f"entry point {e.name} = {e.value}", e.load) for e in entry_points(group=ENTRY_POINT_GROUP)]
     problems = [_attempt(what, load) for what, load in imports]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.session import Request, Session, open_session
-from benchmarks.suite import Suite, validate
+from benchmarks.running.session import Request, Session, open_session
+from benchmarks.suites.suite import Suite, validate
 
 # timm's own model for tests: a ResNet of 0.5 M parameters.
 BACKBONE = "test_resnet"

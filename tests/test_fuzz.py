@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks import records
-from benchmarks import suite as suites
-from benchmarks.data import styles_csv
-from benchmarks.errors import UserError
-from benchmarks.records import Record, RecordError
-from benchmarks.suite import Suite
+from benchmarks.data.layouts import styles_csv
+from benchmarks.records import record as records
+from benchmarks.records.record import Record, RecordError
+from benchmarks.suites import suite as suites
+from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError
 from strategies import registry
 from strategies.base import Strategy, StrategyError
-from strategies.expression import parse
+from strategies.combining.expression import parse
 from tests.leaderboard import make
 
 fuzz = settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

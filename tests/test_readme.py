@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import typer
 
-from benchmarks.choose import expand_backbones
 from benchmarks.cli import PROGRAM, app
 from benchmarks.data.load import DATASETS
+from benchmarks.suites.choose import expand_backbones
 from strategies import registry
 from strategies.base import Facts, Progress
-from strategies.expression import parse
+from strategies.combining.expression import parse
 
 
 def test_the_strategy_in_one_file(repository: Path, tmp_path: Path, own_registry: None) -> None:

@@ -12,16 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from benchmarks import checkpoint
-from benchmarks import suite as suites
 from benchmarks.data.load import load
-from benchmarks.errors import UserError
-from benchmarks.execute.local import execute
-from benchmarks.job import run_job
-from benchmarks.report import Reporter
-from benchmarks.store import Store
+from benchmarks.planning.store import Store
+from benchmarks.progress.reporter import Reporter
+from benchmarks.running.job import run_job
+from benchmarks.running.local import execute
+from benchmarks.suites import suite as suites
+from benchmarks.support.errors import UserError
+from benchmarks.training import checkpoint
 from strategies.base import StrategyError
-from strategies.expression import parse
+from strategies.combining.expression import parse
 from tests.making import digits_session
 
 
@@ -49,26 +49,26 @@ def bomb(tmp_path: Path):
 def test_a_pickled_checkpoint_is_no_checkpoint(bomb: Bomb, tmp_path: Path) -> None:
     session = digits_session(tmp_path)
     key = session.plan.cells[0].jobs[0][0]
-    path = session.shop.store.checkpoint(key)
+    path = session.context.store.checkpoint(key)
     path.parent.mkdir(parents=True)
     torch.save({"state": bomb}, path)
     with pytest.raises(checkpoint.CheckpointError, match="cannot be read"):
         checkpoint.load(path)
     said: list[str] = []
-    run_job(session.shop, session.plan.jobs[key], say=said.append)
+    run_job(session.context, session.plan.jobs[key], say=said.append)
     assert len(said) == 1 and "starts again" in said[0]
 
 
 def test_pickled_predictions_are_refused_and_made_again(bomb: Bomb, tmp_path: Path) -> None:
     session = digits_session(tmp_path)
-    assert execute(session.plan, session.shop, tmp_path, Reporter()).done == 1
-    store, key = session.shop.store, session.plan.cells[0].jobs[0][-1]
+    assert execute(session.plan, session.context, tmp_path, Reporter()).done == 1
+    store, key = session.context.store, session.plan.cells[0].jobs[0][-1]
     good = store.predictions(key)
     np.savez(store.folder(key) / "predictions.npz", test=np.array([bomb], dtype=object), validation=np.zeros((1, 5)))
     with pytest.raises(ValueError, match="allow_pickle"):
         store.predictions(key)
     next(tmp_path.glob("*/records/*/*.json")).unlink()
-    assert execute(session.plan, session.shop, tmp_path, Reporter()).done == 1
+    assert execute(session.plan, session.context, tmp_path, Reporter()).done == 1
     np.testing.assert_array_equal(store.predictions(key)["test"], good["test"])
 
 

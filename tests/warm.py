@@ -18,16 +18,11 @@ import sklearn.datasets  # noqa: F401
 import tabulate  # noqa: F401
 import timm  # noqa: F401
 
-import benchmarks.augment
-import benchmarks.cli
-import benchmarks.display
-import benchmarks.execute.local
-import benchmarks.leaderboard.files
-import benchmarks.session  # noqa: F401
-
 MOST_SECONDS = 300  # for a command
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # as `benchmarks.augment` does: the import otherwise calls the network
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = (
+    "1"  # as `benchmarks.training.augment` does: the import otherwise calls the network
+)
 importlib.import_module("albumentations")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks.commands.opening import load_plugins
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
     from benchmarks.contract.clause import Verdict
@@ -40,7 +40,7 @@ def check(
 
 def _strategies(text: str) -> list[Strategy]:
     """Return what a name, an expression or a plugin file means."""
-    from strategies.expression import expand, parse
+    from strategies.combining.expression import expand, parse
     from strategies.registry import load_file
 
     if not text.endswith(".py"):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.errors import UserError, nearest
+from benchmarks.support.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from benchmarks.suite import Suite
+    from benchmarks.suites.suite import Suite
 
 app = typer.Typer(help="Show, fetch and export data.", rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -26,10 +26,10 @@ def info(
     per_class: Annotated[bool, typer.Option("--per-class", help="Also every class with its rows.")] = False,
 ) -> int:
     """Show a dataset's rows, classes, head and tail, and the oddities that were met and mended."""
-    from benchmarks.choose import adapt
     from benchmarks.data.describe import lines
     from benchmarks.data.load import cache_folder, load
-    from benchmarks.display import progress
+    from benchmarks.progress.display import progress
+    from benchmarks.suites.choose import adapt
 
     suite = adapt(_suite(dataset, data), None, head_classes)
     with progress() as advance:
@@ -47,9 +47,9 @@ def info(
 
 def _suite(dataset: str, data: Path | None) -> Suite:
     """Return the suite at whose image size a dataset is looked at, so that the decoded images serve a run too."""
-    from benchmarks import suite as suites
-    from benchmarks.choose import automatic
     from benchmarks.data.load import DATASETS
+    from benchmarks.suites import suite as suites
+    from benchmarks.suites.choose import automatic
 
     if dataset == "auto":
         return suites.load(automatic(data, "cpu")[0])

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks.commands.options import OWN, PUBLISHED, with_records
-from benchmarks.errors import one_line
+from benchmarks.support.errors import one_line
 
 if TYPE_CHECKING:
-    from benchmarks.explain import Explanation, Moved
+    from benchmarks.tools.explain import Explanation, Moved
 
 MOST = 8  # classes named in each direction
 
@@ -30,7 +30,7 @@ def explain(
     ] = None,
 ) -> int:
     """Show why a strategy gained or lost on a class: rows won and lost, and what was taken for what."""
-    from benchmarks.explain import explain as explained
+    from benchmarks.tools.explain import explain as explained
 
     found = explained(out or with_records(OWN, PUBLISHED), label, strategy, against, backbone, suite)
     for _, group in itertools.groupby(found, key=lambda one: (one.record.suite, one.record.backbone)):

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.errors import UserError, one_line
+from benchmarks.support.errors import UserError, one_line
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder with records and leaderboards.")]
 
@@ -18,9 +18,9 @@ def status(out: Out = Path("runs")) -> int:
     """Show what is done, failed and missing, and who is at work."""
     from tabulate import tabulate
 
-    from benchmarks.lock import held, holder
-    from benchmarks.report import outcome
-    from benchmarks.upkeep import look
+    from benchmarks.progress.reporter import outcome
+    from benchmarks.support.lock import held, holder
+    from benchmarks.tools.status import look
 
     _require(out)
     state = look(out)
@@ -48,8 +48,8 @@ def clean(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
 ) -> int:
     """Remove what can be made again; records and predictions stay."""
-    from benchmarks.lock import only_writer
-    from benchmarks.upkeep import removable, remove
+    from benchmarks.support.lock import only_writer
+    from benchmarks.tools.clean import removable, remove
 
     _require(out)
     if not (out / ".work").is_dir():  # nothing here is a run's; a lock would only litter

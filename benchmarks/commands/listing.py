@@ -64,7 +64,7 @@ def _typed(name: str) -> str:
 
 
 def _suites() -> list[tuple[str, str]]:
-    from benchmarks import suite as suites
+    from benchmarks.suites import suite as suites
 
     found = [suites.load(name) for name in suites.names()]
     return [

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.options import PlanOptions
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.session import Request, Session
+    from benchmarks.running.session import Request, Session
 
 
 def open_asked(
@@ -24,8 +24,8 @@ def open_asked(
     `ready` is called between the checks and what takes long; then `fit`, which returns what is to be opened.
     Raises UserError, StrategyError or BackboneError for what the user can mend.
     """
-    from benchmarks.choose import choose_suite, expand_backbones
-    from strategies.expression import expand
+    from benchmarks.suites.choose import choose_suite, expand_backbones
+    from strategies.combining.expression import expand
 
     load_plugins(options.plugin or ())
     backbones = tuple(expand_backbones(options.backbone or ()))
@@ -43,8 +43,8 @@ def open_asked(
     )
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     ready()
-    from benchmarks.display import progress
-    from benchmarks.session import Request, open_session
+    from benchmarks.progress.display import progress
+    from benchmarks.running.session import Request, open_session
 
     request = Request(
         suite, options.data, backbones, strategies, options.seeds, str(options.device), options.out,

@@ -9,9 +9,9 @@ from benchmarks.commands.opening import open_asked
 from benchmarks.commands.options import PlanOptions, takes
 
 if TYPE_CHECKING:
-    from benchmarks.outlook import Outlook
-    from benchmarks.plan import Plan
-    from benchmarks.session import Session
+    from benchmarks.planning.estimate import Outlook
+    from benchmarks.planning.plan import Plan
+    from benchmarks.running.session import Session
 
 
 @takes(PlanOptions)
@@ -25,11 +25,11 @@ def print_plan(session: Session, out: Path) -> None:
     """Print the jobs, what they share, epochs asked and executed, what is stored and how long the rest will take."""
     from tabulate import tabulate
 
-    from benchmarks.execute.cells import stored_records
-    from benchmarks.outlook import look
+    from benchmarks.running.cells import stored_records
+    from benchmarks.running.estimate import look
 
-    plan, suite = session.plan, session.shop.suite.name
-    outlook = look(plan, session.shop, stored_records(plan, out, suite))
+    plan, suite = session.plan, session.context.suite.name
+    outlook = look(plan, session.context, stored_records(plan, out, suite))
     asked = [key for cell in plan.cells for key in cell.needed]
     waiting = {job.key for job in outlook.todo}
     rows = [
@@ -57,7 +57,7 @@ def _sharing(plan: Plan) -> str:
     """Return the table of what each strategy shares."""
     from tabulate import tabulate
 
-    from benchmarks.sharing import shares
+    from benchmarks.planning.sharing import shares
 
     rows = [[s.backbone, s.strategy, s.asked, s.shared, s.own, s.on_features or ""] for s in shares(plan)]
     headers = ["backbone", "strategy", "epochs asked", "shared", "own", "of these on stored features"]

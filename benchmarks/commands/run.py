@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from benchmarks.commands.opening import open_asked
 from benchmarks.commands.options import Executor, RunOptions, takes
 from benchmarks.commands.plan import print_plan
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.execute.cells import Outcome
-    from benchmarks.plan import Cell
-    from benchmarks.report import Reporter
-    from benchmarks.session import Request, Session
+    from benchmarks.planning.plan import Cell
+    from benchmarks.progress.reporter import Reporter
+    from benchmarks.running.cells import Outcome
+    from benchmarks.running.session import Request, Session
 
 SMALL_IMAGES_PX = 64
 WORTH_STARTING_RAY_JOBS = 20
@@ -42,8 +42,8 @@ def run(options: RunOptions) -> int:
 
         def alone() -> None:
             """Hold the output folder until the run ends, as its only writer."""
-            from benchmarks.lock import only_writer
-            from benchmarks.report import say
+            from benchmarks.progress.reporter import say
+            from benchmarks.support.lock import only_writer
 
             command = shlex.join(["run", *sys.argv[2:]])
             stack.enter_context(only_writer(options.out, command, wait=options.wait, say=say))
@@ -56,23 +56,23 @@ def run(options: RunOptions) -> int:
 def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
     """Carry the plan out in this process."""
     session = open_asked(options, ready=alone)
-    from benchmarks.execute.local import execute
+    from benchmarks.running.local import execute
 
     reporter, only = _reporter(session, options), _only(session, options)
     with _results_if_interrupted(session, options.out):
         return session, execute(
-            session.plan, session.shop, options.out, reporter, only=only, job_timeout=options.job_timeout
+            session.plan, session.context, options.out, reporter, only=only, job_timeout=options.job_timeout
         )
 
 
 def _would_be_faster(session: Session, options: RunOptions, jobs: int) -> str | None:
     """Return how this machine would be done with so many jobs sooner than in this process, if there is a way."""
-    from benchmarks.hardware import idle_gpus, threads_side_by_side
+    from benchmarks.support.hardware import idle_gpus, threads_side_by_side
 
-    device = session.shop.device.type
+    device = session.context.device.type
     if idle := idle_gpus(device):
         return f"One GPU trains, {idle} more would: add --executor ray (`pip install -e .[ray]`)."
-    threads, small = threads_side_by_side(device), session.shop.suite.recipe.image_size <= SMALL_IMAGES_PX
+    threads, small = threads_side_by_side(device), session.context.suite.recipe.image_size <= SMALL_IMAGES_PX
     if threads and small and options.threads is None and jobs >= WORTH_STARTING_RAY_JOBS:
         return (
             "Images so small do not keep several cores busy; jobs side by side do: add --executor ray "
@@ -83,11 +83,11 @@ def _would_be_faster(session: Session, options: RunOptions, jobs: int) -> str | 
 
 def _only(session: Session, options: RunOptions) -> list[Cell] | None:
     """Return the cells to which the run is limited, None for all."""
-    from benchmarks.execute.cells import failed_cells
+    from benchmarks.running.cells import failed_cells
 
     if not options.retry_failed:
         return None
-    found = failed_cells(session.plan, options.out, session.shop.suite.name)
+    found = failed_cells(session.plan, options.out, session.context.suite.name)
     if not found:
         print("None of these cells failed: there is nothing to try again.")
     return found
@@ -95,27 +95,27 @@ def _only(session: Session, options: RunOptions) -> list[Cell] | None:
 
 def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
     """Carry the plan out on Ray."""
-    from benchmarks.execute import ray_cluster
-    from benchmarks.job_logs import logs
-    from benchmarks.store import Store
+    from benchmarks.planning.store import Store
+    from benchmarks.progress.job_logs import logs
+    from benchmarks.running.ray import cluster
 
     with contextlib.ExitStack() as stack:
         shares = []
 
         def fit(request: Request) -> Request:
             """Join Ray, and ask only for what one of its jobs gets."""
-            stack.enter_context(ray_cluster.joined(options.address, logs(Store(options.out).work) / "ray.log"))
-            shares.append(ray_cluster.share(request.device, options.jobs_per_device, options.threads))
-            return ray_cluster.fit(request, shares[0])
+            stack.enter_context(cluster.joined(options.address, logs(Store(options.out).work) / "ray.log"))
+            shares.append(cluster.share(request.device, options.jobs_per_device, options.threads))
+            return cluster.fit(request, shares[0])
 
         session = open_asked(options, fit, alone)
-        from benchmarks.execute.on_ray import execute
+        from benchmarks.running.ray.driver import execute
         from strategies.registry import is_loaded
 
         reporter, only = _reporter(session, options), _only(session, options)
         with _results_if_interrupted(session, options.out):
             outcome = execute(
-                session.plan, session.shop, options.out, reporter, given=shares[0], only=only,
+                session.plan, session.context, options.out, reporter, given=shares[0], only=only,
                 plugins=[file for file in options.plugin or () if is_loaded(file)], job_timeout=options.job_timeout,
             )  # fmt: skip
     return session, outcome
@@ -123,22 +123,22 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
 
 def _reporter(session: Session, options: RunOptions) -> Reporter:
     """Return all that is to be told of the run; where everything is there already, say so."""
-    from benchmarks.display import make_reporter
-    from benchmarks.execute.cells import stored_records
-    from benchmarks.outlook import look
-    from benchmarks.report import Reporters
+    from benchmarks.progress.display import make_reporter
+    from benchmarks.progress.reporter import Reporters
+    from benchmarks.running.cells import stored_records
+    from benchmarks.running.estimate import look
 
     reporters: list[Reporter] = []
     if options.tensorboard:
-        from benchmarks.tensorboard import TensorBoardReporter
+        from benchmarks.progress.tensorboard import TensorBoardReporter
 
-        reporters.append(TensorBoardReporter(options.tensorboard, session.shop.store))
+        reporters.append(TensorBoardReporter(options.tensorboard, session.context.store))
     if options.executor == Executor.RAY:
-        from benchmarks.job_logs import JobLogs
+        from benchmarks.progress.job_logs import JobLogs
 
-        reporters.append(JobLogs(session.shop.store.work))
-    plan, suite = session.plan, session.shop.suite.name
-    outlook = look(plan, session.shop, stored_records(plan, options.out, suite))
+        reporters.append(JobLogs(session.context.store.work))
+    plan, suite = session.plan, session.context.suite.name
+    outlook = look(plan, session.context, stored_records(plan, options.out, suite))
     if len(outlook.stored) < len(plan.cells):
         if options.executor == Executor.LOCAL and (hint := _would_be_faster(session, options, len(outlook.todo))):
             print(hint)
@@ -151,12 +151,12 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
 @contextlib.contextmanager
 def _results_if_interrupted(session: Session, out: Path) -> Iterator[None]:
     """Let an interrupt end the run only once the results of the cells that have records are told."""
-    from benchmarks.records import safe_name
+    from benchmarks.records.record import safe_name
 
     try:
         yield
     except KeyboardInterrupt:
-        if any((out / safe_name(session.shop.suite.name) / "records").glob("*/*.json")):
+        if any((out / safe_name(session.context.suite.name) / "records").glob("*/*.json")):
             _print_results(session, out)
         raise
 
@@ -165,12 +165,12 @@ def _print_results(session: Session, out: Path) -> None:
     """Regenerate the leaderboards and print the short ranking."""
     from tabulate import tabulate
 
-    from benchmarks.execute.cells import stored_records
     from benchmarks.leaderboard.files import write
-    from benchmarks.ranking import cells, headers, ranking
-    from benchmarks.records import safe_name
+    from benchmarks.records.ranking import cells, headers, ranking
+    from benchmarks.records.record import safe_name
+    from benchmarks.running.cells import stored_records
 
-    suite = session.shop.suite.name
+    suite = session.context.suite.name
     page: Path | None = out / safe_name(suite) / "leaderboard.md"
     try:
         problems = write(out)
@@ -193,7 +193,7 @@ def _print_failures(outcome: Outcome, session: Session) -> int:
     if not outcome.failed:
         return 0
     for cell in outcome.failed:
-        path = session.shop.store.work / "failures" / f"{cell.key}.txt"
+        path = session.context.store.work / "failures" / f"{cell.key}.txt"
         trace = f"; traceback: {path}" if path.exists() else ""  # none where the disk was full
         print(f"failed: {cell.name}{trace}", file=sys.stderr)
     cells = f"{len(outcome.failed)} of {len(session.plan.cells)} cells failed"

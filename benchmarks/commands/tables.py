@@ -40,9 +40,9 @@ def throughput(
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds of turns; medians are shown.")] = 5,
 ) -> int:
     """Time training against simpler loops."""
-    from benchmarks.choose import expand_backbones
-    from benchmarks.session import pick_device
-    from benchmarks.throughput import report
+    from benchmarks.running.session import pick_device
+    from benchmarks.suites.choose import expand_backbones
+    from benchmarks.tools.throughput import report
 
     backbones = expand_backbones(backbone or ["resnet50", "resnet10t", "mobilenetv3_small"])
     report(backbones, pick_device(device), steps=steps, rounds=rounds)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.errors import UserError, one_line
+from benchmarks.support.errors import UserError, one_line
 
 
 def verify(
@@ -20,8 +20,8 @@ def verify(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("runs"),
 ) -> int:
     """Run a finished cell again beside the stored one; exit 1 with the first difference."""
-    from benchmarks import verify as again
     from benchmarks.commands.opening import load_plugins
+    from benchmarks.tools import verify as again
 
     load_plugins(plugin or ())
     record = again.find(out, cell)

@@ -14,8 +14,8 @@ from backbones.network import Network, seeded
 from benchmarks.contract import tiny
 from benchmarks.contract.cases import Case
 from benchmarks.contract.clause import expect
-from benchmarks.forward import forward
-from benchmarks.train import weighted_cross_entropy
+from benchmarks.training.forward import forward
+from benchmarks.training.loop import weighted_cross_entropy
 from strategies.base import Batch, Outputs, Progress, Step, Strategy
 
 

@@ -10,9 +10,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from benchmarks.contract.clause import expect
 from strategies.base import Strategy, StrategyError
-from strategies.expression import parse
+from strategies.combining.expression import parse
+from strategies.combining.seats import seats_of
 from strategies.registry import get
-from strategies.seats import seats_of
 
 NEEDS = {"validation", "text"}
 SEATS = {"sampler", "mix", "loss", "classifier", "prior", "retraining", "text", "architecture", "augmentation"}

@@ -17,11 +17,11 @@ from backbones.network import Network, build
 from backbones.probe import Choice
 from backbones.registry import forget_backbone, register_backbone
 from benchmarks.data.base import Loaded
-from benchmarks.job import Workshop
-from benchmarks.plan import Plan, Setting, make_plan
-from benchmarks.protocol import make_stages
-from benchmarks.store import Store
-from benchmarks.suite import Suite, validate
+from benchmarks.planning.plan import Plan, Setting, make_plan
+from benchmarks.planning.stages import make_stages
+from benchmarks.planning.store import Store
+from benchmarks.running.context import RunContext
+from benchmarks.suites.suite import Suite, validate
 
 BACKBONE = "contract"
 CHOICE = Choice("contiguous", "float32")
@@ -102,12 +102,12 @@ def loaded() -> Loaded:
     )
 
 
-def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan, Workshop]:
+def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan, RunContext]:
     """Return a plan and a workshop for these strategies that write below `out`; call and use it inside `backbone()`."""
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
     precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
     setting = Setting(data.fingerprint, made, stages, precision, "none", text=True)
     plan = make_plan(setting, [BACKBONE], strategies, range(1))
-    shop = Workshop(data, made, stages, {BACKBONE: CHOICE}, torch.device("cpu"), "none", Store(out))
-    return plan, shop
+    context = RunContext(data, made, stages, {BACKBONE: CHOICE}, torch.device("cpu"), "none", Store(out))
+    return plan, context

@@ -10,15 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks import checkpoint
 from benchmarks.contract import tiny
 from benchmarks.contract.clause import expect
-from benchmarks.job import Workshop, begin, run_job
-from benchmarks.plan import Job, Plan
-from benchmarks.scoring import done_record
-from benchmarks.store import Store
+from benchmarks.planning.plan import Job, Plan
+from benchmarks.planning.store import Store
+from benchmarks.running.context import RunContext
+from benchmarks.running.job import begin, run_job
+from benchmarks.running.scoring import done_record
+from benchmarks.training import checkpoint
 from strategies.base import Strategy
-from strategies.expression import parse
+from strategies.combining.expression import parse
 
 
 class _Killed(BaseException):
@@ -26,22 +27,22 @@ class _Killed(BaseException):
 
 
 def frozen(strategy: Strategy) -> None:
-    """In stretches that freeze a part, that part and its batch-norm statistics end as they began.
+    """In segments that freeze a part, that part and its batch-norm statistics end as they began.
 
-    Statistics may move where the stretch declares it (`Phase.moving_statistics`).
+    Statistics may move where the segment declares it (`Phase.moving_statistics`).
     """
     with tempfile.TemporaryDirectory() as folder, tiny.backbone():
-        plan, shop = tiny.session([str(strategy)], Path(folder))
+        plan, context = tiny.session([str(strategy)], Path(folder))
         for job in plan.jobs.values():
-            run_job(shop, job)
+            run_job(context, job)
             if job.trains != "all":
-                _frozen(shop, job)
+                _frozen(context, job)
 
 
-def _frozen(shop: Workshop, job: Job) -> None:
+def _frozen(context: RunContext, job: Job) -> None:
     statistics = ("running_mean", "running_var", "num_batches_tracked")
-    before = _state(shop, job.parent) if job.continues and job.parent else begin(shop, job).network.state_dict()
-    after = _state(shop, job.key)
+    before = _state(context, job.parent) if job.continues and job.parent else begin(context, job).network.state_dict()
+    after = _state(context, job.key)
     for name, tensor in before.items():
         trained = name == job.trains or name.startswith(f"{job.trains}.")
         fresh = job.new_classifier and name.startswith("classifier.")
@@ -56,22 +57,22 @@ def _frozen(shop: Workshop, job: Job) -> None:
 def resumed(strategy: Strategy) -> None:
     """Killed at any step and run again, the weights, the predictions and the record are what they would have been."""
     with tempfile.TemporaryDirectory() as folder, tiny.backbone():
-        plan, shop = tiny.session([str(strategy)], Path(folder) / "whole")
-        broken = dataclasses.replace(shop, store=Store(Path(folder) / "killed"))
+        plan, context = tiny.session([str(strategy)], Path(folder) / "whole")
+        broken = dataclasses.replace(context, store=Store(Path(folder) / "killed"))
         for job in plan.jobs.values():
-            run_job(shop, job)
+            run_job(context, job)
             _run_killed(broken, job)
-            one, other = _state(shop, job.key), _state(broken, job.key)
+            one, other = _state(context, job.key), _state(broken, job.key)
             different = [n for n in one if n not in other or not torch.equal(one[n], other[n])]
             expect(
                 one.keys() == other.keys() and not different,
                 f"killed and resumed in epochs {job.start}..{job.end} of stage {job.stage}, "
                 f"{', '.join(different[:1]) or 'the state'} differs",
             )
-        _recorded_alike(strategy, plan, shop, broken)
+        _recorded_alike(strategy, plan, context, broken)
 
 
-def _run_killed(shop: Workshop, job: Job) -> None:
+def _run_killed(context: RunContext, job: Job) -> None:
     """Run a job that is killed at its second step and at its last one, and then left alone."""
     for fatal in (2, None):
 
@@ -80,24 +81,24 @@ def _run_killed(shop: Workshop, job: Job) -> None:
                 raise _Killed
 
         try:
-            run_job(dataclasses.replace(shop, checkpoint_seconds=0.0), job, step_until)
+            run_job(dataclasses.replace(context, checkpoint_seconds=0.0), job, step_until)
         except _Killed:
             continue
-    run_job(shop, job)
+    run_job(context, job)
 
 
-def _recorded_alike(strategy: Strategy, plan: Plan, shop: Workshop, other: Workshop) -> None:
+def _recorded_alike(strategy: Strategy, plan: Plan, context: RunContext, other: RunContext) -> None:
     """Expect the same counts in both records, and the strategy in the record's text."""
-    one, again = (done_record(at, plan, plan.cells[0]) for at in (shop, other))
+    one, again = (done_record(at, plan, plan.cells[0]) for at in (context, other))
     expect(parse(one.strategy) == strategy, f"the record names {one.strategy!r}, which reads as another strategy")
     for a, b in zip(one.stages, again.stages, strict=True):
         expect((a.top1_bits, a.top5_bits) == (b.top1_bits, b.top5_bits), f"stage {a.name} is scored differently")
     for cell_jobs in plan.cells[0].jobs:
-        stored, resumed_ = (at.store.predictions(cell_jobs[-1]) for at in (shop, other))
+        stored, resumed_ = (at.store.predictions(cell_jobs[-1]) for at in (context, other))
         same = all(np.array_equal(stored[name], resumed_[name]) for name in stored)
         expect(same, "the predictions differ after a kill")
 
 
-def _state(shop: Workshop, key: str | None) -> dict[str, Tensor]:
-    tensors, _ = checkpoint.load(shop.store.state(str(key)))
+def _state(context: RunContext, key: str | None) -> dict[str, Tensor]:
+    tensors, _ = checkpoint.load(context.store.state(str(key)))
     return tensors

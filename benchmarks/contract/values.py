@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.contract.cases import PROGRESS, Case, odd, ordinary, samples
 from benchmarks.contract.clause import expect
 from strategies.base import Strategy
-from strategies.expression import parse
+from strategies.combining.expression import parse
 
 EPOCHS = (*range(1, 13), 50, 200)
 
@@ -76,7 +76,7 @@ def augmentation(strategy: Strategy, cases: Sequence[Case] | None = None) -> Non
 
 
 def phases(strategy: Strategy, cases: Sequence[Case] | None = None) -> None:
-    """Stretches cover the stage without gaps for any number of epochs, and what acts in each can be written down."""
+    """Segments cover the stage without gaps for any number of epochs, and what acts in each can be written down."""
     for case in cases or ordinary():
         stage = case.facts.stage
         for epochs in EPOCHS:
@@ -91,7 +91,7 @@ def phases(strategy: Strategy, cases: Sequence[Case] | None = None) -> None:
                 expect(not identity or parse(str(acting)) == acting, f"{str(acting)!r} reads back as another strategy")
             if strategy.trains_differently():
                 acts = any(strategy.training_identity(stage, phase) for phase in found)
-                expect(acts == strategy.acts_in(stage), f"in stage {stage} it acts in no stretch of {epochs} epochs")
+                expect(acts == strategy.acts_in(stage), f"in stage {stage} it acts in no segment of {epochs} epochs")
 
 
 def _proper(hook: str, values_C: np.ndarray, case: Case) -> None:

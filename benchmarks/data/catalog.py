@@ -11,8 +11,8 @@ import dataclasses
 import numpy as np
 
 from benchmarks.data.base import Source
-from benchmarks.errors import UserError
-from benchmarks.keys import content_key, generator
+from benchmarks.support.errors import UserError
+from benchmarks.support.keys import content_key, generator
 
 _FIRST_ID = 10_001
 

@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.base import Source
-from benchmarks.errors import UserError
-from benchmarks.keys import content_key, generator
+from benchmarks.support.errors import UserError
+from benchmarks.support.keys import content_key, generator
 
 VERSION = 1  # raise it with every change to rows or pixels: it is part of the data's stamp
 SIDE_PX = 32

@@ -6,7 +6,7 @@ import numpy as np
 from tabulate import tabulate
 
 from benchmarks.data.base import Loaded
-from benchmarks.data.words import names_class
+from benchmarks.data.text.words import names_class
 
 
 def lines(loaded: Loaded, head_classes: int, *, per_class: bool = False) -> list[str]:

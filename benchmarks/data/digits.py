@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.data.base import Source
-from benchmarks.keys import content_key, generator
+from benchmarks.support.keys import content_key, generator
 
 VERSION = 1  # raise it with every change to rows or pixels: it is part of the data's stamp
 TEST_ROWS_PER_CLASS = 50

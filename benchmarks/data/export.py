@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from benchmarks.data.base import Source
-from benchmarks.errors import UserError, nearest
+from benchmarks.support.errors import UserError, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.base import Source
-from benchmarks.data.fashion_layouts import LOOKED_FOR, find
-from benchmarks.data.styles_csv import NAME
-from benchmarks.errors import UserError
+from benchmarks.data.layouts.fashion_layouts import LOOKED_FOR, find
+from benchmarks.data.layouts.styles_csv import NAME
+from benchmarks.support.errors import UserError
 
 
 def open_source(path: Path) -> Source:

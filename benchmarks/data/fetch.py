@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from benchmarks.data.load import fetched_folder
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 REPOSITORY = "ashraq/fashion-product-images-small"
 

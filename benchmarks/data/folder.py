@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.data import folder_csv
 from benchmarks.data.base import Source
-from benchmarks.data.folder_tree import read_tree
-from benchmarks.data.image_files import LOOKED_FOR, build, in_zip, on_disk
-from benchmarks.data.zipped import Zipped
-from benchmarks.errors import UserError
+from benchmarks.data.layouts import folder_csv
+from benchmarks.data.layouts.folder_tree import read_tree
+from benchmarks.data.layouts.image_files import LOOKED_FOR, build, in_zip, on_disk
+from benchmarks.data.layouts.zipped import Zipped
+from benchmarks.support.errors import UserError
 
 IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 _DEEP = 5  # folders down to the first image: two wrappers, train/, the class, and one within

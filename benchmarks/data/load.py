@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.data.base import Loaded, Source
-from benchmarks.data.cache import Decoded, Progress, decode, rows_key
-from benchmarks.errors import UserError, nearest
-from benchmarks.keys import content_key
+from benchmarks.data.decoded.cache import Decoded, Progress, decode, rows_key
+from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.keys import content_key
 
 DATASETS: dict[str, str] = {
     "fashion": "Fashion Product Images, 44 k photographs in 140 article types (--data PATH, or data fetch fashion)",
@@ -39,7 +39,8 @@ def fetched_folder(cache: Path, name: str) -> Path:
 
 def detect(path: Path) -> str:
     """Return the name of the dataset that lies at `path`: "fashion" or "folder"; UserError where there is neither."""
-    from benchmarks.data import fashion_layouts, folder, image_files
+    from benchmarks.data import folder
+    from benchmarks.data.layouts import fashion_layouts, image_files
 
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {fashion_layouts.LOOKED_FOR}, or {image_files.LOOKED_FOR}.")
@@ -82,7 +83,8 @@ def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[s
             raise UserError(f"The dataset {name!r} needs --data PATH: {archive}, or the folder it unpacks to.")
         return cifar.open_source(name, path, **fitting)
     if name == "folder":
-        from benchmarks.data import folder, image_files
+        from benchmarks.data import folder
+        from benchmarks.data.layouts import image_files
 
         _fitting(folder.open_source, name, options)
         if path is None:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.data.base import Loaded
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 StageName = Literal["head", "tail", "all"]
 FEW = 10  # classes with fewer training rows keep all of them

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.leaderboard.markdown import NOTHING, escape, number, table
 from benchmarks.leaderboard.sections import BASELINE, Entry
-from benchmarks.records import StageResult
+from benchmarks.records.record import StageResult
 
 FEWEST = 3  # with fewer strategies the table of all of them is as short
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks import confusions, stats
 from benchmarks.leaderboard import describe, published, texts
 from benchmarks.leaderboard.best_of_class import best_of_class
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page, table
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
+from benchmarks.records import confusions, stats
 
 MOST = 3  # classes named as helped, and as hurt
 WIDEST = 9  # strategies beside plain training in one table; GitHub's page has room for no more

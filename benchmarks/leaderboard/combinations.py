@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks.leaderboard import tables
 from benchmarks.leaderboard.markdown import escape, number, table
 from benchmarks.leaderboard.sections import Entry, Section
-from strategies.expression import split
+from strategies.combining.expression import split
 
 
 def added(section: Section) -> list[str]:

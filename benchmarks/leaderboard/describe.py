@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.leaderboard.markdown import escape, folded, number
-from benchmarks.records import Record
+from benchmarks.records.record import Record
 
 _STAGES = {"head": "head", "tail": "tail", "all": ""}
 

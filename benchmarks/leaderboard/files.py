@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from benchmarks import records
-from benchmarks.errors import UserError
-from benchmarks.files import write_bytes
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.class_page import class_page
 from benchmarks.leaderboard.markdown import MARKER, escape, page, table
 from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
-from benchmarks.records import Record
+from benchmarks.records import record as records
+from benchmarks.records.record import Record
+from benchmarks.support.errors import UserError
+from benchmarks.support.files import write_bytes
 
 
 def generate(out: Path, suite: str | None = None) -> dict[Path, str]:

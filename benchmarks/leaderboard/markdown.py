@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from benchmarks.errors import one_line
+from benchmarks.support.errors import one_line
 
 MARKER = "<!-- Made from the records by `python -m benchmarks leaderboard`; edits are overwritten. -->"
 NOTHING = "–"

@@ -9,8 +9,8 @@ from importlib import resources
 
 import numpy as np
 
-from benchmarks import metrics
-from benchmarks.records import Record, StageResult
+from benchmarks.records import metrics
+from benchmarks.records.record import Record, StageResult
 
 DATASET = "fashion"
 LABEL = "published, not run here"

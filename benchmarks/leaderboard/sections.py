@@ -8,9 +8,9 @@ from statistics import fmean
 
 import numpy as np
 
-from benchmarks import metrics, stats
-from benchmarks.keys import content_key
-from benchmarks.records import Record
+from benchmarks.records import metrics, stats
+from benchmarks.records.record import Record
+from benchmarks.support.keys import content_key
 
 BASELINE = "none"
 

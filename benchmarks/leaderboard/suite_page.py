@@ -10,7 +10,7 @@ from urllib.parse import quote
 from benchmarks.leaderboard import combinations, describe, published, tables, texts
 from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, page, table
 from benchmarks.leaderboard.sections import Section, StageScores
-from benchmarks.records import Record, safe_name
+from benchmarks.records.record import Record, safe_name
 
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 

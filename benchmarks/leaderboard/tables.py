@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, table
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
-from benchmarks.stats import Difference
+from benchmarks.records.stats import Difference
 
 _GROUPS = ("many", "medium", "few")
 

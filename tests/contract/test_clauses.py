@@ -15,7 +15,7 @@ from benchmarks.contract.clause import Verdict, judge
 from benchmarks.contract.clauses import CLAUSES
 from strategies import registry
 from strategies.base import Batch, Outputs, Phase, Pipeline, Strategy
-from strategies.expression import parse
+from strategies.combining.expression import parse
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ class Rounded(Strategy):
 
 
 class Forgotten(Strategy):
-    """Its stretches end before the stage does where the epochs are odd."""
+    """Its segments end before the stage does where the epochs are odd."""
 
     def phases(self, epochs, facts):
         half = epochs // 2

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.contract.clause import Clause, judge
 from benchmarks.contract.clauses import CLAUSES
-from strategies.expression import parse
+from strategies.combining.expression import parse
 from strategies.registry import names
 
 JOINED = [

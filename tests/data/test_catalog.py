@@ -15,7 +15,7 @@ from benchmarks.data import catalog
 from benchmarks.data.base import Source
 from benchmarks.data.drawing.articles import ARTICLES
 from benchmarks.data.fashion import even_years
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 DIGEST = """
 import hashlib

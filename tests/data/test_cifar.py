@@ -15,7 +15,7 @@ from benchmarks.cli import main
 from benchmarks.data import cifar
 from benchmarks.data.cifar import EDITIONS
 from benchmarks.data.load import load
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 
 def write(folder: Path, name: str, per_class: int, test_per_class: int = 2) -> Path:

@@ -14,7 +14,7 @@ import pytest
 from benchmarks.data import catalog, digits, fashion, folder, load
 from benchmarks.data.base import Source
 from benchmarks.data.export import STYLES_COLUMNS, export
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 FORMS = ("folder", "zip", "parquet")
 

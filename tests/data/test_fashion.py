@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.data import fashion, load
 from benchmarks.data.split import stages, unseen
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 from .conftest import Shop
 

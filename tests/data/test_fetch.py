@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.data import fashion, load
 from benchmarks.data.fetch import REPOSITORY, fetch_fashion
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 from .conftest import Shop
 

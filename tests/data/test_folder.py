@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.data import folder, load
-from benchmarks.data.image_files import drawn_split
-from benchmarks.errors import UserError
+from benchmarks.data.layouts.image_files import drawn_split
+from benchmarks.support.errors import UserError
 
 Draw = Callable[..., bytes]
 NAMES = ["plain.png", "with space.png", 'it\'s "quoted".png', "two\nlines.jpg", "größe-図.jpeg", "comma, here.PNG"]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.data import load
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 from .conftest import Shop
 

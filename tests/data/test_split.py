@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.data.base import Loaded
 from benchmarks.data.split import stages, unseen
-from benchmarks.errors import UserError
+from benchmarks.support.errors import UserError
 
 COUNTS = {"a": (40, 5), "b": (30, 0), "c": (10, 3), "d": (9, 2), "e": (1, 4), "f": (0, 6)}  # training, test rows
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import metrics, records
 from benchmarks.leaderboard import published
-from benchmarks.records import Record, StageResult
+from benchmarks.records import metrics
+from benchmarks.records import record as records
+from benchmarks.records.record import Record, StageResult
 
 STRATEGIES = ("none", "loss-weights(scheme=inverse)", "oversample", "oversample+minority-augment", "balanced-softmax")
 

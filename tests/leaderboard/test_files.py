@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from benchmarks import records
 from benchmarks.cli import main
-from benchmarks.errors import UserError
 from benchmarks.leaderboard import files
+from benchmarks.records import record as records
+from benchmarks.support.errors import UserError
 from tests.leaderboard import make
 
 

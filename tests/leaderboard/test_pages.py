@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import records
 from benchmarks.leaderboard import files, published
+from benchmarks.records import record as records
 from tests.leaderboard import make
 
 BOARD = Path("toy/leaderboard.md")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.keys import sample_uniforms, seed_for
+from benchmarks.support.keys import sample_uniforms, seed_for
 
 SAMPLES, DRAWS = 23_787, 4
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import records
+from benchmarks.records import record as records
 from tests.leaderboard import make
 
 

@@ -18,22 +18,23 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.execute import local, ray_cluster
-from benchmarks.plan import Cell, Job
-from benchmarks.report import Reporter
-from benchmarks.session import Request, open_session
-from benchmarks.store import JobResult
-from benchmarks.suite import Suite, load
+from benchmarks.planning.plan import Cell, Job
+from benchmarks.planning.store import JobResult
+from benchmarks.progress.reporter import Reporter
+from benchmarks.running import local
+from benchmarks.running.ray.cluster import QUIET, JobResources, joined
+from benchmarks.running.session import Request, open_session
+from benchmarks.suites.suite import Suite, load
 
-os.environ.update({**ray_cluster.QUIET, "RAY_AUTH_MODE": "disabled"})  # else a token comes to lie in the home folder
+os.environ.update({**QUIET, "RAY_AUTH_MODE": "disabled"})  # else a token comes to lie in the home folder
 pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
 from ray.cluster_utils import Cluster
 
-from benchmarks.execute.on_ray import execute
-from benchmarks.execute.ray_crew import Crew, Member
+from benchmarks.running.ray.driver import execute
+from benchmarks.running.ray.pool import WorkerHandle, WorkerPool
 
 TURNS = 3
-ONE = ray_cluster.Share(num_cpus=1, num_gpus=0, threads=1, device="cpu")
+ONE = JobResources(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
 
 
@@ -80,7 +81,7 @@ def cluster() -> Iterator[Cluster]:
     """Return a cluster of one node to which this process is connected."""
     nodes = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
     try:
-        with ray_cluster.joined(nodes.address, Path(os.devnull)):
+        with joined(nodes.address, Path(os.devnull)):
             yield nodes
     finally:
         nodes.shutdown()
@@ -91,18 +92,18 @@ def _run(suite: Suite, out: Path, nodes: int) -> Watch:
     watch = Watch()
     session = open_session(Request(suite, device="cpu", out=out, threads=1), lambda _: None, lambda *_: None)
     if not nodes:
-        local.execute(session.plan, session.shop, out, watch)
+        local.execute(session.plan, session.context, out, watch)
         return watch
-    idle, begun = Crew.idle, False
+    idle, begun = WorkerPool.idle, False
 
-    def idle_once_all_are_up(crew: Crew) -> list[Member]:
+    def idle_once_all_are_up(pool: WorkerPool) -> list[WorkerHandle]:
         nonlocal begun
-        begun = begun or len(idle(crew)) >= nodes
-        return idle(crew) if begun else []
+        begun = begun or len(idle(pool)) >= nodes
+        return idle(pool) if begun else []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Crew, "idle", idle_once_all_are_up)
-        execute(session.plan, session.shop, out, watch, given=ONE)
+        patch.setattr(WorkerPool, "idle", idle_once_all_are_up)
+        execute(session.plan, session.context, out, watch, given=ONE)
     return watch
 
 

@@ -17,10 +17,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from backbones.network import Network, build
 from backbones.probe import Choice, probe
 from backbones.small_maps import keep_used_taps
-from benchmarks.allocator import keep_freed_memory
 from benchmarks.data.load import cache_folder
-from benchmarks.sgd import ChannelsLastSGD
-from benchmarks.throughput import bare_steps, take_torchs_convolutions
+from benchmarks.tools.throughput import bare_steps, take_torchs_convolutions
+from benchmarks.training.allocator import keep_freed_memory
+from benchmarks.training.sgd import ChannelsLastSGD
 
 BATCH_SIZE, CLASSES = 64, 20
 ROUNDS, STEPS = 8, 6  # the first round warms up

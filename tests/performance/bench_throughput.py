@@ -12,7 +12,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.throughput import measure
+from benchmarks.tools.throughput import measure
 
 
 @pytest.mark.parametrize("backbone", ["resnet10t", "mobilenetv3_small", "resnet50"])

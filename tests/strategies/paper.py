@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from benchmarks.train import weighted_cross_entropy
+from benchmarks.training.loop import weighted_cross_entropy
 from strategies.base import Batch, Facts, Outputs, Progress, Step
-from strategies.expression import parse
+from strategies.combining.expression import parse
 
 STEP = 1e-3  # of the five-point differences: their error is of order STEP^4
 

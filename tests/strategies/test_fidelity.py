@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from strategies.expression import parse
+from strategies.combining.expression import parse
 from strategies.registry import get, names
 
 

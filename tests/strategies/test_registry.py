@@ -110,7 +110,7 @@ def test_a_plugin_file_registers_its_names_and_its_content_is_its_version(tmp_pa
         ("raise RuntimeError('first\\nsecond')\n", "RuntimeError: first second"),
         (
             PLUGIN.format(name="oversample"),
-            "'oversample' is registered by both strategies.oversample and strategy_plug",
+            "'oversample' is registered by both strategies.study.oversample and strategy_plug",
         ),
         (PLUGIN.format(name="Not A Name"), "lower-case letters"),
     ],
@@ -132,7 +132,7 @@ def test_a_name_taken_is_refused_naming_both_modules() -> None:
     class Other(Strategy):
         name = "oversample"
 
-    with pytest.raises(StrategyError, match=r"both strategies\.oversample and .*test_registry; rename one"):
+    with pytest.raises(StrategyError, match=r"both strategies\.study\.oversample and .*test_registry; rename one"):
         registry.register(Other)
 
 

@@ -1,0 +1,1 @@
+"""Decoded images: the cache, and its delivery to other machines."""

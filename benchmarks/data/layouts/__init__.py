@@ -1,0 +1,1 @@
+"""The file layouts in which datasets come."""

@@ -1,0 +1,101 @@
+"""Which image of a tree is of which class and part, read from paths alone: a folder's or a zip's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.data.layouts.image_files import PARTS, VALIDATION_TRAINS, text_of
+from benchmarks.support.errors import UserError
+
+_KINDS = {word: kind for kind, words in PARTS.items() for word in words}
+Rows = list[list[str]]  # paths, cut at their folders
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The images in classes: `paths` as given, an id and a class each, whether each trains (None: not split)."""
+
+    paths: list[str]
+    ids: list[str]
+    labels: list[str]
+    train: list[bool] | None
+    notes: tuple[tuple[str, int], ...]
+
+
+def read_tree(paths: Sequence[str], origin: Path) -> Tree:
+    """Read a class/image tree, or train/ and test/ folders of classes, at the top or below a single folder.
+
+    val/ trains where there is a test/, and is the test where there is none; what is so mended or left out is noted.
+    UserError for one such part without the other.
+    """
+    cut = [path.split("/") for path in paths]
+    rows = [row for row in cut if len(row) > 1]
+    top = _single_folders(rows)
+    folders: dict[str, Rows] = {}
+    for row in rows:
+        folders.setdefault(row[top], []).append(row)
+    kinds = {name: _kind(name, of, top) for name, of in folders.items()}
+    notes = (
+        [(f"images, all of them in {_listed(['/'.join(rows[0][:top])])}, so its folders count", len(rows))]
+        if top
+        else []
+    )
+    outside = len(cut) - len(rows)
+    if not any(kinds.values()):
+        found, train = [(row, row[top]) for row in rows], None
+    else:
+        parts, noted = _parts(folders, kinds, origin)
+        inside = [(row, trains) for row, trains in parts if len(row) > top + 2]
+        outside += len(parts) - len(inside)
+        found, train = [(row, row[top + 1]) for row, _ in inside], [trains for _, trains in inside]
+        notes += noted
+    return Tree(
+        paths=["/".join(row) for row, _ in found],
+        ids=[text_of("/".join(row[top:])) for row, _ in found],
+        labels=[text_of(label) for _, label in found],
+        train=train,
+        notes=(*notes, *([("images outside of class folders, left out", outside)] if outside else [])),
+    )
+
+
+def _single_folders(rows: Rows) -> int:
+    """Return how many folders, one in the other, stand above all the folders of images: a wrapper is no class."""
+    top = 0
+    while rows and len({row[top] for row in rows}) == 1 and all(len(row) > top + 2 for row in rows):
+        top += 1
+    return top
+
+
+def _kind(name: str, rows: Rows, top: int) -> str | None:
+    """Return the part that a folder of classes is by its name, None for any other: a class may be named train."""
+    return _KINDS.get(name.lower()) if any(len(row) > top + 2 for row in rows) else None
+
+
+def _parts(
+    folders: dict[str, Rows], kinds: dict[str, str | None], origin: Path
+) -> tuple[list[tuple[list[str], bool]], list[tuple[str, int]]]:
+    """Return the rows of the parts, those that train first, and what is to be said of them."""
+    named = {kind: [name for name in folders if kinds[name] == kind] for kind in (*PARTS, None)}
+    train, validation, test, others = named.values()
+    if not train or not (test or validation):
+        has, lacks = (train, "test/ or val/") if train else ([*test, *validation], "train/")
+        found = f" ({_listed(others)}: no such name, or no class folders in it)" if others else ""
+        draw = f", or give {_listed(train)} itself, of which 30 % are then drawn for the test" if train else ""
+        raise UserError(
+            f"{origin} has class folders in {_listed(has)} but in no {lacks} beside it{found}; add one{draw}."
+        )
+    trains = [*train, *(validation if test else [])]
+    said = [
+        (f"images {VALIDATION_TRAINS}", validation if test else []),
+        (f"images of {_listed(validation)}, tested on, for there is no test/", [] if test else validation),
+        (f"images of {_listed(others)}, left out", others),
+    ]
+    rows = [(row, name in trains) for name in (*trains, *(test or validation)) for row in folders[name]]
+    return rows, [(what, sum(len(folders[name]) for name in names)) for what, names in said if names]
+
+
+def _listed(names: list[str]) -> str:
+    """Write the names of folders."""
+    return text_of(", ".join(f"{name}/" for name in names))

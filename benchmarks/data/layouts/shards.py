@@ -1,0 +1,110 @@
+"""Images and rows in the hub's Parquet shards: columns as text at once, images only when asked for."""
+
+from __future__ import annotations
+
+import bisect
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.data.layouts.styles_csv import NEEDED
+from benchmarks.support.errors import UserError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW_GROUPS_HELD = 8
+
+
+class Shards:
+    """Parquet files with the dataset's columns and `image: struct<bytes, path>`, read as one table."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Open the files' metadata; UserError where one is not Parquet or lacks a column."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self._lock = threading.Lock()
+        self._held: OrderedDict[int, pa.Array] = OrderedDict()
+        self._files: list[pq.ParquetFile] = []
+        self._groups: list[tuple[int, int]] = []  # file, row group within it
+        self._starts: list[int] = []  # first row of each row group
+        rows = 0
+        for path in files:
+            try:
+                file = pq.ParquetFile(path)
+            except (OSError, pa.ArrowInvalid) as error:
+                raise UserError(f"{path} is not a Parquet file that can be read; fetch or copy it again.") from error
+            _require_columns(file, path)
+            for group in range(file.metadata.num_row_groups):
+                self._groups.append((len(self._files), group))
+                self._starts.append(rows)
+                rows += file.metadata.row_group(group).num_rows
+            self._files.append(file)
+        self.rows = rows
+
+    def columns(self, names: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
+        """Return the named columns (default: all but the images) as text, a missing value as the empty string."""
+        names = names or [field.name for field in self._files[0].schema_arrow if field.name != "image"]
+        found: dict[str, list[str]] = {name: [] for name in names}
+        for file in self._files:
+            table = file.read(columns=list(names))
+            for name in names:
+                found[name] += [_text(value) for value in table[name].to_pylist()]
+        return {name: tuple(values) for name, values in found.items()}
+
+    def image(self, row: int) -> bytes | None:
+        """Return the encoded image of a row of the whole table, None where the row has none. Thread-safe."""
+        group = bisect.bisect_right(self._starts, row) - 1
+        value = self._images(group)[row - self._starts[group]]
+        return value.as_py() or None
+
+    def _images(self, group: int) -> pa.Array:
+        """Return the encoded images of a row group, keeping the few used last."""
+        with self._lock:
+            if group in self._held:
+                self._held.move_to_end(group)
+                return self._held[group]
+            file, index = self._groups[group]
+            column = self._files[file].read_row_group(index, columns=["image.bytes"])["image"].combine_chunks()
+            chunk = column.chunk(0) if hasattr(column, "chunks") else column
+            # flatten, unlike field(0), keeps a missing struct missing
+            self._held[group] = chunk.flatten()[0]
+            while len(self._held) > ROW_GROUPS_HELD:
+                self._held.popitem(last=False)
+            return self._held[group]
+
+
+def is_other(path: Path) -> bool:
+    """Whether the file is Parquet, but not the dataset's: it lacks a column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        names = pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return not {*NEEDED, "image"} <= set(names)
+
+
+def _require_columns(file: pa.parquet.ParquetFile, path: Path) -> None:
+    """Refuse a shard without the columns that are needed."""
+    import pyarrow as pa
+
+    schema = file.schema_arrow
+    if missing := [name for name in (*NEEDED, "image") if name not in schema.names]:
+        raise UserError(f"{path} lacks the column {missing[0]!r}; expected {', '.join(NEEDED)} and image.")
+    image = schema.field("image").type
+    if not pa.types.is_struct(image) or image.get_field_index("bytes") < 0:
+        raise UserError(f"The column image of {path} must be struct<bytes, path>, as the hub serves it, not {image}.")
+
+
+def _text(value: object) -> str:
+    """Write a cell as styles.csv has it: whole numbers without a decimal point."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:g}"
+    return str(value)

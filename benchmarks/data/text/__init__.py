@@ -1,0 +1,1 @@
+"""Product names as words and numbers."""

@@ -1,0 +1,40 @@
+"""What a plan still has to train, and how long it will take: for `plan` to print and for the display's ETA."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from benchmarks.planning.plan import Job
+from benchmarks.records.record import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What is stored, and what is to do.
+
+    `stored`: finished records by cell key. `finished`: keys of finished jobs. `todo`: jobs that cells without a record
+    wait for, in order. `images`, `seconds`: what each of these has to train and what that is expected to take, by
+    key; `img_per_s` the rates behind it, by backbone: timed when the backbone was probed, or measured in finished
+    jobs. A backbone that is missing there was never timed: the seconds of its jobs are no estimate, only a weight.
+    """
+
+    stored: Mapping[str, Record]
+    finished: frozenset[str]
+    todo: tuple[Job, ...]
+    images: Mapping[str, int]
+    seconds: Mapping[str, float]
+    img_per_s: Mapping[str, float]
+
+    @property
+    def minutes(self) -> float | None:
+        """The estimate in minutes; None where a backbone was never timed."""
+        if any(job.backbone not in self.img_per_s for job in self.todo):
+            return None
+        return sum(self.seconds.values()) / 60
+
+    def learned(self, spent: Mapping[str, tuple[int, float]]) -> dict[str, float]:
+        """Return the `seconds` anew, given images and seconds `spent` on jobs of some backbones since, by backbone."""
+        rates = {backbone: images / seconds for backbone, (images, seconds) in spent.items() if images and seconds}
+        anew = {job.key: self.images[job.key] / rates[job.backbone] for job in self.todo if job.backbone in rates}
+        return {**self.seconds, **anew}

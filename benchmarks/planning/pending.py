@@ -1,0 +1,41 @@
+"""Which jobs of a plan still have to be trained, and which states they need: what is kept and what may go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.planning.store import Store
+
+
+def pending(plan: Plan, store: Store, cells: Iterable[Cell]) -> dict[str, Job]:
+    """Return the jobs that `cells` wait for, parents first, by key.
+
+    A finished job is trained again where its state was cleaned away and one that is not finished starts from it.
+    """
+    found: dict[str, Job] = {}
+
+    def add(key: str, state: bool) -> None:
+        """Add a job after its parents, unless it is done and, where `state` is asked for, its state still there."""
+        if key in found or (store.result(key) is not None and (not state or store.state(key).exists())):
+            return
+        job = plan.jobs[key]
+        if job.parent:
+            add(job.parent, state=True)
+        found[key] = job
+
+    for cell in cells:
+        for key in cell.needed:
+            add(key, state=False)
+    return found
+
+
+def prune(plan: Plan, store: Store, cell: Cell) -> None:
+    """Remove the states of the cell's finished jobs once every job of the plan that starts from them is finished.
+
+    Those of plain training stay: strategies that act after it, or train its classifier again, may be asked for later.
+    """
+    waiting = {job.parent for key, job in plan.jobs.items() if store.result(key) is None}
+    for key in cell.needed:
+        if key not in waiting and plan.jobs[key].strategy != "none" and store.result(key) is not None:
+            store.state(key).unlink(missing_ok=True)

@@ -1,0 +1,234 @@
+"""Suite x registries -> jobs with content keys: what is trained, what is shared, what it will cost.
+
+A key names a *state*: the hash of everything that can change the weights that it stands for. A stage's history is a
+list of segments (which hooks act, from which epoch to which); neighbouring segments with the same hooks are one. So
+plain training cut at epoch 8 and plain training not cut reach the same key, and cells that share a beginning share
+its job.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from backbones.registry import identity
+from benchmarks.planning.history import Segment, handed_on, history_of, states
+from benchmarks.planning.stages import Stage
+from benchmarks.suites.suite import Suite
+from benchmarks.support.keys import content_key
+from strategies.base import Strategy
+from strategies.combining.expression import parse
+
+NAMES = "names"  # stands for the backbone in jobs that see no image
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One trained segment of a stage, in epochs [start, end) of it.
+
+    `strategy` is the expression whose hooks act ("none" for plain training). `parent` is the job it starts from:
+    of the same stage where `continues`, else the last one of the stage before. `ends_stage`: some cell is scored on it.
+    """
+
+    key: str
+    backbone: str
+    strategy: str
+    stage: int
+    seed: int
+    start: int
+    end: int
+    trains: str
+    new_classifier: bool
+    parent: str | None
+    continues: bool
+    ends_stage: bool = False
+    rate_over: tuple[int, int] | None = None
+    weight_decay: float | None = None
+    moving_statistics: bool = False
+    on: Literal["images", "features"] = "images"
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that this job trains."""
+        return self.end - self.start
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring.
+
+    `companions`: the same for each model that the strategy asks beside the cell's own.
+    """
+
+    backbone: str
+    strategy: str
+    seed: int
+    jobs: tuple[tuple[str, ...], ...]
+    key: str
+    companions: tuple[tuple[tuple[str, ...], ...], ...] = ()
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The keys of all its jobs, companions' too, parents before children."""
+        return tuple(key for chains in (self.jobs, *self.companions) for chain in chains for key in chain)
+
+    @property
+    def name(self) -> str:
+        """How people read it."""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Jobs by key, parents before children, and the cells they serve; `left_out` has a line for each that is not."""
+
+    jobs: Mapping[str, Job]
+    cells: tuple[Cell, ...]
+    left_out: tuple[str, ...] = ()
+
+    def epochs_asked(self) -> int:
+        """Epochs if every cell trained alone."""
+        return sum(self.jobs[key].epochs for cell in self.cells for key in cell.needed)
+
+    def epochs_executed(self) -> int:
+        """Epochs that are trained, each job once."""
+        return sum(job.epochs for job in self.jobs.values())
+
+    def first_user(self) -> dict[str, Cell]:
+        """For each job the first cell in order that uses it: the one its time counts for as marginal."""
+        first: dict[str, Cell] = {}
+        for cell in self.cells:
+            for key in cell.needed:
+                first.setdefault(key, cell)
+        return first
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What every job of a run has in common and its key must cover, per backbone where it differs."""
+
+    fingerprint: str
+    suite: Suite
+    stages: tuple[Stage, ...]
+    precision: Mapping[str, Mapping[str, str]]  # backbone -> layout and dtype
+    weights: str  # hash of a weights file, or the recipe's word
+    text: bool = False  # whether the rows have names
+
+    def lacks(self, strategy: Strategy) -> list[str]:
+        """Return what a strategy needs and this data does not offer."""
+        validation = all(len(stage.data.validation_rows) for stage in self.stages)
+        has = {name for name, there in (("validation", validation), ("text", self.text)) if there}
+        return sorted(strategy.needs - has)
+
+
+def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[str], seeds: Iterable[int]) -> Plan:
+    """Return the jobs and cells for the cross product, seeds outermost, so that whole rows appear early.
+
+    `strategies` are expressions; those whose needs the data does not meet are left out, with a line why.
+    """
+    parsed, left_out = _usable([(text, parse(text)) for text in strategies], setting)
+    jobs: dict[str, Job] = {}
+    cells = []
+    for seed in seeds:
+        for backbone in backbones:
+            every = [s for _, strategy in parsed for s in (strategy, *map(parse, strategy.companions()))]
+            borders = _borders(setting, backbone, seed, every)
+            for text, strategy in parsed:
+                chains, *companions = (
+                    _chains(setting, backbone, seed, trained, borders, jobs)
+                    for trained in (strategy, *map(parse, strategy.companions()))
+                )
+                content = {"jobs": [c[-1] for c in chains], "strategy": strategy.identity(), "schema": 1}
+                if companions:
+                    content["companions"] = [[c[-1] for c in companion] for companion in companions]
+                cells.append(Cell(backbone, text, seed, chains, content_key(content), tuple(companions)))
+    return Plan(jobs, tuple(cells), left_out)
+
+
+def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[tuple[str, Strategy]], tuple[str, ...]]:
+    """Part the strategies into those the data can serve, and a line for each other."""
+    kept, left_out = [], []
+    for text, strategy in parsed:
+        missing = setting.lacks(strategy)
+        if missing:
+            left_out.append(f"{text} is left out: {setting.suite.name} has no {' and no '.join(missing)}.")
+        else:
+            kept.append((str(strategy), strategy))
+    return kept, tuple(left_out)
+
+
+def _encoder(strategy: Strategy, backbone: str) -> str:
+    """Return what the strategy's jobs train: the cell's backbone, or names alone, the same for every backbone."""
+    text = strategy.text()
+    return NAMES if text and not text.images else backbone
+
+
+def _state_key(
+    setting: Setting, backbone: str, seed: int, stage: Stage, start: str | None, history: Sequence[Segment]
+) -> str:
+    """Return the key of the state after `history` of a stage that started from the state `start`."""
+    suite, alone = setting.suite, backbone == NAMES
+    return content_key(
+        {
+            "data": setting.fingerprint,
+            "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
+            "backbone": backbone if alone else identity(backbone),
+            "weights": "none" if alone else setting.weights,
+            "precision": {} if alone else dict(setting.precision[backbone]),
+            "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),
+            "epochs": suite.recipe.stage_epochs(stage.data.name),
+            "seed": seed,
+            "start": start,
+            "history": [segment.content() for segment in history],
+        }
+    )
+
+
+def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
+    """Return the keys of all states at which some strategy changes hooks or ends: the points worth cutting at."""
+    borders: set[str] = set()
+    for strategy in strategies:
+        encoder = _encoder(strategy, backbone)
+        start: str | None = None
+        for stage in setting.stages:
+            history = history_of(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
+            keys = [
+                _state_key(setting, encoder, seed, stage, start, history[: index + 1]) for index in range(len(history))
+            ]
+            borders.update(keys)
+            start = keys[handed_on(history) - 1]
+    return borders
+
+
+def _chains(
+    setting: Setting, backbone: str, seed: int, strategy: Strategy, borders: set[str], jobs: dict[str, Job]
+) -> tuple[tuple[str, ...], ...]:
+    """Add the strategy's jobs to `jobs`; return their keys per stage, in order."""
+    backbone = _encoder(strategy, backbone)
+    chains: list[tuple[str, ...]] = []
+    parent: str | None = None
+    representation: str | None = None
+    for stage in setting.stages:
+        start, begun = parent, 0
+        chain: list[str] = []
+        whole = history_of(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
+        handed = handed_on(whole)
+        for segment, at, history in states(whole):
+            key = _state_key(setting, backbone, seed, stage, start, history)
+            if key not in borders:
+                continue
+            job = Job(
+                key, backbone, segment.text, stage.data.stage, seed, begun, at, segment.trains,
+                segment.new_classifier and begun == segment.start, parent, bool(chain), rate_over=segment.rate_over,
+                weight_decay=segment.weight_decay, moving_statistics=segment.moving_statistics, on=segment.on,
+            )  # fmt: skip
+            jobs.setdefault(key, job)
+            chain.append(key)
+            parent, begun = key, at
+            if len(history) == handed:
+                representation = key
+        parent = representation
+        jobs[chain[-1]] = dataclasses.replace(jobs[chain[-1]], ends_stage=True)
+        chains.append(tuple(chain))
+    return tuple(chains)

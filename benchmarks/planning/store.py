@@ -1,0 +1,122 @@
+"""Where jobs leave what they made: one folder per key, `<out>/.work/jobs/<key>/`.
+
+`state.safetensors` is the trained state (until no job needs it any more), `checkpoint.safetensors` and
+`previous-checkpoint.safetensors` those of a job at work or killed, `predictions.npz` the logits of test and validation
+rows, `result.json` what it cost. The result is written last: a job is done where it can be read, and anything else is
+started again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.support.files import LEFT, write_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class JobResult:
+    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch.
+
+    `pieces`: into how many a batch was cut because a GPU had no room for it whole. `hardware`: the machine.
+    """
+
+    key: str
+    seconds: float
+    images: int
+    epochs: int
+    losses: tuple[float, ...]
+    peak_memory_bytes: int
+    pieces: int = 1
+    hardware: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
+
+
+class Store:
+    """The job folders of one output folder. `FILES`: the names of what jobs and killed writers leave there."""
+
+    FILES = re.compile(
+        rf"((next-|previous-)?checkpoint|state)\.safetensors|predictions\.npz|result\.json|{LEFT.pattern}"
+    )
+
+    def __init__(self, out: Path) -> None:
+        """Use `<out>/.work/`; nothing is created before something is written."""
+        self.work = Path(out) / ".work"
+
+    def folder(self, key: str) -> Path:
+        """Return the job's folder."""
+        return self.work / "jobs" / key
+
+    def state(self, key: str) -> Path:
+        """Return the path of the job's trained state."""
+        return self.folder(key) / "state.safetensors"
+
+    def checkpoint(self, key: str) -> Path:
+        """Return the path of the job's state in the middle of training."""
+        return self.folder(key) / "checkpoint.safetensors"
+
+    def result(self, key: str) -> JobResult | None:
+        """Return the result of a finished job, None where it is not finished (or its file cannot be read)."""
+        try:
+            content: dict[str, Any] = json.loads((self.folder(key) / "result.json").read_text(encoding="utf-8"))
+            return JobResult(**{**content, "losses": tuple(content["losses"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+
+    def finish(self, result: JobResult) -> None:
+        """Mark the job as done."""
+        content = json.dumps(dataclasses.asdict(result), indent=1).encode()
+        write_bytes(self.folder(result.key) / "result.json", content)
+        self.drop_checkpoints(result.key)
+
+    def drop_checkpoints(self, key: str) -> None:
+        """Remove the job's states in the middle of training."""
+        for left in self.folder(key).glob("*checkpoint.safetensors"):
+            left.unlink(missing_ok=True)
+
+    def write_predictions(self, key: str, **arrays: np.ndarray) -> None:
+        """Store float32 logits by name ("test", "validation"), rows in the stage's order.
+
+        What else the classifier gave is named after them: "test.logits_BEC".
+        """
+        import numpy as np
+
+        buffer = io.BytesIO()
+        if any(array.dtype.hasobject for array in arrays.values()):  # NumPy 2.1 has no `allow_pickle` here
+            raise ValueError("predictions are numbers; objects would have to be pickled")
+        named: Any = arrays  # its stubs take every keyword for an option
+        np.savez_compressed(buffer, **named)
+        write_bytes(self.folder(key) / "predictions.npz", buffer.getvalue())
+
+    def predictions(self, key: str) -> dict[str, np.ndarray]:
+        """Return what `write_predictions` stored."""
+        import numpy as np
+
+        with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
+            return dict(stored)
+
+    def has_predictions(self, key: str) -> bool:
+        """Whether the job's predictions can be read whole."""
+        import numpy as np
+
+        try:
+            with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
+                for name in stored.files:
+                    stored[name]  # read against its checksum
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            return False
+        return True
+
+    def drop_damaged(self, key: str) -> None:
+        """Forget that the job is done where its predictions cannot be read: it is then started again."""
+        if not self.has_predictions(key):
+            (self.folder(key) / "result.json").unlink(missing_ok=True)

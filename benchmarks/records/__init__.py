@@ -1,0 +1,1 @@
+"""What a cell measured, and the numbers made of it."""

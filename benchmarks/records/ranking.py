@@ -1,0 +1,60 @@
+"""The short ranking that a run shows: backbone x strategy by the class mean of the last stage, over its seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from benchmarks.records.metrics import summarise
+from benchmarks.records.record import Record
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One backbone x strategy: per stage name (overall, class mean), top-1 in [0, 1], means over `seeds` seeds."""
+
+    backbone: str
+    strategy: str
+    seeds: int
+    means: Mapping[str, tuple[float, float]]
+
+
+def stage_means(record: Record) -> dict[str, tuple[float, float]]:
+    """Return top-1 (overall, class mean) in [0, 1] of each stage, NaN where it has no test rows."""
+    summaries = {
+        stage.name: summarise(np.array(stage.top1_hits), np.array(stage.test_n), np.array(stage.train_n))
+        for stage in record.stages
+    }
+    return {name: (summary.overall, summary.class_mean) for name, summary in summaries.items()}
+
+
+def ranking(records: Iterable[Record]) -> list[Row]:
+    """Return the finished records' rows, best class mean in the last stage first."""
+    groups: dict[tuple[str, str], list[dict[str, tuple[float, float]]]] = {}
+    for record in records:
+        if record.status == "done":
+            groups.setdefault((record.backbone, record.strategy), []).append(stage_means(record))
+    rows = [
+        Row(*names, len(found), {stage: _mean([means[stage] for means in found]) for stage in found[0]})
+        for names, found in groups.items()
+    ]
+    return sorted(rows, key=lambda row: -list(row.means.values())[-1][1])
+
+
+def cells(row: Row, *, overall: bool = True) -> list[str]:
+    """Return the row as texts, the last stage first; of each its class mean and, where wanted, overall."""
+    shown = [values[::-1][: 1 + overall] for values in [*row.means.values()][::-1]]
+    return [row.backbone, row.strategy, *(f"{value:.3f}" for values in shown for value in values), str(row.seeds)]
+
+
+def headers(row: Row, *, overall: bool = True) -> list[str]:
+    """Return the headers of `cells(row, ...)`, of two lines where they are long."""
+    shown = ("class mean", "overall")[: 1 + overall]
+    return ["backbone", "strategy", *(f"{stage}\n{what}" for stage in [*row.means][::-1] for what in shown), "seeds"]
+
+
+def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    overall, class_mean = np.mean(np.array(pairs), axis=0).tolist()
+    return overall, class_mean

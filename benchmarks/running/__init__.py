@@ -1,0 +1,1 @@
+"""Run a plan: jobs, cells, attempts and the processes that train."""

@@ -1,0 +1,87 @@
+"""What every executor does about cells: which are stored or failed, the folder put in order, records written."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.planning.plan import Cell, Plan
+from benchmarks.progress.reporter import Reporter
+from benchmarks.records import record as records
+from benchmarks.records.record import Record, RecordError
+from benchmarks.running import attempts, requested, supervisor
+from benchmarks.running.context import RunContext
+from benchmarks.running.scoring import blank_record
+from benchmarks.support.errors import one_line
+from benchmarks.support.files import sweep, write_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a run came to: cells that were there already, that were done now, that failed."""
+
+    stored: int
+    done: int
+    failed: tuple[Cell, ...]
+
+
+def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
+    """Return, by cell key, the finished records that belong to cells of the plan just as planned."""
+    found = {}
+    for cell in plan.cells:
+        path = records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)
+        try:
+            record = records.read(path)
+        except (RecordError, OSError):
+            continue
+        if record.status == "done" and record.key == cell.key:
+            found[cell.key] = record
+    return found
+
+
+def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
+    """Return the cells of the plan whose record says that they failed."""
+    found = []
+    for cell in plan.cells:
+        with contextlib.suppress(RecordError):
+            record = records.read(records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed))
+            if record.status == "failed":
+                found.append(cell)
+    return found
+
+
+def prepare(plan: Plan, context: RunContext, todo: Sequence[Cell]) -> None:
+    """Put the output folder in order for a run of the cells `todo` of `plan`.
+
+    What earlier runs noted or left half written goes, and predictions that cannot be read are to be made again.
+    """
+    if not supervisor.restarted:
+        attempts.forget(context.store.work)
+    sweep(context.store.work)
+    requested.note(plan, context.store.work, context.suite.name)
+    for key in {chain[-1] for cell in todo for chains in (cell.jobs, *cell.companions) for chain in chains}:
+        context.store.drop_damaged(key)
+
+
+def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
+    """Write the record; where that fails (a full disk), say so and return False."""
+    try:
+        records.write(record, out)
+    except OSError as error:
+        reporter.note(f"the record of {record.backbone} | {record.strategy} cannot be written: {error.strerror}")
+        return False
+    return True
+
+
+def failed_record(context: RunContext, cell: Cell, reason: str, trace: str) -> Record:
+    """Return the record of a cell that failed for `reason`; keep `trace` where the user is told to look for it."""
+    with contextlib.suppress(OSError):  # a full disk: the record still says why
+        write_bytes(context.store.work / "failures" / f"{cell.key}.txt", trace.encode(errors="replace"))
+    return blank_record(context, cell, one_line(reason)[:500] or "it failed without a word")
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what a record says of an error."""
+    return f"{type(error).__name__}: {error}".removesuffix(".")

@@ -1,0 +1,46 @@
+"""What all jobs of a run share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from backbones.probe import Choice
+from benchmarks.data.base import Loaded
+from benchmarks.planning.stages import Stage
+from benchmarks.planning.store import Store
+from benchmarks.suites.suite import Suite
+from benchmarks.training.on_device import copy_to, fits
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RunContext:
+    """What all jobs of a run share: the data, the suite, where to train and where to keep.
+
+    `weights`: where first weights come from, the recipe's word or a safetensors file; `weights_key`: that word, or the
+    file's sha256. `checkpoint_seconds`: between two checkpoints within an epoch; None: `CHECKPOINT_SECONDS`.
+    """
+
+    loaded: Loaded
+    suite: Suite
+    stages: tuple[Stage, ...]
+    choices: Mapping[str, Choice]
+    device: torch.device
+    weights: str | Path
+    store: Store
+    checkpoint_seconds: float | None = None
+    weights_key: str = "none"
+
+    def stage(self, number: int) -> Stage:
+        """Return the stage of that number."""
+        return next(stage for stage in self.stages if stage.data.stage == number)
+
+    @functools.cached_property
+    def resident_NHWC(self) -> torch.Tensor | None:
+        """All images on the accelerator, uint8 [N, S, S, 3], copied there once; None where they stay here."""
+        images_NHWC = self.loaded.images_NHWC
+        return copy_to(images_NHWC, self.device) if fits(images_NHWC, self.device) else None

@@ -1,0 +1,32 @@
+"""Look at a plan and its store: what is left to train, and how long that will take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchmarks.planning.estimate import Outlook
+from benchmarks.planning.pending import pending
+from benchmarks.planning.plan import NAMES, Plan
+from benchmarks.records.record import Record
+from benchmarks.running.context import RunContext
+
+NAMES_PER_S = 2000.0  # on one core; measured where such a job is done
+UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each other
+
+
+def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlook:
+    """Return what `plan` has left to do, given the records that are `stored` and the jobs in the workshop's store."""
+    results = {key: context.store.result(key) for key in plan.jobs}
+    finished = frozenset(key for key, result in results.items() if result is not None)
+    todo = tuple(pending(plan, context.store, [cell for cell in plan.cells if cell.key not in stored]).values())
+    rates = {name: max(choice.img_per_s.values()) for name, choice in context.choices.items() if choice.img_per_s}
+    rates[NAMES] = NAMES_PER_S
+    for backbone in {job.backbone for job in plan.jobs.values()}:
+        measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.images]
+        if measured:
+            rates[backbone] = sum(r.images for r in measured) / sum(r.seconds for r in measured)
+    # a segment on stored features sees every image once, when it stores them
+    passes = {job.key: min(job.epochs, 1) if job.on == "features" else job.epochs for job in todo}
+    images = {job.key: passes[job.key] * len(context.stage(job.stage).data.train_rows) for job in todo}
+    seconds = {job.key: images[job.key] / rates.get(job.backbone, UNTIMED_IMG_PER_S) for job in todo}
+    return Outlook(stored, finished, todo, images, seconds, rates)

@@ -1,0 +1,237 @@
+"""One job from its parent's state to its result in the store: build, load, train, predict, keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from backbones.network import Network, build, seeded
+from backbones.probe import Choice
+from backbones.small_maps import keep_used_taps
+from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
+from benchmarks.planning.plan import Job
+from benchmarks.planning.stages import Stage
+from benchmarks.planning.store import JobResult
+from benchmarks.running.context import RunContext
+from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak_memory
+from benchmarks.support.keys import seed_for
+from benchmarks.training import checkpoint
+from benchmarks.training.allocator import keep_freed_memory
+from benchmarks.training.batches import Batcher
+from benchmarks.training.loop import prepare, run, steps_per_epoch
+from benchmarks.training.optimizers import make_optimizer
+from benchmarks.training.predict import outputs_of
+from benchmarks.training.state import Epoch, Training, TrainingError
+from benchmarks.training.text_batches import NoImages, stage_names
+from strategies.base import Strategy
+from strategies.combining.expression import parse
+
+CHECKPOINT_SECONDS = 60.0
+NAMES_CHOICE = Choice("contiguous", "float32")  # no backbone, nothing to probe
+
+
+def run_job(
+    context: RunContext,
+    job: Job,
+    on_step: Callable[[int, int], None] = lambda *_: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> JobResult:
+    """Train `job`, or return its result where it is done already and its state still there.
+
+    `on_step(step, steps)` reports progress within the job, `say` gets lines for the user. Raises what the training
+    raises; the store then holds no result, at most checkpoints from which the next call goes on.
+    """
+    done = context.store.result(job.key)
+    if done is not None and context.store.state(job.key).exists():
+        return done
+    keep_freed_memory()
+    restart_peak_memory(context.device)
+    training, spent = _resume(context, job, say)
+    steps = steps_per_epoch(training.stage, context.suite.recipe)
+    pace = checkpoint.Pace(CHECKPOINT_SECONDS if context.checkpoint_seconds is None else context.checkpoint_seconds)
+    epoch_began = time.perf_counter()
+
+    def after_step(epoch: int, step: int) -> None:
+        on_step((epoch - job.start) * steps + step + 1, job.epochs * steps)
+        if step + 1 < steps and pace.due(epoch_ended=False):
+            keep(time.perf_counter() - epoch_began)
+
+    def after_epoch(epoch: Epoch) -> None:
+        nonlocal epoch_began
+        if training.epoch < job.end and pace.due(epoch_ended=True):
+            keep(0.0)
+        epoch_began = time.perf_counter()
+
+    def keep(seconds: float) -> None:
+        """Take a checkpoint; `seconds` were spent in the epoch at work."""
+        if not math.isfinite(float(training.loss_sum)):
+            return  # the epoch will end the training: there is nothing to go on from
+        with pace.taking():
+            checkpoint.save_next(context.store.checkpoint(job.key), *_state(training, spent, seconds))
+
+    try:
+        run(training, after_step, after_epoch)
+    except TrainingError:
+        context.store.drop_checkpoints(job.key)  # they may hold what went wrong
+        raise
+    checkpoint.save(context.store.state(job.key), *_state(training, spent))
+    if job.ends_stage:
+        _predict(context, training)
+    result = JobResult(
+        job.key, epochs=job.epochs, peak_memory_bytes=peak_memory_bytes(context.device), pieces=training.pieces,
+        hardware=machine(context.device.type), **_total(training, spent),
+    )  # fmt: skip
+    context.store.finish(result)
+    return result
+
+
+def _resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:
+    """Return the training at the job's newest checkpoint, else at its beginning, and what was spent."""
+    spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
+    state, damaged = checkpoint.newest(context.store.checkpoint(job.key), job.key)
+    for sentence in damaged:
+        say(f"{sentence} The job {'goes on from the one before' if state else 'starts again'}.")
+    resumed = state is not None
+    if state is not None:
+        spent = state[1]["spent"]
+    elif job.continues and job.parent:
+        state = checkpoint.load(context.store.state(job.parent))
+    training = begin(context, job)
+    if state is not None:
+        _restore(training, *state, resumed=resumed)
+    return training, spent
+
+
+def begin(context: RunContext, job: Job) -> Training:
+    """Return the job's training at the start of its stage: backbone from the parent, classifier new."""
+    stage, recipe = context.stage(job.stage), context.suite.recipe
+    strategy = parse(job.strategy)
+    text = strategy.text()
+    names = stage_names(context.loaded, context.stages, job.stage, text.mask_class_words) if text else None
+    network = _network(context, job, strategy, names[1] if names else 0)
+    if job.parent and not job.continues:
+        carry(network, checkpoint.load(context.store.state(job.parent))[0])
+    with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
+        network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
+    network.to(context.device)
+    choice = context.choices.get(job.backbone, NAMES_CHOICE)
+    batcher = _batcher(context, network, strategy, stage)
+    if names:
+        batcher.read(names[0])
+    training = Training(
+        job, stage, strategy, recipe, choice, network, batcher,
+        stage.facts, None, job.start,  # type: ignore[arg-type]
+    )  # fmt: skip
+    prepare(training)
+    training.optimizer = make_optimizer(recipe, network, job.weight_decay, text, reading_parameters(network))
+    return training
+
+
+def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int) -> Network:
+    """Return the job's network with its first weights; `vocabulary` is how many words it may have to know."""
+    stage, text, seed = context.stage(job.stage), strategy.text(), seed_for(job.seed, job.stage, "network")
+    classes = stage.facts.num_classes
+    if text and not text.images:
+        return NameNetwork(vocabulary, classes, seed)
+    weights = context.weights if job.stage == 1 else "none"
+    network = build(
+        job.backbone, classes, image_size=context.suite.recipe.image_size, seed=seed,
+        weights=weights,  # type: ignore[arg-type]
+    )  # fmt: skip
+    with seeded(seed, "architecture"):
+        strategy.architecture(network, stage.facts)
+    keep_used_taps(network.encoder, context.suite.recipe.image_size)
+    return FusionNetwork(network, vocabulary, classes, seed) if text else network
+
+
+def _batcher(context: RunContext, network: Network, strategy: Strategy, stage: Stage) -> Batcher:
+    """Return what makes the batches, with the strategy's extra augmentation."""
+    if isinstance(network, NameNetwork):
+        return NoImages(context.device)
+    pipeline = strategy.augmentation(stage.facts)
+    if pipeline is None:
+        return Batcher(
+            context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
+            resident_NHWC=context.resident_NHWC,
+        )  # fmt: skip
+    from benchmarks.training.augment import Augmenter  # slow to import: only where it is used
+
+    strength_C = np.asarray(pipeline.strength_C)
+    strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
+    augmenter = Augmenter(pipeline.strength_C, context.loaded.size)
+    return Batcher(
+        context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
+        augmenter, strength_N, pipeline.share, context.resident_NHWC,
+    )  # fmt: skip
+
+
+def _total(training: Training, spent: dict) -> dict:
+    """Return what was `spent` before and in this training: seconds, images, the losses of the epochs."""
+    return {
+        "seconds": spent["seconds"] + sum(e.seconds for e in training.history) + training.after_seconds,
+        "images": spent["images"] + sum(e.images for e in training.history),
+        "losses": (*spent["losses"], *(e.loss for e in training.history)),
+    }
+
+
+def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.State:
+    """Return everything that going on needs; `seconds` were spent in the epoch at work."""
+    tensors = {**training.network.state_dict(), **checkpoint.pack_optimizer(training.optimizer)}
+    so_far = _total(training, spent)
+    so_far["seconds"] += seconds
+    accuracy = training.facts.validation_accuracy_C
+    numbers = {
+        "job": training.job.key,
+        "epoch": training.epoch,
+        "step": training.step,
+        "loss_sum": float(training.loss_sum),
+        "pieces": training.pieces,
+        "trains": training.job.trains,
+        "spent": so_far,
+        # JSON has no NaN: None stands for a class without validation rows.
+        "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
+    }
+    return tensors, numbers
+
+
+def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
+    """Put a state back; a fresh classifier is kept fresh where the job starts with one."""
+    network, job = training.network, training.job
+    names = set(network.state_dict())
+    fresh = job.new_classifier and not resumed
+    kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
+    network.load_state_dict({**network.state_dict(), **kept})
+    if numbers.get("trains", "all") == job.trains and not fresh and _same_parameters(training, tensors):
+        checkpoint.unpack_optimizer(training.optimizer, tensors)  # its buffers belong to what it trained
+    training.epoch = int(numbers["epoch"])
+    if resumed:
+        training.step, training.loss_sum = int(numbers.get("step", 0)), float(numbers.get("loss_sum", 0.0))
+        training.pieces = int(numbers.get("pieces", 1))
+    accuracy = numbers["validation_accuracy"]
+    if accuracy:
+        measured = tuple(float("nan") if a is None else a for a in accuracy)
+        training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measured)
+
+
+def _same_parameters(training: Training, tensors: dict[str, torch.Tensor]) -> bool:
+    """Whether a state's optimiser trained the parameters that this one trains; a new classifier may have others."""
+    trained = {name: p for name, p in training.network.named_parameters() if p.requires_grad}
+    indices = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
+    alike = all(name in tensors and tensors[name].shape == p.shape for name, p in trained.items())
+    return alike and len(indices) in (0, len(trained))
+
+
+def _predict(context: RunContext, training: Training) -> None:
+    """Store the logits of the stage's test and validation rows, and what else the classifier gives for them."""
+    data, classes = training.stage.data, training.facts.num_classes
+    arrays = {}
+    for name, rows_N in {"test": data.test_rows, "validation": data.validation_rows}.items():
+        outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+        arrays[name] = outputs.logits_BC.numpy()
+        arrays.update({f"{name}.{more}": tensor.numpy() for more, tensor in outputs.extra.items()})
+    context.store.write_predictions(training.job.key, **arrays)

@@ -1,0 +1,127 @@
+"""Run a plan in this process, cell by cell; every job once."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.planning.pending import pending, prune
+from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.progress.reporter import Reporter, describe
+from benchmarks.records.record import Record
+from benchmarks.running import attempts, supervisor
+from benchmarks.running.attempts import Attempts
+from benchmarks.running.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
+from benchmarks.running.context import RunContext
+from benchmarks.running.job import run_job
+from benchmarks.running.scoring import done_record
+from benchmarks.training.checkpoint import CheckpointError
+
+
+class JobFailed(Exception):
+    """A job that a cell needs has been given up; the message is the reason, `traceback` where it happened."""
+
+    def __init__(self, given_up: Attempts) -> None:
+        """Say why."""
+        super().__init__(given_up.reason)
+        self.traceback = given_up.traceback
+
+
+def execute(
+    plan: Plan,
+    context: RunContext,
+    out: Path,
+    reporter: Reporter,
+    *,
+    only: Sequence[Cell] | None = None,
+    job_timeout: float | None = None,
+) -> Outcome:
+    """Run every cell, or of `only` these, that has no record yet; one that fails is recorded and the rest goes on.
+
+    Where a watcher runs (`supervisor.py`), it ends a job that takes longer than `job_timeout` seconds.
+    KeyboardInterrupt passes through, with every finished job and cell kept.
+    """
+    stored = stored_records(plan, out, context.suite.name)
+    todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
+    prepare(plan, context, todo)
+    supervisor.write_stacks(context.store.work)
+    reporter.begin(plan, stored)
+    failures, done = [], 0
+    run = _Run(plan, context, reporter, job_timeout)
+    try:
+        for cell in todo:
+            record = run.cell(cell)
+            written = write_record(record, out, reporter)
+            reporter.cell_done(cell, record)
+            if record.status == "done" and written:
+                done += 1
+            else:
+                failures.append(cell)
+            prune(plan, context.store, cell)
+    finally:
+        reporter.end()
+    return Outcome(len(stored), done, tuple(failures))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What cells and jobs of one run have in common."""
+
+    plan: Plan
+    context: RunContext
+    reporter: Reporter
+    job_timeout: float | None
+
+    def cell(self, cell: Cell) -> Record:
+        """Train what the cell needs and return its record, done or failed."""
+        try:
+            for job in pending(self.plan, self.context.store, [cell]).values():
+                self._job(job, cell)
+            return done_record(self.context, self.plan, cell)
+        except Exception as error:  # a cell's failure, a plugin's too, must not end the run
+            supervisor.stop_if_interrupted()
+            given_up = error if isinstance(error, JobFailed) else None
+            trace = (given_up and given_up.traceback) or traceback.format_exc()
+            return failed_record(self.context, cell, str(error) if given_up else reason_of(error), trace)
+
+    def _job(self, job: Job, cell: Cell) -> None:
+        """Train a job, once more where memory ran out; raises JobFailed where it has been given up."""
+        work, reporter = self.context.store.work, self.reporter
+        noted = attempts.of(work, job.key)
+        while not noted.exhausted:
+            reporter.job_started(job, cell)
+            supervisor.tell(work, job.key, describe(job), self.job_timeout)
+            try:
+                result = run_job(self.context, job, lambda s, steps: self._step(job, s, steps), reporter.note)
+                reporter.job_done(job, result)
+                return
+            except Exception as error:
+                supervisor.stop_if_interrupted()
+                final = not attempts.worth_another(error)
+                noted = attempts.note(work, job.key, reason_of(error), final=final, traceback=traceback.format_exc())
+                reporter.job_lost(job, noted.reason)
+                if not noted.exhausted:
+                    reporter.note(f"{describe(job)}: {reason_of(error)}; {noted.then}.")
+                    if isinstance(error, CheckpointError):
+                        self._parent_again(job, cell)
+            finally:
+                supervisor.tell(work, "")
+            gc.collect()
+        raise JobFailed(noted)
+
+    def _step(self, job: Job, step: int, steps: int) -> None:
+        """Tell of a step of a job, and stop here where an interrupt came to nothing."""
+        supervisor.stop_if_interrupted()
+        self.reporter.progress(job, step, steps)
+
+    def _parent_again(self, job: Job, cell: Cell) -> None:
+        """Train the job again whose state `job` starts from, because that is damaged."""
+        if job.parent:
+            self.context.store.state(job.parent).unlink(missing_ok=True)
+            for missing in pending(self.plan, self.context.store, [cell]).values():
+                if missing.key == job.key:
+                    break
+                self._job(missing, cell)

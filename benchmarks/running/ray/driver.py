@@ -1,0 +1,258 @@
+"""Run a plan on Ray: this process, the driver, keeps the store and says which job is next; workers train.
+
+A job starts when the jobs that it starts from are done, those on the longest path first. A worker that dies costs its
+job one attempt (`attempts.py`): another one goes on from the last checkpoint that the driver has. One that dies before
+it has begun costs none, once: its node may have gone while it was idle. The cells that need a job that is given up are
+recorded as failed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import traceback
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import ray
+
+from benchmarks.data.decoded.delivered import manifest
+from benchmarks.planning.estimate import Outlook
+from benchmarks.planning.pending import pending, prune
+from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.planning.store import JobResult
+from benchmarks.progress.reporter import Reporter, describe
+from benchmarks.records.record import Record
+from benchmarks.running import attempts, supervisor
+from benchmarks.running.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
+from benchmarks.running.context import RunContext
+from benchmarks.running.estimate import look
+from benchmarks.running.graph import Graph, ancestors, needs
+from benchmarks.running.ray.cluster import JobResources
+from benchmarks.running.ray.pool import WorkerHandle, WorkerLost, WorkerPool
+from benchmarks.running.ray.worker import Files, JobUpdate, WorkerConfig
+from benchmarks.running.scoring import done_record
+from benchmarks.support.files import write_bytes
+
+LISTEN_SECONDS = 1.0
+QUIET_SECONDS = 60.0  # without a worker, before the user is told
+SHOWS_SECONDS = 60.0  # within which a shared folder shows here what a worker wrote there: NFS remembers what was not
+
+
+def execute(
+    plan: Plan,
+    context: RunContext,
+    out: Path,
+    reporter: Reporter,
+    *,
+    given: JobResources,
+    only: Sequence[Cell] | None = None,
+    plugins: Sequence[Path] = (),
+    job_timeout: float | None = None,
+    share_folder: bool = True,
+) -> Outcome:
+    """Run every cell, or of `only` these, that has no record yet on the Ray cluster that this process is connected to.
+
+    Each job gets `given` of it, and is given up after `job_timeout` seconds. Workers that see `out` write there, unless
+    `share_folder` is False. Raises UserError where no worker comes up. KeyboardInterrupt passes through: workers end,
+    what is stored stays.
+    """
+    stored = stored_records(plan, out, context.suite.name)
+    cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
+    prepare(plan, context, cells)
+    outlook = look(plan, context, stored)
+    graph = Graph(plan, cells, pending(plan, context.store, cells).values(), outlook.seconds)
+    token = context.store.work / f"shared-{uuid.uuid4().hex}"
+    write_bytes(token, b"")
+    pool = WorkerPool(_config(context, out, given, plugins, token.name if share_folder else None), given)
+    run = _Run(plan, context, out, reporter, graph, pool, outlook)
+    reporter.begin(plan, stored)
+    try:
+        while True:
+            supervisor.stop_if_interrupted()
+            run.hand_out()  # first: a worker must not wait while records are made
+            run.record_settled()
+            if not graph.open:
+                break
+            run.note_wait()
+            for worker, told in pool.updates(LISTEN_SECONDS):
+                run.hear(worker, told)
+            if job_timeout:
+                run.end_late(job_timeout)
+    finally:
+        pool.end()
+        token.unlink(missing_ok=True)
+        reporter.end()
+    return Outcome(len(stored), run.done, tuple(run.failures))
+
+
+def _config(
+    context: RunContext, out: Path, given: JobResources, plugins: Sequence[Path], token: str | None
+) -> WorkerConfig:
+    """Return what every worker gets: the run context without its images."""
+    bare = dataclasses.replace(
+        context, loaded=dataclasses.replace(context.loaded, images_NHWC=np.zeros((0, 0, 0, 3), np.uint8))
+    )
+    return WorkerConfig(
+        context=bare,
+        manifest=manifest(context.loaded),
+        driver=ray.get_runtime_context().get_node_id(),
+        out=out.resolve(),
+        token=token,
+        weights=context.weights.read_bytes() if isinstance(context.weights, Path) else None,
+        plugins=tuple((file.name, file.read_bytes()) for file in plugins),
+        threads=given.threads,
+    )
+
+
+class _Run:
+    """What has become of the plan so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        context: RunContext,
+        out: Path,
+        reporter: Reporter,
+        graph: Graph,
+        pool: WorkerPool,
+        outlook: Outlook,
+    ) -> None:
+        self._plan, self._context, self._out, self._reporter = plan, context, out, reporter
+        self._graph, self._pool, self._outlook = graph, pool, outlook
+        self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of the jobs done in this run
+        self._traces: dict[str, str] = {}  # job -> where it failed
+        self._unbegun = set[str]()  # jobs that have lost a worker before it had begun
+        self._waits_since: float | None = time.monotonic()  # without a worker; None: there was one, or it was told
+        self.done, self.failures = 0, list[Cell]()
+
+    def hand_out(self) -> None:
+        """Give the most urgent jobs to the workers that are up and have none; ask for as many as can have one."""
+        ready = self._graph.ready()
+        idle, wanted = self._pool.idle(), len(self._pool.busy()) + len(ready)
+        for job, worker in zip(ready, idle, strict=False):
+            assert worker.info is not None
+            self._graph.take(job)
+            cell = self._graph.first_cell(job)
+            self._reporter.job_started(job, cell)
+            self._reporter.job_placed(job, worker.info.where)
+            self._pool.start(worker, job, {} if worker.info.shares else self._files(job))
+        self._pool.hire(wanted)
+        spare = len(self._pool.idle()) - (self._graph.open - len(self._pool.busy()))
+        self._pool.dismiss(*self._pool.idle()[: max(0, spare)])
+
+    def _files(self, job: Job) -> Files:
+        """Return the states that the job starts from: its checkpoints where it has some, and those of other jobs."""
+        store = self._context.store
+        files = list(store.folder(job.key).glob("*checkpoint.safetensors"))
+        for key in needs(job):
+            files += [store.state(key), store.folder(key) / "predictions.npz"]
+        return {str(file.relative_to(store.work)): file.read_bytes() for file in files if file.exists()}
+
+    def hear(self, worker: WorkerHandle, told: JobUpdate | WorkerLost) -> None:
+        """Keep what a worker sent; see what became of its job."""
+        job = worker.job
+        assert job is not None
+        if isinstance(told, WorkerLost):
+            if told.began or job.key in self._unbegun:
+                self._failed(job, f"its worker is gone: {told.reason}")
+            else:
+                self._unbegun.add(job.key)
+                self._reporter.job_lost(job, told.reason)
+                self._graph.again(job)
+            return
+        try:
+            for name, content in told.files.items():
+                write_bytes(self._context.store.work / name, content)
+        except OSError as error:  # a full disk: without a checkpoint the job goes on, without a result it has failed
+            told = dataclasses.replace(told, error=told.error or reason_of(error))
+        if told.said:
+            self._reporter.job_said(job, told.said)
+        for line in told.notes:
+            self._reporter.note(line)
+        if told.step:
+            self._reporter.progress(job, told.step, told.steps)
+        if told.ended:
+            self._ended(worker, job, told)
+
+    def _ended(self, worker: WorkerHandle, job: Job, told: JobUpdate) -> None:
+        store = self._context.store
+        self._pool.free(worker)
+        if not told.keeps:
+            store.drop_checkpoints(job.key)
+        result = self._result(worker, job) if told.error is None else None
+        if told.error is not None or result is None:
+            error = told.error or "it left no result"
+            self._failed(job, error, told.trace, final=not told.may_retry, damaged=told.damaged)
+        else:
+            self._graph.done(job)
+            self._learn(job, result)
+            self._reporter.job_done(job, result)
+
+    def _learn(self, job: Job, result: JobResult) -> None:
+        """Expect of the jobs that are left what those of their backbone took here: not all backbones were timed."""
+        images, seconds = self._spent.get(job.backbone, (0, 0.0))
+        self._spent[job.backbone] = (images + result.images, seconds + result.seconds)
+        self._graph.expect(self._outlook.learned(self._spent))
+
+    def _result(self, worker: WorkerHandle, job: Job) -> JobResult | None:
+        """Return what the job left; in a folder that is shared it may take a moment to be seen here."""
+        until = time.monotonic() + (SHOWS_SECONDS if worker.info and worker.info.shares else 0.0)
+        while (result := self._context.store.result(job.key)) is None and time.monotonic() < until:
+            time.sleep(0.2)
+        return result
+
+    def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
+        """Count an attempt at the job that failed; let it be tried again where one is left."""
+        noted = attempts.note(self._context.store.work, job.key, why, final=final, traceback=trace)
+        self._reporter.job_said(job, noted.traceback)
+        self._reporter.job_lost(job, noted.reason)
+        if noted.exhausted:
+            self._traces[job.key] = noted.traceback
+            self._graph.fail(job, noted.reason)
+            return
+        if damaged and job.parent and not self._graph.is_open(job.parent):  # its state is what was damaged
+            self._context.store.state(job.parent).unlink(missing_ok=True)
+            missing = pending(self._plan, self._context.store, [self._graph.first_cell(job)])
+            self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
+        self._graph.again(job)
+        self._reporter.note(f"{describe(job)}: {why}; {noted.then}.")
+
+    def note_wait(self) -> None:
+        """Say, once, that no worker has come up for a while: the cluster may be full, or its nodes are starting."""
+        if self._pool.up:
+            self._waits_since = None
+        elif self._waits_since is not None and time.monotonic() - self._waits_since > QUIET_SECONDS:
+            self._waits_since = None
+            self._reporter.note("no worker is up yet; the run waits for room on the Ray cluster (see `ray status`).")
+
+    def end_late(self, seconds: float) -> None:
+        """End the workers whose job takes longer than `seconds`, and give those jobs up."""
+        for worker in self._pool.busy():
+            if worker.job and time.monotonic() - worker.since > seconds:
+                self._pool.dismiss(worker)
+                self._failed(worker.job, f"it took longer than {seconds:g} s", final=True)
+
+    def record_settled(self) -> None:
+        """Write the record of each cell for which nothing is left to do."""
+        for cell, failed in self._graph.settled():
+            record = self._record(cell, failed)
+            written = write_record(record, self._out, self._reporter)
+            self._reporter.cell_done(cell, record)
+            prune(self._plan, self._context.store, cell)
+            if record.status == "done" and written:
+                self.done += 1
+            else:
+                self.failures.append(cell)
+
+    def _record(self, cell: Cell, failed: str | None) -> Record:
+        keys = cell.needed
+        if failed is not None:
+            trace = next((self._traces[key] for key in keys if self._traces.get(key)), failed)
+            return failed_record(self._context, cell, failed, trace)
+        try:
+            return done_record(self._context, self._plan, cell)
+        except Exception as error:  # a cell's failure, a plugin's too, must not end the run
+            return failed_record(self._context, cell, reason_of(error), traceback.format_exc())

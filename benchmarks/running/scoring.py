@@ -1,0 +1,195 @@
+"""Stored predictions -> what a cell's record says."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.data.describe import telling
+from benchmarks.data.split import unseen
+from benchmarks.planning.plan import Cell, Plan
+from benchmarks.planning.stages import Stage, rows_key
+from benchmarks.planning.store import JobResult
+from benchmarks.records import confusions, metrics
+from benchmarks.records.record import Record, StageResult, pack_bits
+from benchmarks.running.context import RunContext
+from benchmarks.support.hardware import machine, versions
+from strategies.base import Held, Outputs, Strategy
+from strategies.combining.expression import parse
+
+SHORT_HASH = 16  # hex digits of a weights file's sha256 that records keep
+
+
+def score_stage(
+    context: RunContext,
+    stage: Stage,
+    strategy: Strategy,
+    results: Sequence[JobResult],
+    companions: Sequence[Sequence[JobResult]] = (),
+) -> tuple[StageResult, dict[str, Any]]:
+    """Return what one stage measured, from the predictions of the last of its jobs, and what its strategy reports.
+
+    `companions` are the jobs of the models that the strategy asks besides: their time counts, their rows do not.
+    """
+    data, classes = stage.data, stage.facts.num_classes
+    labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]
+    test, held = _outputs(context, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
+    logits_NC = _after_the_fact(strategy, test, stage)
+    top1_N, top5_N = metrics.hits(logits_NC, labels_N, 1), metrics.hits(logits_NC, labels_N, 5)
+    checked_N = metrics.hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
+    told = {
+        **_report(context, stage, strategy, test, labels_N),
+        "confusions": confusions.count(logits_NC, labels_N, top1_N),
+    }
+    every = [result for chain in (results, *companions) for result in chain]
+    seconds = sum(result.seconds for result in results)
+    scored = StageResult(
+        stage=data.stage,
+        name=data.name,
+        classes=stage.names,
+        train_n=stage.facts.counts_C,
+        validation_n=tuple(stage.counts(data.validation_rows).tolist()),
+        test_n=tuple(stage.counts(data.test_rows).tolist()),
+        top1_hits=metrics.per_class(top1_N, labels_N, classes),
+        top5_hits=metrics.per_class(top5_N, labels_N, classes),
+        validation_top1_hits=metrics.per_class(checked_N, checked_labels_N, classes),
+        rows=len(data.test_rows),
+        top1_bits=pack_bits(top1_N, labels_N),
+        top5_bits=pack_bits(top5_N, labels_N),
+        rows_key=rows_key(context.loaded, data.test_rows),
+        jobs=tuple(result.key for result in every),
+        epochs=sum(result.epochs for result in results),
+        seconds=sum(result.seconds for result in every),
+        img_per_s=sum(result.images for result in results) / seconds if seconds else 0.0,
+    )
+    return scored, told
+
+
+def _outputs(context: RunContext, keys: Sequence[str], checked_labels_N: np.ndarray) -> tuple[Outputs, Outputs]:
+    """Return the stored outputs of test and of validation rows: the first job's, with the others as companions."""
+    stored = [context.store.predictions(key) for key in keys]
+    test, held = ([_stored_outputs(arrays, rows) for arrays in stored] for rows in ("test", "validation"))
+    if len(keys) == 1:
+        return test[0], held[0]
+    within = dataclasses.replace(held[0], companions=tuple(held[1:]))
+    known = Held(within, checked_labels_N)
+    return (
+        dataclasses.replace(test[0], companions=tuple(test[1:]), held=known),
+        dataclasses.replace(within, held=known),
+    )
+
+
+def _stored_outputs(stored: Mapping[str, np.ndarray], rows: str) -> Outputs:
+    extra = {n.removeprefix(f"{rows}."): torch.from_numpy(a) for n, a in stored.items() if n.startswith(f"{rows}.")}
+    return Outputs(torch.from_numpy(stored[rows]), torch.zeros(len(stored[rows]), 0), extra)
+
+
+def _after_the_fact(strategy: Strategy, outputs: Outputs, stage: Stage) -> np.ndarray:
+    """Return the logits [N, C] that are scored."""
+    acts = strategy.acts_in(stage.data.stage)
+    return (strategy.predict(outputs, stage.facts) if acts else outputs.logits_BC).numpy()
+
+
+def _report(
+    context: RunContext, stage: Stage, strategy: Strategy, test: Outputs, labels_N: np.ndarray
+) -> dict[str, Any]:
+    """Return the strategy's own counts of a stage; where it reads names, also how many of them tell the class."""
+    told = strategy.report(test, labels_N, stage.facts) if strategy.acts_in(stage.data.stage) else {}
+    if "text" in strategy.needs and context.loaded.texts is not None:
+        telling_C = telling(context.loaded, stage.data.test_rows)
+        told = {**told, "names": {"telling": [int(telling_C[c]) for c in stage.data.classes]}}
+    return told
+
+
+def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
+    """Return the record of a cell all of whose jobs are done."""
+    strategy = parse(cell.strategy)
+    chains, *companions = (
+        [[_result(context, key) for key in chain] for chain in chains] for chains in (cell.jobs, *cell.companions)
+    )
+    scored = [
+        score_stage(context, stage, strategy, chain, [companion[i] for companion in companions])
+        for i, (stage, chain) in enumerate(zip(context.stages, chains, strict=True))
+    ]
+    extra: dict[str, Any] = {}
+    for result, told in scored:
+        for what, values in told.items():
+            extra.setdefault(what, {})[result.name] = values
+    first = plan.first_user()
+    every = [_result(context, key) for key in cell.needed]
+    return dataclasses.replace(
+        blank_record(context, cell),
+        status="done",
+        error=None,
+        stages=tuple(result for result, _ in scored),
+        seconds_alone=sum(result.seconds for result in every),
+        seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
+        peak_memory_bytes=max(result.peak_memory_bytes for result in every),
+        hardware=next((dict(r.hardware) for r in reversed(every) if r.hardware), machine(context.device.type)),
+        notes=_pieces(every),
+        extra={**extra, "job_epochs": {result.key: result.epochs for result in every}},
+    )
+
+
+def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
+    """Say where a batch did not fit the memory whole."""
+    most = max(result.pieces for result in results)
+    return (f"Batches were trained in up to {most} pieces: the GPU had no room for them whole.",) if most > 1 else ()
+
+
+def blank_record(context: RunContext, cell: Cell, error: str = "it was not run") -> Record:
+    """Return the record of a cell that failed with `error`; `done_record` fills in the rest where it did not."""
+    suite, choice = context.suite, context.choices[cell.backbone]
+    classes, rows = unseen(context.loaded)
+    return Record(
+        suite=suite.name,
+        protocol=suite.protocol,
+        dataset=suite.dataset,
+        fingerprint=context.loaded.fingerprint,
+        image_size=suite.recipe.image_size,
+        backbone=cell.backbone,
+        strategy=cell.strategy,
+        seed=cell.seed,
+        status="failed",
+        error=error,
+        stages=(),
+        unseen_classes=classes,
+        unseen_rows=rows,
+        recipe={
+            **suite.recipe.model_dump(mode="json"),
+            "head_classes": suite.head_classes,
+            "validation": suite.validation,
+            **_weights_file(context),
+        },
+        layout=choice.layout,
+        dtype=choice.dtype,
+        threads=torch.get_num_threads(),
+        device=context.device.type,
+        seconds_alone=0.0,
+        seconds_marginal=0.0,
+        peak_memory_bytes=0,
+        versions=versions(),
+        hardware=machine(context.device.type),
+        key=cell.key,
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _weights_file(context: RunContext) -> dict[str, Any]:
+    """Return what a recipe says of a weights file, in place of the suite's word for its first weights."""
+    if not isinstance(context.weights, Path):
+        return {}
+    return {"weights": {"file": context.weights.name, "sha256": context.weights_key[:SHORT_HASH]}}
+
+
+def _result(context: RunContext, key: str) -> JobResult:
+    result = context.store.result(key)
+    if result is None:
+        raise RuntimeError(f"job {key} is not done")
+    return result

@@ -1,0 +1,174 @@
+"""From what the user asked for to a plan and a workshop that can carry it out."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import torch
+
+from backbones.network import build
+from backbones.probe import Choice, probe
+from benchmarks.data.base import Loaded
+from benchmarks.data.load import cache_folder, load
+from benchmarks.planning.plan import Plan, Setting, make_plan
+from benchmarks.planning.stages import make_stages
+from benchmarks.planning.store import Store
+from benchmarks.records.record import read_all, safe_name
+from benchmarks.running.context import RunContext
+from benchmarks.suites.choose import expand_backbones
+from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError
+from strategies.combining.expression import expand, is_glob, parse, split
+from strategies.combining.seats import corrected_twice
+
+Say = Callable[[str], None]
+Advance = Callable[[str, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the user asked for; None and empty tuples stand for the suite's defaults.
+
+    `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `threads`: CPU threads.
+    `choose`: how to find a backbone's layout and precision, where that device is on other machines only.
+    `checkpoint_seconds`: between two checkpoints within an epoch.
+    """
+
+    suite: Suite
+    data: Path | None = None
+    backbones: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    seeds: int | None = None
+    device: str = "auto"
+    out: Path = Path("runs")
+    weights: Path | None = None
+    threads: int | None = None
+    choose: Callable[[str, Suite, torch.device], Choice] | None = None
+    checkpoint_seconds: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Session:
+    """A plan and the workshop to carry it out in."""
+
+    plan: Plan
+    context: RunContext
+
+
+def open_session(request: Request, say: Say, advance: Advance) -> Session:
+    """Load the data, probe the backbones, make the plan.
+
+    `say` gets lines for the user, `advance(what, done, total)` the progress of what takes long.
+    Raises UserError, StrategyError or BackboneError for what the user can mend.
+    """
+    device = torch.device(request.device) if request.choose else pick_device(request.device)
+    if request.threads:
+        torch.set_num_threads(request.threads)
+    cv2.setNumThreads(1)  # images are small: OpenCV's own threads would only fight torch's
+    suite = request.suite
+    backbones = expand_backbones(request.backbones or suite.backbones)
+    strategies = expand(request.strategies or suite.strategies)
+    # Before the data: decoding takes minutes at 224 px, and would be in vain.
+    weights = check_weights(suite, request.weights, backbones)
+    loaded = load_data(suite, request.data, advance)
+    suite = _apart(suite, loaded, request.out, say)
+    stages = make_stages(loaded, suite)
+    choices = {}
+    if request.choose:
+        say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
+    for index, name in enumerate(backbones):
+        choices[name] = (request.choose or choose)(name, suite, device)
+        advance("timing layouts and precisions", index + 1, len(backbones))
+    weights_key = _weights_key(weights)
+    setting = Setting(
+        loaded.fingerprint,
+        suite,
+        stages,
+        {name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
+        weights_key,
+        text=loaded.texts is not None,
+    )
+    _check_named(request.strategies, setting)
+    plan = make_plan(setting, backbones, strategies, range(request.seeds or suite.seeds))
+    twice = [line for text in strategies for line in corrected_twice(parse(text))]
+    for line in (*plan.left_out, *twice):
+        say(line)
+    if not plan.cells:
+        raise UserError(f"nothing is left to run: {' '.join(plan.left_out)}")
+    context = RunContext(
+        loaded, suite, stages, choices, device, weights, Store(request.out), request.checkpoint_seconds, weights_key
+    )  # fmt: skip
+    return Session(plan, context)
+
+
+def _check_named(patterns: Sequence[str], setting: Setting) -> None:
+    """Raise UserError where a strategy that was asked for by name, and not by a glob, cannot run on this data."""
+    for text in (piece for pattern in patterns for piece in split(pattern)):
+        if lacks := setting.lacks(parse(text)) if not is_glob(text) else []:
+            raise UserError(f"{text} cannot run: {setting.suite.name} has no {' and no '.join(lacks)}; leave it out.")
+
+
+def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:
+    """Return the suite's data, decoded at its image size."""
+    return load(
+        suite.dataset,
+        path=path,
+        size=suite.recipe.image_size,
+        cache=cache_folder(),
+        on_progress=lambda done, total: advance("decoding", done, total),
+        options=suite.options,
+    )
+
+
+def _apart(suite: Suite, loaded: Loaded, out: Path, say: Say) -> Suite:
+    """Return the suite; a folder's with the data's fingerprint in its name where the name's results are of others."""
+    place = out / safe_name(suite.name)
+    if suite.dataset != "folder" or all(r.fingerprint == loaded.fingerprint for r in read_all(place / "records")[0]):
+        return suite
+    name = f"{suite.name}-{loaded.fingerprint[:6]}"
+    say(f"{place} holds results of other images (another folder of that name, or before a change); these: {name}.")
+    return suite.model_copy(update={"name": name})
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of that name; "auto" is a GPU where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise UserError(f"no device {name!r}; expected auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: torch sees no CUDA device here; use --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
+    """Return the layout and precision for a backbone: the recipe's where it says so, else the fastest here."""
+    if suite.recipe.precision != "auto":
+        build(backbone, 2, image_size=suite.recipe.image_size, seed=0)  # refuses what cannot be built
+        return Choice("channels_last", suite.recipe.precision)
+    return probe(
+        backbone,
+        image_size=suite.recipe.image_size,
+        batch_size=suite.recipe.batch_size,
+        device=device,
+        smallest_size=suite.recipe.size_at(0.0),
+        cache_file=cache_folder() / "probe.json",
+    )
+
+
+def check_weights(suite: Suite, file: Path | None, backbones: Sequence[str]) -> str | Path:
+    """Return where the first weights come from, having tried that they can be had: never silently random."""
+    if file is not None:
+        for backbone in backbones:
+            build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=file)
+        return file
+    if suite.recipe.weights == "imagenet":
+        for backbone in backbones:
+            build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights="imagenet")
+    return suite.recipe.weights
+
+
+def _weights_key(weights: str | Path) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest() if isinstance(weights, Path) else weights

@@ -1,0 +1,1 @@
+"""Suites: their schema, their TOML files, and which one a command means."""

@@ -1,0 +1,98 @@
+"""Which suite and which backbones a command means. torch is imported only to look for a GPU."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from backbones.registry import list_backbones
+from backbones.registry import parse as parse_backbone
+from benchmarks.suites import suite as suites
+from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError, nearest
+
+
+def choose_suite(
+    name: str,
+    data: Path | None = None,
+    *,
+    device: str = "auto",
+    protocol: str | None = None,
+    head_classes: int | None = None,
+) -> tuple[Suite, str]:
+    """Return the suite meant, and why it is that one ("" where it was named).
+
+    "auto" looks at `data`, else at what was fetched. A folder of the user's own, and a protocol or border other than
+    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix; a
+    session tells folders of one name apart.
+    Raises UserError for what does not exist or fit.
+    """
+    why = ""
+    if name == "auto":
+        name, why = automatic(data, device)
+    suite = adapt(suites.load(name), protocol, head_classes)
+    if suite.dataset == "folder" and data is not None:  # each user's data set has its own results
+        own = data.resolve().name if data.is_dir() else data.resolve().stem
+        suite = suite.model_copy(update={"name": f"{suite.name}-{own}"})
+    return suite, why
+
+
+def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
+    """Return the name of the suite that suits the data and the machine, and why in a few words."""
+    from benchmarks.data.load import cache_folder, detect, fetched_folder
+
+    if data is None and not fetched_folder(cache_folder(), "fashion").exists():
+        return "catalog", "no --data, and the fashion data has not been fetched"
+    if data is not None and detect(data) == "folder":
+        return "folder", f"{data} holds images by class"
+    where = "was fetched" if data is None else f"lies at {data}"
+    if device != "cpu" and _cuda():
+        return "fashion", f"the fashion data {where}, and there is a GPU"
+    reason = "the CPU was asked for" if device == "cpu" else "there is no GPU"
+    return "fashion-small", f"the fashion data {where}, and {reason}"
+
+
+def _cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def adapt(suite: Suite, protocol: str | None, head_classes: int | None) -> Suite:
+    """Return the suite with another protocol or border, and a name that says so; the same suite where nothing changes.
+
+    Raises UserError for a border in a joint protocol, which has none.
+    """
+    changes: dict[str, Any] = {}
+    name = suite.name
+    if protocol is not None and protocol != suite.protocol:
+        changes["protocol"] = str(protocol)
+        name += f"-{protocol}"
+    if head_classes is not None and (protocol or suite.protocol) == "joint":
+        raise UserError("--head-classes moves a border that the joint protocol does not have; leave one of them out.")
+    if head_classes is not None and head_classes != suite.head_classes:
+        changes["head_classes"] = head_classes
+        name += f"-head{head_classes}"
+    if not changes:
+        return suite
+    return suites.validate({**suite.model_dump(), **changes, "name": name}, name, name)
+
+
+def expand_backbones(patterns: Sequence[str]) -> list[str]:
+    """Return canonical backbone names; globs match the registered names (`mobile*:mlp1` keeps its classifier).
+
+    Comma lists are taken apart, order is kept, repetitions are dropped. Raises UserError where a glob matches nothing,
+    BackboneError for an unknown name.
+    """
+    known = [name for name, _ in list_backbones()]
+    found: dict[str, None] = {}
+    for pattern in (piece.strip() for text in patterns for piece in text.split(",") if piece.strip()):
+        name, colon, classifier = pattern.partition(":")
+        matches = fnmatch.filter(known, name) if any(c in name for c in "*?[") else [name]
+        if not matches:
+            raise UserError(f"no backbone matches {pattern!r}{nearest(name, known)}; there are {', '.join(known)}.")
+        for match in matches:
+            found[str(parse_backbone(match + colon + classifier))] = None
+    return list(found)

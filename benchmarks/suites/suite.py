@@ -1,0 +1,158 @@
+"""Suites: dataset + protocol + recipe + default backbones, strategies and seeds, from one TOML file each."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from benchmarks.support.errors import UserError, nearest, one_line
+
+SUITES = Path(__file__).parent
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Epochs(_Frozen):
+    """Epochs of each stage: `head` and `tail` of the two-stage protocol, `all` of the joint one."""
+
+    head: Positive = 1
+    tail: Positive = 1
+    all: Positive = 1
+
+
+class Recipe(_Frozen):
+    """How a stage is trained; the same for every strategy.
+
+    `image_size` in pixels; `grow_from` pixels at the first epoch, growing to `image_size` over the first
+    `grow_until` of the epochs; `learning_rate` is the peak; `warmup` the fraction of steps that rise to it;
+    `tail_learning_rate` the peak of stage 2 where it differs; a step schedule multiplies the peak by `step_factor`
+    at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
+    `rotate` degrees: the largest draw in either direction. `flip_test`: outputs are means over an image and its mirror.
+    """
+
+    image_size: Annotated[int, Field(ge=8, le=1024)]
+    epochs: Epochs
+    batch_size: Positive = 64
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    tail_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["one-cycle", "cosine", "constant", "step"] = "one-cycle"
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    flip: bool = True
+    shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    zoom: Annotated[float, Field(ge=0, lt=0.9)] = 0.0
+    rotate: Annotated[float, Field(ge=0, le=180)] = 0.0
+    grow_from: Annotated[int, Field(ge=8)] | None = None
+    grow_until: Annotated[float, Field(gt=0, le=1)] = 0.6
+    normalise: Literal["backbone", "none"] = "backbone"
+    weights: Literal["none", "imagenet"] = "none"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    flip_test: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that came later where they stand at their default: keys and records stay what they were."""
+        content: dict[str, Any] = handler(self)
+        for name in ("steps_at", "step_factor", "flip_test"):
+            if name in content and getattr(self, name) == type(self).model_fields[name].default:
+                del content[name]
+        return content
+
+    @model_validator(mode="after")
+    def _grows_upwards(self) -> Recipe:
+        if self.grow_from is not None and self.grow_from > self.image_size:
+            raise ValueError("grow_from must not exceed image_size")
+        return self
+
+    def stage_epochs(self, name: str) -> int:
+        """Return the epochs of the stage called `name` (head, tail or all)."""
+        return int(getattr(self.epochs, name))
+
+    def peak(self, name: str) -> float:
+        """Return the peak learning rate of the stage called `name`."""
+        return self.tail_learning_rate if name == "tail" and self.tail_learning_rate else self.learning_rate
+
+    def size_at(self, fraction: float) -> int:
+        """Return the training image side in pixels (a multiple of 8) at a fraction of the stage's epochs."""
+        if self.grow_from is None or fraction >= self.grow_until:
+            return self.image_size
+        size = self.grow_from + (self.image_size - self.grow_from) * fraction / self.grow_until
+        return min(self.image_size, max(8, int(size) // 8 * 8))
+
+
+class Suite(_Frozen):
+    """One benchmark: what is run by `--all` and how. `seeds` is a number of seeds, counted from 0."""
+
+    name: str
+    title: str
+    dataset: str
+    protocol: Literal["two-stage", "joint"] = "two-stage"
+    head_classes: Positive = 20
+    validation: Annotated[float, Field(ge=0, lt=0.9)] = 0.1
+    backbones: tuple[str, ...]
+    strategies: tuple[str, ...]
+    seeds: Positive = 1
+    recipe: Recipe
+    options: dict[str, int | float | str] = Field(default_factory=dict)
+
+    @field_validator("backbones", "strategies")
+    @classmethod
+    def _not_empty(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names or any(not n.strip() for n in names):
+            raise ValueError("must name at least one, and no empty names")
+        return names
+
+
+def names() -> list[str]:
+    """Return the names of the suites that come with the package."""
+    return sorted(p.stem for p in SUITES.glob("*.toml"))
+
+
+def load(name_or_file: str) -> Suite:
+    """Return the suite of that name, or the one in that TOML file.
+
+    Raises UserError in one sentence for an unknown name or a file that is not a valid suite.
+    """
+    path = Path(name_or_file)
+    if path.suffix != ".toml":
+        if name_or_file not in names():
+            known = ", ".join(names())
+            raise UserError(f"no suite {name_or_file!r}{nearest(name_or_file, names())}; there are {known}.")
+        path = SUITES / f"{name_or_file}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read suite file {path}: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"suite file {path} is not valid TOML: {error}.") from error
+    return validate(content, path.stem, str(path))
+
+
+def validate(content: dict[str, Any], name: str, origin: str) -> Suite:
+    """Return the suite that `content` describes; `origin` names it in the UserError raised where it does not fit."""
+    try:
+        return Suite.model_validate({"name": name, **content})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = one_line(".".join(str(part) for part in first["loc"])) or "the suite"
+        raise UserError(f"suite {origin}: {where}: {first['msg'].lower()}.") from error

@@ -1,0 +1,1 @@
+"""What every room uses: errors, keys, files, locks, what machine this is."""

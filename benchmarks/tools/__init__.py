@@ -1,0 +1,1 @@
+"""Commands that look at, check or clean up what runs left."""

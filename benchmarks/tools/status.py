@@ -1,0 +1,79 @@
+"""What an output folder holds: for the command `status`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+from pathlib import Path
+
+from benchmarks.planning.plan import Cell
+from benchmarks.planning.store import Store
+from benchmarks.records import record as records
+from benchmarks.records.record import Record
+from benchmarks.running import requested
+
+JOB_KEY = re.compile(r"[0-9a-f]{20}")
+
+
+@dataclasses.dataclass(frozen=True)
+class SuiteState:
+    """The cells of a suite: records done and failed, cells that were asked for and have no record (`missing`)."""
+
+    name: str
+    done: tuple[Record, ...]
+    failed: tuple[Record, ...]
+    missing: tuple[Cell, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class FolderState:
+    """All suites, jobs finished and begun, bytes by kind of file, and a sentence per record that cannot be read."""
+
+    suites: tuple[SuiteState, ...]
+    finished: int
+    begun: int
+    sizes: dict[str, int]
+    problems: tuple[str, ...]
+
+
+def look(out: Path) -> FolderState:
+    """Return what lies below `out`; nothing is written and no data is loaded."""
+    store = Store(out)
+    asked = requested.every(store.work)
+    suites, problems = [], []
+    by_folder = {records.safe_name(name): name for name in asked}
+    for folder in sorted({*by_folder, *(path.parent.name for path in out.glob("*/records"))}):
+        found, bad = records.read_all(out / folder / "records")
+        problems += bad
+        name = by_folder.get(folder, folder)
+        there = {(r.backbone, r.strategy, r.seed) for r in found}
+        missing = [c for c in asked.get(name, ()) if (c.backbone, c.strategy, c.seed) not in there]
+        done, failed = ([r for r in found if r.status == status] for status in ("done", "failed"))
+        suites.append(SuiteState(name, tuple(done), tuple(failed), tuple(missing)))
+    keys = job_keys(store)
+    finished = sum(store.result(key) is not None for key in keys)
+    begun = sum(store.result(key) is None and any(store.folder(key).glob("*checkpoint*")) for key in keys)
+    return FolderState(tuple(suites), finished, begun, _sizes(out), tuple(problems))
+
+
+def job_keys(store: Store) -> list[str]:
+    """Return the keys of the job folders below the store; other programs' folders and links are passed over."""
+    found = (store.work / "jobs").glob("*")
+    return sorted(p.name for p in found if JOB_KEY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
+
+
+def _sizes(out: Path) -> dict[str, int]:
+    """Return bytes by kind of file."""
+    sizes = {"records": 0, "predictions": 0, "states": 0, "checkpoints": 0, "other": 0}
+    for folder, _, names in os.walk(out):  # which goes on where a run at work removes what it is about to see
+        for path in (Path(folder, name) for name in names):
+            kind = (
+                "checkpoints" if "checkpoint" in path.name else "states" if path.name.startswith("state.") else "other"
+            )
+            kind = "predictions" if path.name == "predictions.npz" else kind
+            kind = "records" if path.parent.parent.name == "records" else kind
+            with contextlib.suppress(OSError):
+                sizes[kind] += path.lstat().st_size
+    return sizes

@@ -1,0 +1,253 @@
+"""How fast training runs here: our loop, the bare step under it, and a plain script, taking turns in one process.
+
+bare: the training step alone on tensors that lie ready, in the layout and precision the probe chose. loop: one epoch of
+the real training loop, order, augmentation and all. plain: what most scripts do - JPEG files through PIL, torchvision
+transforms and a DataLoader with a worker per core (at most eight), float32, default layout.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from backbones.network import Network, build
+from backbones.probe import Choice, autocast, probe
+from backbones.small_maps import SmallMapConv2d, keep_used_taps
+from benchmarks.data.base import Loaded
+from benchmarks.data.load import cache_folder
+from benchmarks.planning.plan import Job
+from benchmarks.planning.stages import make_stages
+from benchmarks.planning.store import Store
+from benchmarks.running.context import RunContext
+from benchmarks.running.job import begin
+from benchmarks.suites.suite import Epochs, Recipe, Suite
+from benchmarks.support.hardware import usable_cores
+from benchmarks.training.allocator import keep_freed_memory
+from benchmarks.training.loop import one_epoch
+from benchmarks.training.optimizers import make_optimizer
+from benchmarks.training.state import Training
+
+CLASSES = 20
+MOST_WORKERS = 8
+# The loop differs from the bare step by a few hundredths, less than a single pair of turns tells.
+TURNS = (*("bare", "loop") * 3, "plain")
+
+
+@dataclasses.dataclass(frozen=True)
+class Speed:
+    """Medians in img/s, and the ratios of the same rounds: loop over bare step, loop over plain script."""
+
+    backbone: str
+    layout: str
+    dtype: str
+    bare_img_per_s: float
+    loop_img_per_s: float
+    plain_img_per_s: float
+    loop_over_bare: float
+    loop_over_plain: float
+
+
+def measure(
+    backbone: str, *, device: torch.device, image_size: int = 64, batch_size: int = 64, steps: int = 8, rounds: int = 5
+) -> Speed:
+    """Time `rounds` of `TURNS`, `steps` batches each, and return the medians."""
+    keep_freed_memory()
+    choice = probe(
+        backbone, image_size=image_size, batch_size=batch_size, device=device, cache_file=cache_folder() / "probe.json"
+    )
+    recipe = Recipe(
+        image_size=image_size, batch_size=batch_size, epochs=Epochs(all=10_000), shift=0.08, weight_decay=5e-4
+    )
+    images_NHWC = photographs(steps * batch_size, image_size)
+    with tempfile.TemporaryDirectory() as folder:
+        turns: dict[str, Callable[[], None]] = {
+            "bare": _bare(backbone, choice, recipe, images_NHWC, device, steps),
+            "loop": _loop(backbone, choice, recipe, images_NHWC, device, Path(folder)),
+            "plain": _plain(backbone, recipe, images_NHWC, device, Path(folder)),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in turns}
+        for turn in range(rounds + 1):  # the first turn warms up
+            for name in TURNS:
+                run = turns[name]
+                started = time.perf_counter()
+                run()
+                if device.type == "cuda":
+                    torch.cuda.synchronize()
+                if turn:
+                    rates[name].append(len(images_NHWC) / (time.perf_counter() - started))
+    return _speed(backbone, choice, rates)
+
+
+def report(
+    backbones: Sequence[str],
+    device: torch.device,
+    say: Callable[[str], None] = print,
+    *,
+    steps: int = 8,
+    rounds: int = 5,
+) -> list[Speed]:
+    """Measure each backbone at 64 px and say its figures in a Markdown table."""
+    say("| backbone | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare | loop / plain |")
+    say("|---|---|---:|---:|---:|---:|---:|")
+    speeds = []
+    for backbone in backbones:
+        s = measure(backbone, device=device, steps=steps, rounds=rounds)
+        say(
+            f"| {s.backbone} | {s.layout} {s.dtype} | {s.bare_img_per_s:.0f} | {s.loop_img_per_s:.0f} "
+            f"| {s.plain_img_per_s:.0f} | {s.loop_over_bare:.2f} | {s.loop_over_plain:.2f} |"
+        )
+        speeds.append(s)
+    return speeds
+
+
+def _speed(backbone: str, choice: Choice, rates: dict[str, list[float]]) -> Speed:
+    def ratio(below: str) -> float:
+        """The median over the rounds of the loop's rate over another's."""
+        each = len(rates["loop"]) // len(rates[below])
+        return statistics.median(a / b for a, b in zip(rates["loop"][each - 1 :: each], rates[below], strict=True))
+
+    bare, loop, plain = (statistics.median(rates[name]) for name in ("bare", "loop", "plain"))
+    return Speed(backbone, choice.layout, choice.dtype, bare, loop, plain, ratio("bare"), ratio("plain"))
+
+
+def photographs(count: int, size: int) -> np.ndarray:
+    """Return uint8 [N, S, S, 3]: smooth noise, which JPEG codes about as well as product photographs."""
+    draws = np.random.Generator(np.random.Philox(0))
+    coarse_NHWC = draws.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
+    return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in coarse_NHWC])
+
+
+def take_torchs_convolutions(network: torch.nn.Module) -> None:
+    """Undo `ease_small_maps`, in place, before taps were left out of weights: scripts have torch's own."""
+    for module in network.modules():
+        if type(module) is SmallMapConv2d:
+            module.__class__ = torch.nn.Conv2d  # type: ignore[assignment]
+
+
+def _bare(
+    backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, steps: int
+) -> Callable[[], None]:
+    network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device)
+    keep_used_taps(network.encoder, recipe.image_size)
+    network.train().to(memory_format=choice.memory_format)
+    optimizer = make_optimizer(recipe, network)
+    images_BHWC = torch.from_numpy(images_NHWC[: recipe.batch_size])
+    images_BCHW = images_BHWC.permute(0, 3, 1, 2).float().div(255).to(device, memory_format=choice.memory_format)
+    labels_B = torch.arange(recipe.batch_size, device=device) % CLASSES
+    return bare_steps(network, optimizer, choice, images_BCHW, labels_B, steps)
+
+
+def bare_steps(
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    choice: Choice,
+    images_BCHW: torch.Tensor,
+    labels_B: torch.Tensor,
+    steps: int,
+) -> Callable[[], None]:
+    """Return what takes so many training steps on one batch, in the precision of `choice`."""
+
+    def run() -> None:
+        for _ in range(steps):
+            with autocast(choice, labels_B.device):
+                logits_BC, _ = network(images_BCHW)
+            loss = torch.nn.functional.cross_entropy(logits_BC.float(), labels_B)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+
+    return run
+
+
+def _loop(
+    backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
+) -> Callable[[], None]:
+    training = _training(backbone, choice, recipe, images_NHWC, device, folder)
+
+    def run() -> None:
+        one_epoch(training, lambda epoch, step: None)
+        training.epoch += 1
+
+    return run
+
+
+def _training(
+    backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
+) -> Training:
+    """Return a real training of plain cross entropy on the images."""
+    count = len(images_NHWC)
+    loaded = Loaded(
+        name="noise", ids=tuple(map(str, range(count))), texts=None, origin="drawn", notes=(), images_NHWC=images_NHWC,
+        labels_N=np.arange(count) % CLASSES, class_names=tuple(f"class {c}" for c in range(CLASSES)),
+        train_N=np.ones(count, dtype=bool), fingerprint="noise", size=recipe.image_size,
+    )  # fmt: skip
+    suite = Suite(
+        name="throughput", title="", dataset="noise", protocol="joint", validation=0.0,
+        backbones=(backbone,), strategies=("none",), recipe=recipe,
+    )  # fmt: skip
+    stages = make_stages(loaded, suite)
+    context = RunContext(loaded, suite, stages, {backbone: choice}, device, "none", Store(folder))
+    job = Job("throughput", backbone, "none", stages[0].data.stage, 0, 0, recipe.epochs.all, "all", False, None, False)
+    return begin(context, job)
+
+
+def _plain(
+    backbone: str, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
+) -> Callable[[], None]:
+    """Return the script that most people would write."""
+    from torch.utils.data import DataLoader
+    from torchvision import transforms
+
+    jpegs = []
+    for image in images_NHWC:
+        jpegs.append(cv2.imencode(".jpg", cv2.resize(image, (60, 80)))[1].tobytes())
+    steps = [
+        transforms.Resize((recipe.image_size, recipe.image_size)),
+        transforms.RandomHorizontalFlip(),
+        transforms.RandomAffine(0, translate=(recipe.shift, recipe.shift)),
+        transforms.ToTensor(),
+        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ]
+    files = _Files(jpegs, folder, transforms.Compose(steps))
+    network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device).train()
+    take_torchs_convolutions(network)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    workers = min(usable_cores(), MOST_WORKERS)
+
+    def run() -> None:
+        for images_BCHW, labels_B in DataLoader(files, recipe.batch_size, shuffle=True, num_workers=workers):
+            logits_BC, _ = network(images_BCHW.to(device))
+            loss = torch.nn.functional.cross_entropy(logits_BC, labels_B.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return run
+
+
+class _Files(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
+    """JPEG files in a folder, read by PIL one at a time."""
+
+    def __init__(self, jpegs: Sequence[bytes], folder: Path, transform: Callable[[object], torch.Tensor]) -> None:
+        self.paths, self.transform = [], transform
+        for number, jpeg in enumerate(jpegs):
+            self.paths.append(folder / f"{number}.jpg")
+            self.paths[-1].write_bytes(jpeg)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        from PIL import Image
+
+        with Image.open(io.BytesIO(self.paths[index].read_bytes())) as image:
+            return self.transform(image.convert("RGB")), index % CLASSES

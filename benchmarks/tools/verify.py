@@ -1,0 +1,182 @@
+"""A finished cell run again beside the stored one, and the first thing that differs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.planning.store import Store
+from benchmarks.records import record as records
+from benchmarks.records.record import Record, StageResult
+from benchmarks.suites import suite
+from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError, nearest
+
+GPU_HITS = 0.05  # of a stage's rows: a GPU adds in another order each time, and training magnifies it
+
+
+def find(out: Path, name: str, suite_name: str | None = None) -> Record:
+    """Return the record meant: a file, or `backbone|strategy|seed`. Raises UserError for none, or several."""
+    if Path(name).is_file():
+        return records.read(Path(name))
+    found = records.read_below(out)
+    found = [r for r in found if suite_name in (None, r.suite)]
+    wanted = _plain(name)
+    meant = [r for r in found if wanted == _plain(f"{r.backbone}|{r.strategy}|{r.seed}")]
+    if not meant:
+        known = [f"{r.backbone}|{r.strategy}|{r.seed}" for r in found]
+        some = f"; there are {', '.join(known[:5])}{' and others' if len(known) > 5 else ''}" if known else ""
+        raise UserError(
+            f"no cell {name!r} below {out}{nearest(wanted, known)}; expected backbone|strategy|seed, or a record's "
+            f"file{some}."
+        )
+    if len(meant) > 1:
+        raise UserError(f"{name} is in the suites {', '.join(r.suite for r in meant)}; name the record's file.")
+    return meant[0]
+
+
+def _plain(name: str) -> str:
+    return "|".join(part.strip().removeprefix("seed ").strip() for part in name.split("|"))
+
+
+def suite_of(record: Record, file: str | None) -> Suite:
+    """Return the suite that the record was measured in: from what it says, and its data set's options from `file`.
+
+    Without a file these are those of the package's suite that the record's is named after.
+    """
+    based = [name for name in suite.names() if f"{record.suite}-".startswith(f"{name}-")]
+    base = suite.load(file or max(based, key=len)) if file or based else None
+    own = ("head_classes", "validation")
+    trained = {name: value for name, value in record.recipe.items() if name not in own}
+    if isinstance(trained.get("weights"), dict):
+        trained["weights"] = "none"  # no word of a suite: `run` gets the file
+    content = {
+        "title": base.title if base else record.suite,
+        "dataset": record.dataset,
+        "protocol": record.protocol,
+        "backbones": [record.backbone],
+        "strategies": [record.strategy],
+        "recipe": trained,
+        "options": base.options if base and base.dataset == record.dataset else {},
+        **{name: record.recipe[name] for name in own},
+    }
+    return suite.validate({**content, "name": record.suite}, record.suite, record.suite)
+
+
+def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: Path | None) -> Record:
+    """Run the record's cell into `folder`, in its own layout, precision and threads, and return the new record.
+
+    Raises UserError where the data or weights are not to be had, or where the cell fails this time.
+    """
+    from backbones.probe import Choice
+    from benchmarks.progress.reporter import PlainReporter, say
+    from benchmarks.running.local import execute
+    from benchmarks.running.session import Request, open_session
+
+    _require_weights(record, weights)
+    choice = Choice(record.layout, record.dtype)  # type: ignore[arg-type]
+    request = Request(
+        asked, data, (record.backbone,), (record.strategy,), record.seed + 1, record.device, folder, weights,
+        record.threads, lambda *_: choice,
+    )  # fmt: skip
+    session = open_session(request, say, lambda *_: None)
+    cell = next(cell for cell in session.plan.cells if cell.seed == record.seed)
+    execute(session.plan, session.context, folder, PlainReporter(), only=[cell])
+    again = records.read(records.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
+    if again.status == "failed":
+        raise UserError(f"{cell.name} fails when it is run again: {again.error}.")
+    return again
+
+
+def _require_weights(record: Record, file: Path | None) -> None:
+    """Raise UserError where the record started from a weights file and `file` is not that one."""
+    given = record.recipe.get("weights")
+    if not isinstance(given, dict):
+        return
+    which = f"{given.get('file')} (sha256 {given.get('sha256')})"
+    if file is None:
+        raise UserError(f"{record.name} started from {which}; give that file with --weights FILE.safetensors.")
+    if file.is_file() and not hashlib.sha256(file.read_bytes()).hexdigest().startswith(str(given.get("sha256"))):
+        raise UserError(f"{record.name} started from {which}, and {file} has other content; give that one.")
+
+
+def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterator[str]:
+    """Yield what differs, a sentence each: bits on the CPU; on a GPU only where hits differ by more than `GPU_HITS`.
+
+    Predictions are compared where those of the record are still below `out`.
+    """
+    exact = _exact(record, again)
+    for one, other in zip(record.stages, again.stages, strict=True):
+        if (one.classes, one.test_n, one.rows_key) != (other.classes, other.test_n, other.rows_key):
+            yield f"stage {one.name}: classes or test rows differ"
+            continue
+        hits = _hits(one, other, 0.0 if exact else GPU_HITS)
+        logits = _logits(one, other, Store(out), Store(fresh)) if exact else None
+        yield from (f"stage {one.name}: {text}" for text in (hits, logits) if text)
+
+
+def agreement(record: Record, again: Record, out: Path) -> str:
+    """Say what was compared, where nothing differs."""
+    if not _exact(record, again):
+        return f"hits, on all but {GPU_HITS:.0%} of the rows"
+    kept = all(any(Store(out).has_predictions(key) for key in stage.jobs) for stage in record.stages)
+    return "bits" if kept else "hits; its predictions are not there any more to compare"
+
+
+def _exact(record: Record, again: Record) -> bool:
+    return record.device == again.device == "cpu"
+
+
+def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
+    """Say where the top-1 and top-5 hits differ first, if on more than that part of the rows."""
+    for top in (1, 5):
+        before, now = (records.unpack_bits(getattr(s, f"top{top}_bits"), s.rows) for s in (one, other))
+        rows = np.flatnonzero(before != now)
+        if len(rows) > tolerance * one.rows:
+            class_ = int(np.searchsorted(np.cumsum(one.test_n), rows[0], side="right"))
+            within = int(rows[0]) - sum(one.test_n[:class_])
+            return (
+                f"top-{top} hits differ on {len(rows)} of {one.rows} rows, first on row {within} of class "
+                f"{one.classes[class_]!r} (stored {bool(before[rows[0]])}, now {bool(now[rows[0]])})"
+            )
+    return None
+
+
+def _logits(one: StageResult, other: StageResult, stored: Store, fresh: Store) -> str | None:
+    """Say where the stored predictions differ first, companions' too; None where they do not, or where they are gone.
+
+    A stage's last job has some, and the last of each companion.
+    """
+    for key in one.jobs:
+        if not (stored.has_predictions(key) and fresh.has_predictions(key)):
+            continue
+        before, now = stored.predictions(key), fresh.predictions(key)
+        for name in sorted(before):
+            if name not in now or before[name].shape != now[name].shape:
+                return f"predictions {name!r} have another shape"
+            rows = np.flatnonzero((before[name] != now[name]).reshape(len(before[name]), -1).any(1))
+            if len(rows):
+                most = float(np.abs(before[name] - now[name]).max())
+                where = f"on {len(rows)} of {len(before[name])} rows, first on row {rows[0]}"
+                return f"predictions {name!r} differ {where}, by up to {most:.3g}"
+    return None
+
+
+def machine_changes(record: Record, again: Record) -> list[str]:
+    """Return what differs between the two machines and their libraries: what may be behind a difference."""
+    here, there = ({**r.versions, **r.hardware, "threads": r.threads} for r in (again, record))
+    return [
+        f"{name} {there[name]} then, {here[name]} now" for name in there if name in here and here[name] != there[name]
+    ]
+
+
+def same_cell(record: Record, again: Record) -> str | None:
+    """Say why the cell run again is not the one recorded, None where it is."""
+    if record.fingerprint != again.fingerprint:
+        return f"the data are others (fingerprint {record.fingerprint[:12]}, here {again.fingerprint[:12]})"
+    if record.key != again.key:
+        return "this version, or these first weights, make another training of it (its key differs)"
+    return None

@@ -1,0 +1,1 @@
+"""Train one job: batches, steps, checkpoints, predictions."""

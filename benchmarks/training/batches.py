@@ -1,0 +1,198 @@
+"""Batches: the order of an epoch, and resident uint8 images -> augmented float tensors.
+
+Every draw is a function of (seed, stage, epoch, position in the epoch), so that neither the number of workers nor the
+strategy's name nor an interruption changes a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.suites.suite import Recipe
+from benchmarks.support.keys import generator, sample_bits, sample_uniforms, seed_for
+
+if TYPE_CHECKING:
+    from benchmarks.training.augment import Augmenter
+
+
+def epoch_order(
+    labels_N: np.ndarray, sampling_C: np.ndarray | None, *key: int | str, kept_C: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the positions [N] of the samples of one epoch, in order; the last part of the key is the epoch.
+
+    Without `sampling_C` every sample comes once, permuted; with it N samples are drawn with replacement: a class by
+    its probability, then a sample of the class uniformly. `kept_C` restricts this to so many samples of each class,
+    the same ones in every epoch.
+    """
+    draws = generator(*key, "order")
+    if sampling_C is None and kept_C is None:
+        return draws.permutation(len(labels_N))
+    by_class = np.argsort(labels_N, kind="stable")
+    counts_C = np.bincount(labels_N, minlength=len(sampling_C if sampling_C is not None else kept_C))  # type: ignore[arg-type]
+    starts_C = np.cumsum(counts_C) - counts_C
+    if kept_C is not None:
+        shuffled = generator(*key[:-1], "kept").permutation(len(labels_N))
+        by_class = shuffled[np.argsort(labels_N[shuffled], kind="stable")]
+        counts_C = np.minimum(counts_C, kept_C)
+    if sampling_C is None:
+        sampling_C = counts_C / counts_C.sum()
+    if np.any((counts_C == 0) & (sampling_C > 0)):
+        raise ValueError("sampling_C gives a class without samples a probability above 0")
+    class_N = draws.choice(len(sampling_C), size=len(labels_N), p=sampling_C / sampling_C.sum())
+    within_N = (draws.random(len(labels_N)) * counts_C[class_N]).astype(np.int64)
+    return by_class[starts_C[class_N] + within_N]
+
+
+def pool_order(pool: int, draws: int, *key: int | str) -> np.ndarray:
+    """Return positions [draws] in a pool of samples, for one epoch: without replacement for as long as they last."""
+    return np.resize(generator(*key, "order").permutation(pool), draws)
+
+
+def split_batches(count: int, batch_size: int) -> Iterator[slice]:
+    """Yield slices that cut `count` samples into the fewest batches of at most `batch_size`, sizes equal within one.
+
+    Equal sizes keep a last batch of one or two samples away from batch normalisation.
+    """
+    batches = -(-count // batch_size)
+    borders = np.linspace(0, count, batches + 1).round().astype(int)
+    for start, end in zip(borders[:-1], borders[1:], strict=True):
+        yield slice(int(start), int(end))
+
+
+def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) -> np.ndarray:
+    """Return float64 [B, 2, 3]: output pixel -> source pixel, for flips, shifts, zooms and rotations.
+
+    `uniforms_BK` holds five uniform draws in [0, 1) per sample. Shifts are whole source pixels, so that a shift alone
+    does not blur.
+    """
+    flip_B, dx_B, dy_B, zoom_B, turn_B = uniforms_BK.T
+    scale_B = (source / size) * (1 + recipe.zoom * (2 * zoom_B - 1))
+    angle_B = np.deg2rad(recipe.rotate * (2 * turn_B - 1))
+    mirror_B = np.where(recipe.flip & (flip_B < 0.5), -1.0, 1.0)
+    reach = recipe.shift * source
+    linear_B22 = np.empty((len(uniforms_BK), 2, 2))
+    linear_B22[:, 0, 0] = mirror_B * scale_B * np.cos(angle_B)
+    linear_B22[:, 0, 1] = -scale_B * np.sin(angle_B)
+    linear_B22[:, 1, 0] = mirror_B * scale_B * np.sin(angle_B)
+    linear_B22[:, 1, 1] = scale_B * np.cos(angle_B)
+    centre = np.array([(size - 1) / 2, (size - 1) / 2])
+    offset_B2 = np.stack([np.rint(reach * (2 * dx_B - 1)), np.rint(reach * (2 * dy_B - 1))], axis=1)
+    offset_B2 += (source - 1) / 2 - linear_B22 @ centre
+    return np.concatenate([linear_B22, offset_B2[:, :, None]], axis=2)
+
+
+class Batcher:
+    """Makes image batches from a uint8 array, on the CPU or on the accelerator.
+
+    `images_NHWC` is the whole data set; rows are global. `resident_NHWC` is the same on the accelerator, where it fits
+    there: batches are then made there. `mean`, `std` are per channel in [0, 1] units.
+    `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none), which `share` of the draws get.
+    `read` makes it give names beside the images. `flip_test`: see `Recipe`.
+    """
+
+    _tokens_NT: torch.Tensor | None = None
+    flip_test = False
+
+    def __init__(
+        self,
+        images_NHWC: np.ndarray,
+        recipe: Recipe,
+        mean: tuple[float, ...],
+        std: tuple[float, ...],
+        device: torch.device,
+        augmenter: Augmenter | None = None,
+        strength_N: np.ndarray | None = None,
+        share: float = 1.0,
+        resident_NHWC: torch.Tensor | None = None,
+    ) -> None:
+        self.images_NHWC, self.recipe, self.device = images_NHWC, recipe, device
+        self.flip_test = recipe.flip_test
+        self.augmenter, self.strength_N, self.share = augmenter, strength_N, share
+        plain = recipe.normalise == "none"
+        mean_C = torch.tensor((0.0, 0.0, 0.0) if plain else mean)
+        std_C = torch.tensor((1.0, 1.0, 1.0) if plain else std)
+        self._scale_C = (1 / (255 * std_C)).to(device)
+        self._shift_C = (-mean_C / std_C).to(device)
+        self._resident_NHWC = resident_NHWC
+
+    def read(self, tokens_NT: np.ndarray) -> None:
+        """Keep the names of all rows, int32 [N, T], on the device."""
+        self._tokens_NT = torch.from_numpy(tokens_NT).to(self.device)
+
+    def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
+        """Return the names of the rows, int32 [B, T]; None where none are read."""
+        return None if self._tokens_NT is None else self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
+
+    def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
+        """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""
+        if self._resident_NHWC is not None:
+            return self._to_float(self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)])
+        return self._to_float(torch.from_numpy(self.images_NHWC[rows_B]).to(self.device))
+
+    def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
+        """Return float32 [B, 3, size, size], augmented; `key` is (seed, stage, epoch)."""
+        uniforms_BK = sample_uniforms(seed_for(*key, "affine"), positions_B, 5)
+        maps_B23 = affine_B23(self.recipe, self.images_NHWC.shape[1], size, uniforms_BK)
+        if self._resident_NHWC is not None:
+            images_BHWC = self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)]
+            self._augment_resident(images_BHWC, rows_B, positions_B, key)
+            return _warp_resident(self._to_float(images_BHWC), maps_B23, size)
+        made_BHWC = _warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
+        return self._to_float(torch.from_numpy(made_BHWC).to(self.device))
+
+    def _to_float(self, images_BHWC: torch.Tensor) -> torch.Tensor:
+        batch, height, width, _ = images_BHWC.shape
+        # Whole rows of pixels at a time: three channels alone are too short for vector instructions.
+        rows = images_BHWC.reshape(batch * height, width * 3).float()
+        rows.mul_(self._scale_C.repeat(width)).add_(self._shift_C.repeat(width))
+        return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
+
+    def _augment(
+        self, images_BHWC: np.ndarray, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]
+    ) -> np.ndarray:
+        if self.augmenter is None or self.strength_N is None:
+            return images_BHWC
+        drawn = seed_for(*key, "minority")
+        seeds_B = sample_bits(drawn, positions_B, 1)[:, 0] >> np.uint64(33)
+        strength_B = np.where(sample_uniforms(drawn, positions_B, 2)[:, 1] < self.share, self.strength_N[rows_B], 0.0)
+        return self.augmenter.augment_batch(images_BHWC, strength_B, seeds_B.astype(np.int64))
+
+    def _augment_resident(
+        self, images_BHWC: torch.Tensor, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]
+    ) -> None:
+        if self.strength_N is None:
+            return
+        chosen = np.flatnonzero(self.strength_N[rows_B] > 0)
+        if len(chosen):
+            made = self._augment(self.images_NHWC[rows_B[chosen]], rows_B[chosen], positions_B[chosen], key)
+            images_BHWC[torch.from_numpy(chosen).to(self.device)] = torch.from_numpy(made).to(self.device)
+
+
+def _warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:
+    """Return uint8 [B, size, size, 3], each image sampled bilinearly under its own map, edges repeated."""
+    out_BHWC = np.empty((len(images_BHWC), size, size, 3), dtype=np.uint8)
+    # Where every pixel lands on a pixel nothing is interpolated, and the nearest is a third of the work.
+    whole = np.array_equal(maps_B23, np.rint(maps_B23))
+    flags = (cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    for image, matrix, out in zip(images_BHWC, maps_B23, out_BHWC, strict=True):
+        cv2.warpAffine(image, matrix, (size, size), dst=out, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return out_BHWC
+
+
+def _warp_resident(images_BCHW: torch.Tensor, maps_B23: np.ndarray, size: int) -> torch.Tensor:
+    """The same on the accelerator, where pixel coordinates run from -1 to 1."""
+    source = images_BCHW.shape[-1]
+    to_unit = np.array([[2 / source, 0, 1 / source - 1], [0, 2 / source, 1 / source - 1], [0, 0, 1]])
+    from_unit = np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2], [0, 0, 1]])
+    whole_B33 = np.concatenate([maps_B23, np.tile([[[0.0, 0.0, 1.0]]], (len(maps_B23), 1, 1))], axis=1)
+    theta_B23 = torch.from_numpy((to_unit @ whole_B33 @ from_unit)[:, :2].astype(np.float32)).to(images_BCHW.device)
+    grid_BHW2 = torch.nn.functional.affine_grid(theta_B23, [len(theta_B23), 3, size, size], align_corners=False)
+    warped_BCHW = torch.nn.functional.grid_sample(
+        images_BCHW, grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return warped_BCHW.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,150 @@
+"""States of trainings on disk: tensors in safetensors, numbers in its header, written atomically. No pickle."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from benchmarks.support.files import replacing
+
+State = tuple[dict[str, Tensor], dict[str, Any]]  # tensors, and numbers as plain JSON values
+
+
+class CheckpointError(Exception):
+    """A checkpoint that is truncated, foreign or altered; the message is one sentence."""
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Write `tensors` and `numbers` (plain JSON values) to `path`, atomically and with a checksum."""
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(dict(numbers), sort_keys=True)
+    header = {"numbers": text, "sha256": _digest(flat), "numbers_sha256": _hash(text)}
+    with replacing(path) as temporary:
+        try:
+            save_file(flat, temporary, metadata=header)
+        except SafetensorError as error:  # a full disk: what it says, as every other writer says it
+            raise OSError(f"{path.name} cannot be written: {error}") from error
+
+
+def previous(path: Path) -> Path:
+    """Return where the checkpoint before the one at `path` is kept."""
+    return path.with_name(f"previous-{path.name}")
+
+
+def save_next(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+    """Write a checkpoint; the one that was there is kept as the previous one until the next."""
+    fresh = path.with_name(f"next-{path.name}")
+    save(fresh, tensors, numbers)
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(path, previous(path))
+    os.replace(fresh, path)
+
+
+def newest(path: Path, job: str) -> tuple[State | None, list[str]]:
+    """Return the job's newest whole checkpoint, that at `path` or the one before it, and a sentence per damaged one."""
+    damaged: list[str] = []
+    for candidate in (path, previous(path)):
+        if candidate.exists():
+            try:
+                tensors, numbers = load(candidate)
+                if numbers.get("job") == job:
+                    return (tensors, numbers), damaged
+                damaged.append(f"checkpoint {candidate} is another job's; it is left aside.")
+            except CheckpointError as error:
+                damaged.append(str(error))
+    return None, damaged
+
+
+class Pace:
+    """When the next checkpoint is due: after `seconds` within an epoch, at the end of an epoch usually earlier.
+
+    Short epochs are not all kept: at least `EPOCH_SECONDS`, and twenty times what the last checkpoint took, lie
+    between two, so that checkpoints cost a twentieth of the time at most.
+    """
+
+    EPOCH_SECONDS = 5.0
+    MOST_OF_THE_TIME = 20
+
+    def __init__(self, seconds: float) -> None:
+        """Start counting."""
+        self._seconds, self._last, self._cost = seconds, time.monotonic(), 0.0
+
+    def due(self, *, epoch_ended: bool) -> bool:
+        """Whether it is time."""
+        early = max(self.EPOCH_SECONDS, self.MOST_OF_THE_TIME * self._cost)
+        return time.monotonic() - self._last >= (min(self._seconds, early) if epoch_ended else self._seconds)
+
+    @contextlib.contextmanager
+    def taking(self) -> Iterator[None]:
+        """Count the block as a checkpoint."""
+        started = time.monotonic()
+        yield
+        self._last = time.monotonic()
+        self._cost = self._last - started
+
+
+def load(path: Path) -> State:
+    """Return what `save` wrote. Raises CheckpointError where the file is not that, whole."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a dict)
+        numbers = json.loads(header["numbers"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"checkpoint {path} cannot be read ({type(error).__name__}); it is left aside."
+        ) from error
+    # states written before numbers had a checksum of their own have none
+    whole = header.get("numbers_sha256", _hash(header["numbers"])) == _hash(header["numbers"])
+    if not whole or _digest(tensors) != header.get("sha256"):
+        raise CheckpointError(f"checkpoint {path} does not match its checksum; it is left aside.")
+    return tensors, numbers
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash names, types, shapes and bytes."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimiser's tensors under flat names."""
+    return {
+        f"optimizer.{index}.{name}": torch.as_tensor(value)
+        for index, values in optimizer.state_dict()["state"].items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Put back what `pack_optimizer` took."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, field = name.split(".", 2)
+            like = parameters[int(index)]
+            # The fused kernels read raw memory: a buffer must lie in memory as its parameter does.
+            value = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+            state.setdefault(int(index), {})[field] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

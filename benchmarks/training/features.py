@@ -1,0 +1,52 @@
+"""What a training asks of its network between epochs: accuracy on validation, features of rows. N rows, M resampled."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+import torch
+
+from benchmarks.planning.stages import accuracy_C
+from benchmarks.support.keys import seed_for
+from benchmarks.training.predict import logits_of, outputs_of
+from benchmarks.training.state import StoredFeatures, Training
+from strategies.base import Trained
+
+
+def validation_accuracy_C(training: Training) -> tuple[float, ...]:
+    """Return top-1 per class on the stage's validation rows, NaN for a class that has none."""
+    rows = training.stage.data.validation_rows
+    classes = training.facts.num_classes
+    logits_NC = logits_of(training.network, training.batcher, rows, training.choice, classes)
+    return accuracy_C(logits_NC, training.stage.labels_N[rows], classes)
+
+
+def features_of_rows(training: Training) -> tuple[np.ndarray, np.ndarray]:
+    """Return features [N, F] float32 and labels [N] of the training rows, in evaluation mode, not augmented."""
+    rows_N, classes = training.stage.data.train_rows, training.facts.num_classes
+    outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+    return outputs.features_BF.numpy(), training.stage.labels_N[rows_N]
+
+
+def measure(training: Training) -> None:
+    """Bring the facts up to date with validation."""
+    training.facts = dataclasses.replace(training.facts, validation_accuracy_C=validation_accuracy_C(training))
+
+
+def store_features(training: Training) -> None:
+    """Store the features that this segment trains on, resampled."""
+    features_NF, labels_N = features_of_rows(training)
+    seed = seed_for(training.job.seed, training.job.stage, "resample")
+    resampled = training.strategy.resample_features(features_NF, labels_N, training.facts, seed)
+    features_MF, labels_M = (features_NF, labels_N) if resampled is None else resampled
+    on_device = torch.from_numpy(np.ascontiguousarray(features_MF, dtype=np.float32)).to(training.batcher.device)
+    training.stored = StoredFeatures(on_device, np.asarray(labels_M, dtype=np.int64))
+
+
+def after_training(training: Training) -> None:
+    """Let the strategy change the trained network, with what it may ask of it."""
+    features = functools.cache(lambda: features_of_rows(training))
+    trained = Trained(lambda: validation_accuracy_C(training), features)
+    training.strategy.after_training(training.network, training.facts, trained)

@@ -1,0 +1,247 @@
+"""One job: the only training loop. It names no strategy; strategies act through their hooks.
+
+B batch, C classes, N samples of the stage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from benchmarks.planning.stages import Stage
+from benchmarks.suites.suite import Recipe
+from benchmarks.support.keys import seed_for
+from benchmarks.training.batches import epoch_order, pool_order, split_batches
+from benchmarks.training.features import after_training, measure, store_features
+from benchmarks.training.forward import classify, forward, seed_network
+from benchmarks.training.microbatches import gradients_in_pieces
+from benchmarks.training.schedule import learning_rate
+from benchmarks.training.state import Epoch, Training, TrainingError
+from strategies.base import Batch, Outputs, Progress, Step
+from strategies.common import weighted_mean
+
+
+def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return sum_i w_i l_i / sum_i w_i with w_i = sum_c y_ic w_c and l_i the cross entropy with the smoothed target.
+
+    The weighted mean (PyTorch's own reduction, and the study's) keeps the step's size independent of the weights'
+    scale. The weight follows the unsmoothed target: smoothing must not lend a sample the weights of other classes.
+    """
+    log_p_BC = torch.log_softmax(logits_BC, dim=1)
+    loss_B = -(y_BC * log_p_BC).sum(1)
+    if smoothing:
+        loss_B = (1 - smoothing) * loss_B - smoothing * log_p_BC.mean(1)
+    return weighted_mean(loss_B, y_BC, weights_C)
+
+
+def steps_per_epoch(stage: Stage, recipe: Recipe) -> int:
+    """Return the optimiser steps of one epoch: the same for every strategy."""
+    return -(-len(stage.data.train_rows) // recipe.batch_size)
+
+
+def prepare(training: Training) -> None:
+    """Set layout, frozen parts and modes as the job asks."""
+    job, network = training.job, training.network
+    if training.choice.layout == "channels_last":
+        network.to(memory_format=torch.channels_last)
+    network.train()
+    if job.trains != "all":
+        network.requires_grad_(False)
+        network.eval()
+        for name, module in network.named_modules():
+            if name == job.trains:
+                module.requires_grad_(True).train()
+        for name, parameter in network.named_parameters():
+            if name == job.trains:
+                parameter.requires_grad_(True)
+    if job.moving_statistics:
+        for module in network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.train()
+
+
+def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Callable[[Epoch], None]) -> None:
+    """Train the job from `training.epoch` to its end, in place.
+
+    `on_step(epoch, step)` is called after each step, `on_epoch` after each epoch (where checkpoints are taken).
+    Raises TrainingError where the loss stops being finite.
+    """
+    with _own_random_numbers():
+        measures = "validation" in training.strategy.needs
+        while training.epoch < training.job.end:
+            plain_so_far = training.epoch > 0 and training.facts.validation_accuracy_C is None
+            seconds = _seconds(measure, training) if measures and plain_so_far else 0.0
+            unstored = training.job.on == "features" and training.stored is None
+            seconds += _seconds(store_features, training) if unstored else 0.0
+            epoch = one_epoch(training, on_step)
+            seconds += _seconds(measure, training) if measures else 0.0
+            epoch.seconds += seconds
+            training.epoch += 1
+            training.history.append(epoch)
+            on_epoch(epoch)
+        if training.epoch == training.recipe.stage_epochs(training.stage.data.name):
+            training.after_seconds = _seconds(after_training, training)
+
+
+def _seconds(work: Callable[[Training], None], training: Training) -> float:
+    """Do the work; return the seconds that it took, which are part of the strategy's cost."""
+    started = time.perf_counter()
+    work(training)
+    return time.perf_counter() - started
+
+
+def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
+    """Train the epoch at which `training` stands, from its step on, in place; the caller moves `training.epoch` on."""
+    started = time.perf_counter()
+    job, recipe, stage = training.job, training.recipe, training.stage
+    epochs = recipe.stage_epochs(stage.data.name)
+    progress = Progress(training.epoch, epochs)
+    size = recipe.size_at(progress.fraction)
+    key = (job.seed, job.stage, training.epoch)
+    rows_N = _epoch_rows(training, progress, key)
+    second_N = _second_rows(training, progress, key)
+    weights_C = _weights(training, progress)
+    steps = steps_per_epoch(stage, recipe)
+    first, end = job.rate_over or (0, epochs)
+    loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
+    rate = 0.0
+    for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):
+        if step < training.step:
+            continue  # trained before the run was interrupted
+        at = training.epoch * steps + step
+        # keyed by the step, dropout's generator needs no state to resume
+        seed_network(seed_for(job.seed, job.stage, at, "network"), training.batcher.device)
+        peak = recipe.peak(stage.data.name)
+        rate = learning_rate(recipe, peak, at - first * steps, (end - first) * steps)
+        for group in training.optimizer.param_groups:
+            group["lr"] = rate * group["peak"] / peak if "peak" in group else rate
+        positions_B = np.arange(part.start, part.stop)
+        batch = _batch(training, rows_N[part], positions_B, size, key)
+        if second_N is not None:
+            batch.second = _batch(training, second_N[part], positions_B, size, ("second", *key))
+        if training.stored is None:
+            batch = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
+        loss_sum += _step(training, batch, weights_C, progress, at) * len(positions_B)
+        training.step, training.loss_sum = step + 1, loss_sum
+        on_step(training.epoch, step)
+    training.step, training.loss_sum = 0, 0.0
+    loss = float(loss_sum) / len(rows_N)
+    if not np.isfinite(loss):
+        raise TrainingError(f"the loss became {loss} in epoch {training.epoch + 1} of stage {stage.data.name}.")
+    images = len(rows_N) if training.stored is None else 0
+    return Epoch(training.epoch, loss, time.perf_counter() - started, rate, images)
+
+
+def _epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
+    """Return the rows [N] of one epoch, in order: of the data, or of the stored features; as many for everyone."""
+    rows_N = training.stage.data.train_rows
+    if training.stored is not None:
+        return pool_order(len(training.stored.labels_M), len(rows_N), *key)
+    labels_N, seed = training.stage.labels_N[rows_N], seed_for(*key[:-1], "resample")
+    pool_M = training.strategy.resample_rows(labels_N, training.facts, seed)
+    if pool_M is not None:
+        return rows_N[pool_M[pool_order(len(pool_M), len(rows_N), *key)]]
+    sampling_C = training.strategy.sampling_C(training.facts, progress)
+    kept_C = training.strategy.kept_C(training.facts, progress)
+    return rows_N[epoch_order(labels_N, sampling_C, *key, kept_C=kept_C)]
+
+
+def _second_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray | None:
+    """Return the rows [N] of an epoch's second batches, where the strategy asks for them."""
+    second_C = training.strategy.second_C(training.facts, progress)
+    if second_C is None or training.stored is not None:
+        return None
+    rows_N = training.stage.data.train_rows
+    return rows_N[epoch_order(training.stage.labels_N[rows_N], second_C, "second", *key)]
+
+
+def _weights(training: Training, progress: Progress) -> Tensor:
+    weights_C = training.strategy.class_weights_C(training.facts, progress)
+    if weights_C is None:
+        weights_C = np.ones(training.facts.num_classes)
+    # float32 holds ratios, not extremes: bring the mean to 1, which the weighted mean cancels.
+    scaled_C = np.asarray(weights_C, dtype=np.float64) / np.mean(weights_C)
+    return torch.tensor(scaled_C, dtype=torch.float32, device=training.batcher.device)
+
+
+def _batch(
+    training: Training, rows_B: np.ndarray, positions_B: np.ndarray, size: int, key: tuple[int | str, ...]
+) -> Batch:
+    """Return the batch of some rows, not yet mixed; `positions_B` and `key` tell its augmentation."""
+    stored, device = training.stored, training.batcher.device
+    labels_B = torch.from_numpy((training.stage.labels_N if stored is None else stored.labels_M)[rows_B]).to(device)
+    y_BC = torch.nn.functional.one_hot(labels_B, training.facts.num_classes).float()
+    if stored is not None:
+        features_BF = stored.features_MF[torch.from_numpy(rows_B).to(device)]
+        return Batch(features_BF.new_zeros(len(rows_B), 0, 0, 0), labels_B, y_BC, features_BF)
+    images_BCHW = training.batcher.training(rows_B, positions_B, size, *key)
+    return Batch(images_BCHW, labels_B, y_BC, tokens_BT=training.batcher.tokens(rows_B))
+
+
+def _draws(training: Training, at: int, what: str) -> torch.Generator:
+    """Return the generator of one hook in step `at`: keyed by the step, it needs no state to resume."""
+    return torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, what))
+
+
+def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress, at: int) -> Tensor:
+    """One optimiser step; return the loss, still on the device.
+
+    Where a GPU has no room for the batch, it is cut into twice as many pieces, from now on (see `pieces.py`).
+    """
+    strategy = training.strategy
+
+    def loss_of(outputs: Outputs) -> Tensor:
+        """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy."""
+        step = Step(training.facts, progress, weights_C, _draws(training, at, "loss"))
+        logits_BC = strategy.train_logits(outputs, batch, step)
+        loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), batch, step)
+        if loss is None:
+            loss = weighted_cross_entropy(logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
+        return loss
+
+    while True:
+        training.optimizer.zero_grad(set_to_none=True)
+        try:
+            loss = _gradients(training, batch, loss_of, at)
+            break
+        except torch.OutOfMemoryError:
+            if len(batch.labels_B) < 4 * training.pieces:  # batch normalisation needs two samples a piece
+                raise
+        training.pieces *= 2
+        torch.cuda.empty_cache()
+    training.optimizer.step()
+    strategy.after_step(training.network)
+    return loss.detach()
+
+
+def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> Tensor:
+    """Put the batch's gradients into the parameters; return its loss."""
+    if training.pieces > 1:
+        seed = seed_for(training.job.seed, training.job.stage, at, "network")
+        made = functools.partial(_outputs, training)
+        return gradients_in_pieces(training.network, batch, training.pieces, seed, made, loss_of)
+    loss = loss_of(_outputs(training, batch))
+    loss.backward()
+    return loss
+
+
+def _outputs(training: Training, batch: Batch) -> Outputs:
+    """Return what the network gives for a batch of images, or for one of stored features."""
+    if batch.features_BF is None:
+        return forward(training.network, batch.images_BCHW, training.choice, batch.tokens_BT)
+    return classify(training.network, batch.features_BF, training.choice)
+
+
+@contextlib.contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    """Leave torch's global generators as they were found."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
+        yield

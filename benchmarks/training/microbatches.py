@@ -1,0 +1,69 @@
+"""A batch that does not fit a GPU's memory, trained in pieces: gradient accumulation at the same effective batch.
+
+The loss is taken once, over the whole batch, so that it is right for every strategy, also where it couples samples:
+1. without gradients, the network gives the outputs of each piece;
+2. the loss of all outputs together is differentiated with respect to them;
+3. piece by piece the network gives the outputs again, and these gradients go back through it.
+This costs a third pass. What differs from the whole batch: batch normalisation takes its statistics over a piece, so
+the bits, and a little of the result, are not those of the whole batch; records say so. B batch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.training.batches import split_batches
+from benchmarks.training.forward import seed_network
+from strategies.base import Batch, Outputs
+
+
+def gradients_in_pieces(
+    network: nn.Module,
+    batch: Batch,
+    pieces: int,
+    seed: int,
+    outputs_of: Callable[[Batch], Outputs],
+    loss_of: Callable[[Outputs], Tensor],
+) -> Tensor:
+    """Add the batch's gradients to the parameters' and return its loss, holding the activations of one piece only.
+
+    `seed` makes both passes over a piece draw alike (dropout).
+    """
+    size = len(batch.labels_B)
+    parts = list(split_batches(size, -(-size // pieces)))
+    buffers = [buffer.clone() for buffer in network.buffers()]
+    with torch.no_grad():
+        made = [_outputs(batch, part, seed + k, outputs_of) for k, part in enumerate(parts)]
+        for buffer, before in zip(network.buffers(), buffers, strict=True):
+            buffer.copy_(before)  # the second pass counts, once
+    whole = {name: torch.cat([_tensors(one)[name] for one in made]) for name in _tensors(made[0])}
+    leaves = {n: t.requires_grad_() if t.is_floating_point() else t for n, t in whole.items()}
+    loss = loss_of(_from_tensors(leaves))
+    loss.backward()
+    for k, part in enumerate(parts):
+        again = _tensors(_outputs(batch, part, seed + k, outputs_of))
+        pairs = [(t, leaves[n].grad[part]) for n, t in again.items() if t.requires_grad and leaves[n].grad is not None]  # type: ignore[index]
+        torch.autograd.backward([t for t, _ in pairs], [gradient for _, gradient in pairs])
+    return loss
+
+
+def _outputs(batch: Batch, part: slice, seed: int, outputs_of: Callable[[Batch], Outputs]) -> Outputs:
+    """Return the outputs of a part of the batch."""
+    given = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
+    cut: dict[str, Any] = {name: value[part] for name, value in given.items() if isinstance(value, Tensor)}
+    seed_network(seed, batch.labels_B.device)
+    return outputs_of(dataclasses.replace(batch, **cut))
+
+
+def _tensors(outputs: Outputs) -> dict[str, Tensor]:
+    return {"logits_BC": outputs.logits_BC, "features_BF": outputs.features_BF, **outputs.extra}
+
+
+def _from_tensors(tensors: dict[str, Tensor]) -> Outputs:
+    rest = {name: tensor for name, tensor in tensors.items() if name not in ("logits_BC", "features_BF")}
+    return Outputs(tensors["logits_BC"], tensors["features_BF"], rest)

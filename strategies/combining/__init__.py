@@ -1,0 +1,1 @@
+"""Strategy expressions: parsing and joining."""

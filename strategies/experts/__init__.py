@@ -1,0 +1,1 @@
+"""Several experts in one network."""

@@ -1,0 +1,45 @@
+"""What the strategies that resample features share: when they act, what they train, which seats they hold."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from strategies.base import Facts, StrategyError
+from strategies.features.resampling import balanced
+from strategies.schedules.common import Retraining
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureResampling(Retraining):
+    """Train plainly up to `start` of the stage's epochs, then a new classifier on stored features, classes balanced.
+
+    The features are those that the network gives in evaluation mode for the training rows as they are; they are
+    resampled once, by `sampler`, and an epoch stays as many draws as the stage has samples. The learning rate runs its
+    whole course again, as in `crt`, with which the first part is shared. `start` lies in [0, 1), `k_neighbors` is at
+    least 1.
+    """
+
+    on = "features"
+    most_rows: ClassVar[int | None] = None
+
+    k_neighbors: int = 5
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        super().__post_init__()
+        if self.k_neighbors < 1:
+            raise StrategyError(f"{self.name}: k-neighbors must be at least 1, got {self.k_neighbors}.")
+
+    def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
+        """Return imbalanced-learn's sampler that brings classes to the sizes `wanted`, of at most `k_neighbors`."""
+        raise NotImplementedError
+
+    def resample_features(
+        self, features_NF: np.ndarray, labels_N: np.ndarray, facts: Facts, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the balanced features [M, F] and labels [M]; see `resampling.balanced` for classes of few samples."""
+        return balanced(features_NF, labels_N, seed, self.sampler, self.k_neighbors, self.most_rows)

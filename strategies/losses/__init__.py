@@ -1,0 +1,1 @@
+"""Losses, margins and class weights."""

@@ -1,0 +1,1 @@
+"""Strategies that change during a stage."""

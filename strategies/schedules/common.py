@@ -1,0 +1,86 @@
+"""What the schedules of the literature share: plain training up to an epoch, then something else to the stage's end."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from strategies.base import Facts, Phase, Strategy, StrategyError
+
+
+def check_start(name: str, start: float) -> None:
+    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, lies in [0, 1)."""
+    if not 0 <= start < 1:
+        raise StrategyError(f"{name}: start must lie in [0, 1), got {start}.")
+
+
+def check_beta(name: str, beta: float) -> None:
+    """Raise `StrategyError` unless `beta`, of the effective number of samples, lies in [0, 1)."""
+    if not 0 <= beta < 1:
+        raise StrategyError(f"{name}: beta must lie in [0, 1), got {beta}.")
+
+
+def start_epoch(start: float, epochs: int) -> int:
+    """Return the epoch, from 0, at which the second part of a stage of `epochs` epochs begins.
+
+    The nearest to `start` * `epochs`, but at most the last: however short the stage, a schedule that never acted
+    would be plain training under another name.
+    """
+    return min(round(start * epochs), epochs - 1)
+
+
+def deferred(start: float, epochs: int) -> tuple[Phase, ...]:
+    """Return plain training up to the start, then one segment in which the strategy acts."""
+    begins = start_epoch(start, epochs)
+    return (*plain_until(begins), Phase(begins, epochs))
+
+
+def retraining(
+    start: float,
+    epochs: int,
+    trains: str,
+    *,
+    new_classifier: bool,
+    weight_decay: float | None = None,
+    moving_statistics: bool = False,
+    on: Literal["images", "features"] = "images",
+) -> tuple[Phase, ...]:
+    """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew.
+
+    The others are the fields of the second part's `Phase`.
+    """
+    begins = start_epoch(start, epochs)
+    again = Phase(
+        begins, epochs, trains, new_classifier, rate_over=(begins, epochs), weight_decay=weight_decay,
+        moving_statistics=moving_statistics, on=on,
+    )  # fmt: skip
+    return (*plain_until(begins), again)
+
+
+def plain_until(epoch: int) -> tuple[Phase, ...]:
+    """Return the segment of plain training that ends at `epoch`; none where there is nothing to train."""
+    return (Phase(0, epoch, active=False),) if epoch else ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Retraining(Strategy):
+    """Train plainly up to `start` of the stage's epochs, in [0, 1), then the classifier, or what `trains` names of it.
+
+    Class variables, as in the second part's `Phase`: `trains`, `new_classifier` and `on`.
+    """
+
+    seats = frozenset({"prior", "retraining"})
+    trains: ClassVar[str] = "classifier"
+    new_classifier: ClassVar[bool] = True
+    on: ClassVar[Literal["images", "features"]] = "images"
+
+    start: float = 0.9
+
+    def __post_init__(self) -> None:
+        """Refuse a start out of range."""
+        check_start(self.name, self.start)
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Plain up to the start, then the classifier."""
+        return retraining(self.start, epochs, self.trains, new_classifier=self.new_classifier, on=self.on)

@@ -1,0 +1,55 @@
+"""Deferred re-weighting: plain training first, class weights for the last part of the stage."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from strategies.base import Facts, Phase, Progress, Strategy
+from strategies.losses.class_balanced import ClassBalanced
+from strategies.registry import register
+from strategies.schedules.common import check_beta, check_start, deferred
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class DeferredReweighting(Strategy):
+    """Train plainly up to `start` of the stage's epochs, then with class weights.
+
+    Cao, Wei, Gaidon, Arechiga, Ma, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
+    NeurIPS 2019, arXiv:1906.07413, section 3.3 and algorithm 1: w_c = 1 before, w_c ~ (1 - beta) / (1 - beta^n_c)
+    from then on, as in `class-balanced`. Alone, or with parts that bring no weights (`ldam+drw`), the weights are
+    these, of sum C. Beside a part that does (`drw+loss-weights`) it brings none of its own: that part acts from
+    `start` on, whole.
+
+    Defaults from the authors' experiments on CIFAR: from epoch 160 of 200 on, hence `start=0.8`, and `beta=0.9999`.
+    `start` lies in [0, 1) and is rounded to the nearest epoch; at least the last epoch is weighted.
+    Deviates: algorithm 1 lowers the learning rate where the weights begin; here the recipe's schedule goes on, the
+    same for every strategy. The loss is the runner's weighted mean (see `loss-weights`), as PyTorch's in the authors'.
+    """
+
+    name = "drw"
+    summary = "class weights for the last part of the training only"
+    paper = (
+        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
+        "NeurIPS 2019, arXiv:1906.07413"
+    )
+    defers = frozenset({"class_weights_C"})
+
+    start: float = 0.8
+    beta: float = 0.9999
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        check_start(self.name, self.start)
+        check_beta(self.name, self.beta)
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Plain up to the start, weighted from there."""
+        return deferred(self.start, epochs)
+
+    def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
+        """Return w_C, float64, positive, sum C."""
+        return ClassBalanced(self.beta).class_weights_C(facts, progress)

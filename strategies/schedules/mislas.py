@@ -1,0 +1,84 @@
+"""Mixup for the representation, then label-aware smoothing for the classifier, with shifted batch-norm statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError
+from strategies.losses.label_aware_smoothing import LabelAwareSmoothing
+from strategies.mixing.mixup import Mixup
+from strategies.registry import register
+from strategies.schedules.common import check_start, retraining
+from strategies.schedules.lws import LearnableWeightScaling
+from strategies.study.oversample import Oversample
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Mislas(Strategy):
+    """Mixup up to `start` of the stage's epochs, then the classifier alone, scaled by class: z_c = s_c (w_c x + b_c).
+
+    Zhong, Cui, Liu, Jia, "Improving Calibration for Long-Tailed Recognition", CVPR 2021, arXiv:2104.00466, section 3:
+    the second part goes on with the first one's classifier, minimises label-aware smoothing (see
+    `label-aware-smoothing`) with p_c = 1 / (number of classes that have samples), and lets the frozen network's
+    batch-norm statistics move with those batches (section 3.3, shift learning on batch normalisation). The scales are
+    those of `lws`, from 1. The learning rate runs its whole course again, the classifier's at `rate_factor` of it.
+
+    Defaults from the official configuration for CIFAR100-LT at ratio 100: `alpha=1`, 200 epochs, then 10
+    (`start=0.95`), `head=0.4`, `tail=0.1`, `rate_factor=0.2`. `start` lies in [0, 1) and is rounded to the nearest
+    epoch, at least one epoch of classifier; `rate_factor` lies in (0, 1].
+    Deviates: both parts share the stage's epochs, and the first is `mixup(alpha=1)`'s own beginning. `rate_factor`
+    scales the classifier's gradients: with SGD that is its learning rate but for weight decay, with AdamW nothing.
+    """
+
+    name = "mislas"
+    summary = "mixup, then the classifier trained on with label-aware smoothing and shifted batch-norm statistics"
+    paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
+    seats = frozenset({"prior", "retraining", "mix"})
+
+    alpha: float = 1.0
+    start: float = 0.95
+    head: float = 0.4
+    tail: float = 0.1
+    rate_factor: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        check_start(self.name, self.start)
+        if not 0 < self.rate_factor <= 1:
+            raise StrategyError(f"mislas: rate-factor must lie in (0, 1], got {self.rate_factor}.")
+        for part in (Mixup, LabelAwareSmoothing):  # their own checks, under this name
+            try:
+                part(self.alpha) if part is Mixup else LabelAwareSmoothing(self.head, self.tail)
+            except StrategyError as error:
+                raise StrategyError(str(error).replace(part.name, self.name, 1)) from None
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Mixup up to the start, then the classifier."""
+        again = retraining(self.start, epochs, "classifier", new_classifier=False, moving_statistics=True)
+        return tuple(dataclasses.replace(phase, active=True) for phase in again)
+
+    def acting(self, stage: int, phase: Phase) -> Strategy:
+        """Return mixup for the first part, which it shares with that strategy."""
+        return Mixup(self.alpha) if phase.active and phase.trains == "all" else super().acting(stage, phase)
+
+    def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
+        """Return p_C, float64, sum 1."""
+        return Oversample().sampling_C(facts, progress)
+
+    def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
+        """Return the same classifier with the scales [C] on its logits and its own gradients scaled."""
+        for parameter in classifier.parameters():
+            parameter.register_hook(lambda gradient: self.rate_factor * gradient)
+        return LearnableWeightScaling().classifier(classifier, in_features, facts)
+
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
+        """Return the scalar loss."""
+        return LabelAwareSmoothing(self.head, self.tail).loss(outputs, batch, step)

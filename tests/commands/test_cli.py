@@ -1,0 +1,185 @@
+"""The command line: help, lists, and what it says to mistakes. Processes where the process matters, calls elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.tools import status
+from tests.process import bench, command, environment, write_suite
+
+HEAVY = ("torch", "timm", "sklearn", "pandas", "albumentations", "cv2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "banned"),
+    [
+        (["--help"], (*HEAVY, "numpy", "rich", "pydantic")),
+        (["run", "--help"], (*HEAVY, "numpy", "rich")),  # typer itself takes pydantic
+        (["list", "backbones"], HEAVY),
+        (["list", "strategies"], HEAVY),
+        (["list", "suites"], HEAVY),
+        (["list", "datasets"], HEAVY),
+        (["leaderboard", "--out", "nowhere"], ("torch", "timm", "sklearn", "albumentations")),
+        (["check", "--help"], (*HEAVY, "numpy", "rich")),
+        (["check", "oversampel"], ("torch", "timm", "sklearn", "albumentations")),
+        (["run", "--strategy", "oversampel"], ("torch", "timm", "sklearn", "albumentations")),
+    ],
+    ids=" ".join,
+)
+def test_what_trains_nothing_imports_nothing_heavy(
+    tmp_path: Path, arguments: list[str], banned: tuple[str, ...]
+) -> None:
+    code = (
+        "import sys; from benchmarks.cli import main; main(sys.argv[2:]);"
+        "loaded = set(sys.argv[1].split()) & set(sys.modules); sys.exit(f'imported {loaded}' if loaded else 0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, " ".join(banned), *arguments],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout or "error: " in done.stderr
+
+
+def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, expected in {
+        "backbones": ["resnet50 ", ":mlp2", "any timm name"],
+        "strategies": ["none ", "loss-weights(scheme=max-ratio)"],
+        "suites": ["catalog ", "fashion-study "],
+        "datasets": ["digits ", "folder "],
+    }.items():
+        assert main(["list", kind]) == 0
+        printed = capsys.readouterr().out
+        assert all(f"\n{name}" in f"\n{printed}" for name in expected)
+
+
+def _zip_that_climbs(folder: Path) -> Path:
+    path = folder / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("styles.csv", "id,articleType,year,productDisplayName\n1,Shirts,2012,A shirt\n")
+        archive.writestr("../images/1.jpg", b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("run", "--all"),
+        ("run --all --backbone resnet50", "either --all"),
+        ("run --al", "--all"),
+        ("run --strategy oversampel", "did you mean 'oversample'"),
+        ("run --strategy weird*", "No strategy matches"),
+        ("run --backbone tiny*", "no backbone matches"),
+        ("run --backbone ,", "--backbone is empty"),
+        ("run --strategy oversample-rare(fraction=lots)", "must be a finite number, got 'lots'"),
+        ("run --all --suite catalogue", "did you mean 'catalog'"),
+        ("run --all --suite absent.toml", "cannot read suite file"),
+        ("run --all --data absent", "absent does not exist; expected"),
+        ("run --all --data .", "looked for"),
+        ("run --all --suite catalog --data .", "takes no path"),
+        ("run --all --suite fashion-small", "not here yet; run `data fetch fashion`"),
+        ("run --all --seeds 0", "--seeds"),
+        ("run --all --seeds many", "--seeds"),
+        ("run --all --device gpu", "'gpu' is not one of"),
+        ("run --all --plugin absent.py", "absent.py is not a file"),
+        ("run --all --weights absent.safetensors", "is not a file"),
+        ("run --all --protocol joint --head-classes 3", "does not have"),
+        ("plan --suite SUITE --head-classes 9", "leave no two stages of two classes"),
+        ("data info cifar", "There is no dataset 'cifar'"),
+        ("data info --data ZIP", "outside"),
+        ("data export . digits", "is not an empty folder"),
+        ("data fetch digits", "expected fashion"),
+        ("leaderboard --out absent", "no records below absent"),
+        ("check oversampel", "did you mean 'oversample'"),
+        ("check absent.py", "absent.py is not a file"),
+        ("check", "missing argument"),
+        ("list things", "'things' is not one of"),
+        ("lst", "No such command"),
+    ],
+)
+def test_a_mistake_gets_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("no data")
+    given = {"ZIP": lambda: _zip_that_climbs(tmp_path), "SUITE": lambda: write_suite(tmp_path)}
+    words = [str(given[word]()) if word in given else word for word in arguments.split()]
+    assert main(words) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert expected.lower() in said.err.lower()
+
+
+def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = bench(tmp_path, "run", "--strategy", "oversampel")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: There is no strategy 'oversampel' (did you mean 'oversample'")
+
+
+def test_what_the_machine_refuses_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(out: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(out / "deep"))
+
+    monkeypatch.setattr(status, "look", refuse)
+    assert main(["status", "--out", str(tmp_path)]) == 2
+    said = f"error: {tmp_path / 'deep'}: Permission denied; mend that, then give the same command again.\n"
+    assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_reader_that_leaves_early_hears_no_complaint(tmp_path: Path, unbuffered: str) -> None:
+    with subprocess.Popen(
+        command("list", "backbones"), cwd=tmp_path, env=environment() | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_a_broken_plugin_that_is_installed_is_named_and_the_rest_is_listed(tmp_path: Path) -> None:
+    installed = tmp_path / "broken-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[benchmarks.strategies]\nbroken = no_such_module_here\n")
+    place = environment()
+    place["PYTHONPATH"] += f":{tmp_path}"
+    done = subprocess.run(command("list", "strategies"), cwd=tmp_path, env=place, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: entry point broken")
+    assert "oversample" in done.stdout
+
+
+def test_data_is_described_and_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "info", "digits", "--per-class"]) == 0
+    info = capsys.readouterr().out
+    assert "10 classes" in info
+    assert {"head", "tail", "unseen"} <= set(info.split())
+    assert main(["data", "export", str(tmp_path / "tree"), "digits"]) == 0
+    assert str(tmp_path / "tree") in capsys.readouterr().out
+    assert main(["data", "info", "--data", str(tmp_path / "tree")]) == 0
+    again = capsys.readouterr().out
+    assert info.split(" rows")[0].split()[-1] == again.split(" rows")[0].split()[-1]
+
+
+def test_throughput_measures_a_backbone_and_prints_its_row(tmp_path: Path) -> None:
+    done = bench(
+        tmp_path, "throughput", "--backbone", "test_resnet", "--device", "cpu", "--steps", "1", "--rounds", "1"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    header, _, row = done.stdout.splitlines()
+    names, values = ([cell.strip() for cell in line.strip("|").split("|")] for line in (header, row))
+    told = dict(zip(names, values, strict=True))
+    assert told["backbone"] == "test_resnet" and told["chosen"].split()[0] in ("channels_last", "contiguous")
+    assert all(float(told[name]) > 0 for name in names[2:])

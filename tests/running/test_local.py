@@ -1,0 +1,110 @@
+"""A plan carried out: every job once, failures kept to their cell, nothing twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from benchmarks.planning.plan import Cell, Job
+from benchmarks.planning.store import JobResult
+from benchmarks.progress.reporter import Reporter
+from benchmarks.records import metrics
+from benchmarks.records import record as records
+from benchmarks.running.cells import stored_records
+from benchmarks.running.local import execute
+from strategies import registry
+from strategies.base import Facts, Outputs, Progress, Strategy
+from tests.making import BACKBONE, digits_session, digits_suite
+
+
+class Counting(Reporter):
+    """Counts what is trained."""
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self.finished: list[str] = []
+
+    def job_started(self, job: Job, cell: Cell) -> None:
+        self.started.append(job.key)
+
+    def job_done(self, job: Job, result: JobResult) -> None:
+        self.finished.append(job.key)
+
+
+@pytest.fixture
+def further(own_registry: None) -> None:
+    """Register one strategy that only changes predictions, and one that breaks in training."""
+
+    @registry.register
+    @dataclasses.dataclass(frozen=True)
+    class FirstClassAlways(Strategy):
+        name: ClassVar[str] = "t-first-always"
+
+        def predict(self, outputs: Outputs, facts: Facts):
+            import torch
+
+            logits_NC = torch.zeros_like(outputs.logits_BC)
+            logits_NC[:, 0] = 1
+            return logits_NC
+
+    @registry.register
+    @dataclasses.dataclass(frozen=True)
+    class Breaks(Strategy):
+        name: ClassVar[str] = "t-breaks"
+
+        def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
+            raise ZeroDivisionError("no weights today")
+
+
+def test_every_distinct_job_is_trained_once_and_a_second_run_trains_nothing(tmp_path: Path, further: None) -> None:
+    session = digits_session(tmp_path, strategies=("none", "t-first-always", "oversample"))
+    counting = Counting()
+    outcome = execute(session.plan, session.context, tmp_path, counting)
+    assert (outcome.stored, outcome.done, outcome.failed) == (0, 3, ())
+    assert sorted(counting.started) == sorted(session.plan.jobs) == sorted(counting.finished)
+    assert len(session.plan.jobs) == 4  # what only changes predictions trains nothing
+
+    again, counting = digits_session(tmp_path, strategies=("none", "t-first-always", "oversample")), Counting()
+    assert execute(again.plan, again.context, tmp_path, counting).stored == 3
+    assert counting.started == []
+
+
+def test_a_record_says_what_the_predictions_give_and_what_the_cell_cost(tmp_path: Path, further: None) -> None:
+    session = digits_session(tmp_path, strategies=("none", "t-first-always"))
+    execute(session.plan, session.context, tmp_path, Reporter())
+    plain, first = (
+        records.read(records.record_path(tmp_path, "digits-test", BACKBONE, name, 0))
+        for name in ("none", "t-first-always")
+    )
+    for number, stage in enumerate(session.context.stages):
+        logits_NC = session.context.store.predictions(session.plan.cells[0].jobs[number][-1])["test"]
+        labels_N = stage.labels_N[stage.data.test_rows]
+        hit_N = logits_NC.argmax(1) == labels_N
+        expected_C = [int(hit_N[labels_N == c].sum()) for c in range(stage.facts.num_classes)]
+        assert list(plain.stages[number].top1_hits) == expected_C
+        assert metrics.per_class(hit_N, labels_N, len(expected_C)) == plain.stages[number].top1_hits
+        tested = plain.stages[number].test_n
+        assert first.stages[number].top1_hits == (tested[0],) + (0,) * (len(tested) - 1)
+    assert plain.seconds_marginal == plain.seconds_alone == first.seconds_alone > 0
+    assert first.seconds_marginal == 0
+
+
+def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_path: Path, further: None) -> None:
+    session = digits_session(tmp_path, strategies=("t-breaks", "none"))
+    outcome = execute(session.plan, session.context, tmp_path, Reporter())
+    assert [cell.strategy for cell in outcome.failed] == ["t-breaks"]
+    broken = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "t-breaks", 0))
+    assert (broken.status, broken.error) == ("failed", "ZeroDivisionError: no weights today")
+    assert "no weights today" in (session.context.store.work / "failures" / f"{broken.key}.txt").read_text()
+    assert [r.strategy for r in stored_records(session.plan, tmp_path, "digits-test").values()] == ["none"]
+
+
+def test_the_joint_protocol_is_one_stage_over_all_classes(tmp_path: Path) -> None:
+    session = digits_session(tmp_path, digits_suite(protocol="joint"))
+    execute(session.plan, session.context, tmp_path, Reporter())
+    record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
+    assert [(stage.name, len(stage.classes), stage.rows) for stage in record.stages] == [("all", 10, 500)]

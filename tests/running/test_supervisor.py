@@ -1,0 +1,203 @@
+"""A worker that dies, hangs or is left alone; cells that fail in every way a plugin can make them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.support.lock import held, holder
+from tests.process import bench, command, environment, hear_interrupts, write_suite
+
+PLUGIN = """
+import ctypes, dataclasses, os, pathlib, signal, threading, time
+from strategies.base import Strategy
+from strategies.registry import register
+
+def once(name):
+    marker = pathlib.Path(name)
+    if marker.exists():
+        return False
+    marker.touch()
+    return True
+
+def plugin(name, act):
+    def after_step(self, network):
+        if not pathlib.Path("mended").exists():
+            act(network)
+    made = type(name.title(), (Strategy,), {"name": name, "after_step": after_step, "__annotations__": {}})
+    register(dataclasses.dataclass(frozen=True)(made))
+
+def kill():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def spoil(network):
+    for parameter in network.parameters():
+        parameter.data.fill_(float("nan"))
+
+def out_of_memory():
+    raise MemoryError("no room")
+
+def cut_images(network):
+    for path in (pathlib.Path(os.environ["BENCHMARKS_CACHE"]) / "decoded").glob("digits-16-*/images.npy"):
+        os.truncate(path, 2000)
+
+def hang_deaf(network):
+    lock, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+    library.pthread_mutex_init(lock, None)
+    library.pthread_mutex_lock(lock)
+    threading.Timer(1, pathlib.Path("deaf").touch).start()  # by then it is deaf
+    library.pthread_mutex_lock(lock)  # no signal handler of Python's runs in here
+
+def raise_html(network):
+    raise RuntimeError("<script>alert(1)</script> | \\ud800 `x` \\x1b[2J")
+
+def swallow(network):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        if pathlib.Path("changed").exists():
+            raise ImportError("what a library may make of it")
+
+plugin("t-swallows", swallow)
+plugin("t-dies-once", lambda network: once("died") and kill())
+plugin("t-dies", lambda network: kill())
+plugin("t-hangs-deaf", hang_deaf)
+plugin("t-hangs", lambda network: time.sleep(600))
+plugin("t-nan", spoil)
+plugin("t-raises", raise_html)
+plugin("t-images-once", lambda network: once("cut") and cut_images(network))
+plugin("t-memory-once", lambda network: once("full") and out_of_memory())
+"""
+NAMES = "t-dies-once,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,t-images-once,oversample"
+FAILED = {"t-nan": "the loss became nan", "t-dies": "killed by SIGKILL", "t-raises": "alert", "t-hangs": "longer than"}
+
+
+def _records(out: Path) -> dict[str, dict]:
+    return {r["strategy"]: r for r in (json.loads(p.read_text()) for p in out.glob("tiny/records/*/*.json"))}
+
+
+def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    arguments = ["run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", NAMES]
+    done = bench(tmp_path, *arguments, "--job-timeout", "20", "--checkpoint-seconds", "0")
+    assert done.returncode == 1, done.stderr
+    found = _records(tmp_path / "runs")
+    assert {name for name, record in found.items() if record["status"] == "failed"} == set(FAILED)
+    plain = [stage["top1_bits"] for stage in found["none"]["stages"]]
+    for name, words in FAILED.items():
+        assert words in found[name]["error"], found[name]["error"]
+    assert "(2 attempts)" in found["t-dies"]["error"]
+    assert "t-dies-once seed 0: its process was killed by SIGKILL; it goes on from its last checkpoint" in done.stderr
+    assert "t-images-once seed 0: its process was killed by SIGBUS; it goes on from its last checkpoint" in done.stderr
+    assert [stage["top1_bits"] for stage in found["t-images-once"]["stages"]] == plain  # decoded again, trained alike
+    assert "no room; it goes on from its last checkpoint" in done.stdout
+    traces = dict(re.findall(r"failed: test_resnet \| (\S+) \| seed 0; traceback: (\S+)", done.stderr))
+    assert set(traces) == set(FAILED)
+    assert "after_step" in (tmp_path / traces["t-hangs"]).read_text()
+    assert "RuntimeError" in (tmp_path / traces["t-raises"]).read_text()
+    page = (tmp_path / "runs/tiny/leaderboard.md").read_text()
+    assert "<script" not in page
+    status = bench(tmp_path, "status").stdout
+    assert "<script>alert(1)</script> | `x` [2J" in status and "\x1b" not in status  # text, and none that steers
+    before = {name: record["made"] for name, record in found.items()}
+
+    (tmp_path / "mended").touch()
+    time.sleep(1)  # `made` is in seconds
+    again = bench(tmp_path, *arguments, "--retry-failed")
+    assert again.returncode == 0, again.stderr
+    found = _records(tmp_path / "runs")
+    assert {record["status"] for record in found.values()} == {"done"}
+    assert {name for name, record in found.items() if record["made"] != before[name]} == set(FAILED)
+
+
+def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    arguments = command("run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "t-hangs-deaf")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        preexec_fn=hear_interrupts,
+    ) as watcher:  # fmt: skip
+        try:
+            while not (tmp_path / "deaf").exists():
+                assert watcher.poll() is None
+                time.sleep(0.1)
+            watcher.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            assert watcher.poll() is None
+            watcher.send_signal(signal.SIGINT)
+            _, errors = watcher.communicate(timeout=60)
+        finally:
+            watcher.kill()  # and its worker with it
+    assert watcher.returncode == 130
+    assert errors == "\nended; what was finished is kept, and the same command goes on.\n"
+    assert not held(tmp_path / "runs")
+
+
+def test_an_interrupt_that_a_library_swallows_or_takes_for_an_error_still_ends_the_run(tmp_path: Path) -> None:
+    (tmp_path / "plugin.py").write_text(PLUGIN)
+    arguments = ["run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "t-swallows,none"]
+    for out in ("swallowed", "changed"):
+        done = bench(tmp_path, *arguments, "--out", out)
+        assert (done.returncode, done.stderr.count("\n")) == (130, 2), done.stderr
+        assert done.stderr.startswith("\ninterrupted; what was finished is kept")
+        assert not _records(tmp_path / out)
+        (tmp_path / "changed").mkdir(exist_ok=True)
+
+
+TWICE = """
+import signal
+from benchmarks.running.supervisor import _interrupt
+both = {signal.SIGINT, signal.SIGTERM}
+for number in both:
+    signal.signal(number, _interrupt)
+signal.pthread_sigmask(signal.SIG_BLOCK, both)
+for number in both:
+    signal.raise_signal(number)
+try:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+except KeyboardInterrupt:
+    print("once")
+print("on")
+"""
+
+
+def test_a_ctrl_c_of_the_terminal_that_the_watcher_passes_on_at_once_is_one(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TWICE], cwd=tmp_path, env=environment(), capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("once\non\n", "")
+
+
+def test_a_worker_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, epochs=200)
+    with subprocess.Popen(
+        command("run", "--all", "--suite", suite), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as watcher:
+        assert watcher.stdout is not None
+        for line in watcher.stdout:
+            if "cells are there already" in line:
+                break
+        worker = holder(tmp_path / "runs")
+        assert worker is not None and worker.process != watcher.pid
+        watcher.send_signal(signal.SIGKILL)
+        watcher.stdout.read()  # ends when the worker has closed it too
+    _gone(worker.process)
+    assert not held(tmp_path / "runs")
+
+
+def _gone(pid: int) -> None:
+    """Wait until a process that is not ours has ended."""
+    for _ in range(600):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {pid} is still there")

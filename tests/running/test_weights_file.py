@@ -1,0 +1,88 @@
+"""A cell that started from a weights file says so in its record, its tables and when it is verified."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.leaderboard import files
+from benchmarks.progress.reporter import Reporter
+from benchmarks.records import record as records
+from benchmarks.records.record import Record
+from benchmarks.running.local import execute
+from benchmarks.running.scoring import blank_record
+from benchmarks.running.session import Request, open_session
+from benchmarks.support.errors import UserError
+from benchmarks.tools.verify import run, same_cell, suite_of
+from tests.leaderboard import make
+from tests.making import BACKBONE, digits_suite
+
+EPOCHS = {"epochs": {"head": 1, "tail": 1, "all": 1}, "image_size": 16}
+
+
+def saved(folder: Path, seed: int = 3) -> Path:
+    """Write weights of the test backbone."""
+    torch.manual_seed(seed)
+    path = folder / f"pre trained {seed}.safetensors"
+    save_file({name: t.contiguous() for name, t in timm.create_model(BACKBONE).state_dict().items()}, path)
+    return path
+
+
+def trained(out: Path, weights: Path | None) -> Record:
+    """Run one joint cell and return its record."""
+    suite = digits_suite(EPOCHS, protocol="joint")
+    request = Request(suite, device="cpu", out=out, threads=1, weights=weights)
+    session = open_session(request, lambda line: None, lambda *progress: None)
+    execute(session.plan, session.context, out, Reporter())
+    (found,), problems = records.read_all(out / suite.name / "records")
+    assert not problems
+    return found
+
+
+def test_the_record_names_the_file_and_is_verified_with_that_file_alone(tmp_path: Path) -> None:
+    file = saved(tmp_path)
+    plain, given = trained(tmp_path / "plain", None), trained(tmp_path / "given", file)
+    short = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    assert plain.recipe["weights"] == "none"
+    assert given.recipe["weights"] == {"file": file.name, "sha256": short}
+    assert {**given.recipe, "weights": "none"} == plain.recipe
+
+    asked = dataclasses.replace(given, key="")
+    suite = suite_of(given, None)
+    for wrong, said in ((None, "give that file with --weights"), (saved(tmp_path, 4), "has other content")):
+        with pytest.raises(UserError, match=said) as caught:
+            run(asked, suite, tmp_path / "again", None, wrong)
+        assert short in str(caught.value)
+    assert same_cell(given, run(given, suite, tmp_path / "again", None, file)) is None
+
+
+def test_a_failed_cell_says_it_too(tmp_path: Path) -> None:
+    request = Request(digits_suite(EPOCHS), device="cpu", out=tmp_path, threads=1, weights=saved(tmp_path))
+    session = open_session(request, lambda line: None, lambda *progress: None)
+    assert blank_record(session.context, session.plan.cells[0]).recipe["weights"]["file"] == "pre trained 3.safetensors"
+
+
+def test_cells_of_different_first_weights_meet_in_no_table_and_the_pages_say_which(tmp_path: Path) -> None:
+    def of(strategy: str, weights: object, seed: int = 0) -> None:
+        recipe = {**make.record().recipe, "weights": weights}
+        records.write(make.record(strategy=strategy, recipe=recipe, seed=seed), tmp_path)
+
+    of("none", "none")
+    of("oversample", {"file": "a|b.safetensors", "sha256": "0123"})
+    of("focal", {"file": "other.safetensors", "sha256": "4567"})
+    of("focal", {"file": "renamed.safetensors", "sha256": "4567"}, seed=1)
+    of("drw", "imagenet")
+    pages = files.generate(tmp_path)
+    board, classes = pages[Path("toy/leaderboard.md")], pages[Path("toy/per-class/resnet10t.md")]
+    assert board.count("### Ranking") == 4
+    assert "measured under 4 different conditions" in board
+    for which in ("a&#124;b.safetensors (sha256 0123)", "other.safetensors (sha256 4567)", "imagenet"):
+        assert f"toys, two-stage, 64 px, {which}\n" in board
+        assert board.count(f"First weights: {which}.") == classes.count(f"First weights: {which}.") == 1
+    assert board.count("First weights: ") == 3

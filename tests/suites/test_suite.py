@@ -1,0 +1,49 @@
+"""Every suite of the package can be planned on its data, without decoding or training anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backbones.probe import Choice
+from benchmarks.data.decoded.cache import Decoded, Meta
+from benchmarks.data.load import cache_folder, from_source, open_source
+from benchmarks.running import session
+from benchmarks.suites import suite
+from benchmarks.suites.suite import Suite
+from tests.conftest import REAL_DATA
+
+META = Meta("", "", (), (), 0, 0, 0, "")
+
+
+def _path(asked: Suite, folder: Path) -> Path | None:
+    """Return where the suite's data lies; skip where it is absent."""
+    if asked.dataset == "folder":
+        for name in (f"{label}/{i}.png" for label in range(24) for i in range(30)):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(b"")
+        return folder
+    if asked.dataset in ("catalog", "digits"):
+        return None
+    if asked.dataset != "fashion" or not REAL_DATA.is_dir():
+        pytest.skip(f"the data of {asked.name} ({asked.dataset}) is not here")
+    return REAL_DATA
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_a_suite_of_the_package_can_be_planned(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = suite.load(name)
+    source = open_source(asked.dataset, _path(asked, tmp_path), cache=cache_folder(), options=asked.options)
+    size, rows_N = asked.recipe.image_size, np.arange(len(source.ids))
+    loaded = from_source(source, Decoded(np.empty((0, size, size, 3), np.uint8), rows_N, META), size)
+    monkeypatch.setattr(session, "load_data", lambda *_: loaded)
+    monkeypatch.setattr(session, "check_weights", lambda *_: asked.recipe.weights)  # it would fetch them
+    said: list[str] = []
+    request = session.Request(
+        asked, device="cpu", out=tmp_path / "runs", choose=lambda *_: Choice("channels_last", "float32")
+    )
+    plan = session.open_session(request, said.append, lambda *_: None).plan
+    assert plan.cells and plan.jobs
+    assert not [line for line in said if "left out" in line]

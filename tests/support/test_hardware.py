@@ -1,0 +1,127 @@
+"""What a record says about machine and libraries, against what other sources say of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks.support import hardware
+
+
+def run_python(code: str) -> str:
+    """Run `code` in a new interpreter and return what it printed."""
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=os.getcwd()).stdout
+
+
+def test_versions_are_those_that_the_libraries_give_themselves():
+    import numpy
+    import torch
+
+    found = hardware.versions()
+    assert found["python"] == platform.python_version()
+    assert found["numpy"] == numpy.__version__
+    assert found["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
+    assert {"torchvision", "timm", "albumentations", "imbalanced-learn"} <= found.keys()
+
+
+def test_asking_for_versions_and_cpu_imports_no_library():
+    code = (
+        "import sys; from benchmarks.support import hardware as h; h.versions(); h.hardware('cpu');"
+        "h.peak_memory_bytes(); print([m for m in ('torch', 'numpy', 'albumentations', 'timm', 'pandas') if m in sys.modules])"
+    )
+    assert run_python(code).strip() == "[]"
+
+
+def test_hardware_is_plain_json_and_agrees_with_the_machine():
+    found = hardware.hardware("cpu")
+    assert json.loads(json.dumps(found)) == found
+    assert found["cpu"]
+    assert 1 <= int(found["cores"]) <= (os.cpu_count() or 1)
+    assert "gpu" not in found
+    if sys.platform == "linux":
+        with open("/proc/meminfo") as lines:
+            total_kib = int(next(line.split()[1] for line in lines if line.startswith("MemTotal")))
+        assert found["memory_bytes"] == total_kib * 1024
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be bound on this system")
+def test_cores_are_those_that_the_process_may_use():
+    one = min(os.sched_getaffinity(0))
+    bind = f"import os; os.sched_setaffinity(0, [{one}])"
+    code = f"{bind}; from benchmarks.support import hardware; print(hardware.hardware()['cores'])"
+    assert run_python(code).strip() == "1"
+
+
+def test_peak_memory_grows_by_what_was_touched_and_does_not_count_the_starting_process():
+    larger = b"x" * (200 << 20)
+    code = (
+        "from benchmarks.support.hardware import peak_memory_bytes as peak; before = peak();"
+        "block = b'x' * (200 << 20); print(before, peak())"
+    )
+    before, after = map(int, run_python(code).split())
+    assert 5 << 20 < before < len(larger)
+    assert (190 << 20) <= after - before <= (260 << 20)
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system keeps a process's peak")
+def test_peak_memory_counts_from_its_restart():
+    code = (
+        "from benchmarks.support import hardware as h; block = b'x' * (200 << 20); del block;"
+        "before = h.peak_memory_bytes(); h.restart_peak_memory(); print(before - h.peak_memory_bytes())"
+    )
+    assert int(run_python(code)) >= 190 << 20
+
+
+def test_a_system_that_keeps_the_peak_is_left_alone(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("pathlib.Path.write_text", refuse)
+    hardware.restart_peak_memory("cpu")
+    assert hardware.peak_memory_bytes("cpu") > 0
+
+
+def test_a_gpus_peak_is_restarted_by_torch_once_it_is_up(monkeypatch: pytest.MonkeyPatch):
+    torch = pytest.importorskip("torch")
+    asked: list[object] = []
+    monkeypatch.setattr("torch.cuda.init", lambda: asked.append("init"))
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", asked.append)
+    hardware.restart_peak_memory("cuda:1")
+    assert asked == ["init", torch.device("cuda", 1)]
+
+
+def test_a_gpu_is_named_with_its_memory():
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU on this machine")
+    found = hardware.hardware("cuda:0")
+    assert found["gpu"] == torch.cuda.get_device_name(0)
+    block = torch.zeros(100 << 20, dtype=torch.uint8, device="cuda:0")
+    assert block.numel() <= hardware.peak_memory_bytes("cuda:0") <= int(found["gpu_memory_bytes"])
+    assert hardware.peak_memory_bytes(torch.device("cuda", 0)) == hardware.peak_memory_bytes("cuda:0")
+    size = block.numel()
+    del block
+    hardware.restart_peak_memory("cuda:0")
+    assert hardware.peak_memory_bytes("cuda:0") < size
+
+
+@pytest.mark.parametrize(("device", "gpus", "idle"), [("cpu", 8, 0), ("cuda", 8, 7), ("cuda:0", 1, 0), ("cuda", 0, 0)])
+def test_gpus_that_one_process_leaves_idle(monkeypatch: pytest.MonkeyPatch, device: str, gpus: int, idle: int):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: gpus)
+    assert hardware.idle_gpus(device) == idle
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "threads"), [("cpu", 1, 0), ("cpu", 2, 1), ("cpu", 12, 2), ("cpu", 64, 8), ("cuda", 16, 0)]
+)
+def test_threads_of_small_trainings_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, device: str, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr(hardware, "usable_cores", lambda: cores)
+    assert hardware.threads_side_by_side(device) == threads
