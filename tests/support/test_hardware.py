@@ -33,7 +33,8 @@ def test_versions_are_those_that_the_libraries_give_themselves():
 def test_asking_for_versions_and_cpu_imports_no_library():
     code = (
         "import sys; from benchmarks.support import hardware as h; h.versions(); h.hardware('cpu');"
-        "h.peak_memory_bytes(); print([m for m in ('torch', 'numpy', 'albumentations', 'timm', 'pandas') if m in sys.modules])"
+        "h.peak_memory_bytes();"
+        "print([m for m in ('torch', 'numpy', 'albumentations', 'timm', 'pandas') if m in sys.modules])"
     )
     assert run_python(code).strip() == "[]"
 
