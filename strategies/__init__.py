@@ -1,1 +1,1 @@
-"""Ways to counter imbalance, one file per idea; `base.py` holds the seam."""
+"""Ways to counter imbalance, one file per idea; `base.py` defines the interface."""

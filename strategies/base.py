@@ -1,4 +1,4 @@
-"""The seam: what a strategy may do to a training, and nothing about how trainings are run.
+"""What a strategy may change about a training; how trainings are run is not known here.
 
 A strategy is a small frozen dataclass that overrides the hooks it needs; every hook has a neutral default. Shapes are
 suffixes: B batch, C classes, F features.
@@ -33,20 +33,20 @@ TRAINING_HOOKS = (
 
 
 class StrategyError(ValueError):
-    """A strategy that is unknown, wrongly parametrised or cannot be combined; the message is one sentence."""
+    """A strategy is unknown, has a wrong parameter or cannot be combined; the message is one sentence."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
-    Class variables: `name` as users type it; `summary` one line; `seats` that only one part of `a+b` may hold
-    ("sampler", "mix", "loss", "classifier" are taken by overriding the hook; "prior", for whatever corrects logits by
-    the class counts or a trained classifier for them, "retraining", "text", "architecture" and "augmentation" have to
-    be declared); `needs` what the data must offer ("validation", "text"); `defers` the hooks that a schedule holds
-    back: in a combination the other parts that override one act where the schedule does, whole, and it brings none of
-    its own; `paper` the citation, where there is one;
-    `version`: change it when the formula changes, because it is part of every job's key.
+    Class variables: `name` as users type it. `summary`: one line. `paper`: the citation, if there is one.
+    `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss" or "classifier"; the
+    others are declared: "prior" (corrects logits, or a trained classifier, by the class counts), "retraining", "text",
+    "architecture", "augmentation".
+    `needs`: what the data must offer ("validation", "text").
+    `defers`: hooks this schedule postpones; in `a+b` the other part's versions run in its phase.
+    `version`: raise it when the formula changes; it is part of every job's key.
     """
 
     name: ClassVar[str] = ""
@@ -58,7 +58,7 @@ class Strategy:
     version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:
-        """The strategies joined in this one, in order; a plain strategy is its own only part."""
+        """The strategies joined in this one, in order; a plain strategy is its only part."""
         return (self,)
 
     def acts_in(self, stage: int) -> bool:
@@ -70,38 +70,38 @@ class Strategy:
         return (Phase(0, epochs),)
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
-        """Loss weight per class, float64 [C], positive; None means all ones. Joined by multiplication."""
+        """Loss weight per class, float64 [C], positive; None: all ones. The parts of a combination are multiplied."""
         return None
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """Probability with which each class is drawn, float64 [C], sum 1, 0 for empty classes.
 
-        None means the data as it is: every sample once per epoch. Otherwise samples are drawn with replacement, as
-        many as there are samples, uniformly within the class.
+        None: the data as they are, every sample once per epoch. Otherwise samples are drawn with replacement, uniformly
+        within the class, as many as the stage has samples.
         """
         return None
 
     def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
-        """Samples of each class that may be drawn at all, int64 [C]; None means all of them.
+        """How many samples of each class may be drawn, int64 [C]; None: all of them.
 
-        Which ones is drawn once per stage and seed, so that the others are never seen. The draws of an epoch stay as
-        many as there are samples: from the kept ones by `sampling_C`, or each equally often where that is None.
+        They are chosen once per stage and seed; the rest is never seen. An epoch still has as many draws as the stage
+        has samples: by `sampling_C`, or each kept sample equally often if that is None.
         """
         return None
 
     def resample_rows(self, labels_N: np.ndarray, facts: Facts, seed: int) -> np.ndarray | None:
-        """Return positions [M] of the N samples, some repeated or left out; None means the samples as they are.
+        """Return positions [M] of the N samples, some repeated or left out; None: the samples as they are.
 
-        An epoch stays N draws, from these without replacement as long as they last. A function of its arguments.
+        An epoch is still N draws, from these, without replacement as long as they last. Must be deterministic.
         """
         return None
 
     def resample_features(
         self, features_NF: np.ndarray, labels_N: np.ndarray, facts: Facts, seed: int
     ) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return features [M, F] and labels [M] to train the classifier on, in a segment on features; None: as given.
+        """Return features [M, F] and labels [M] for training the classifier in a segment on features; None: as given.
 
-        Called once per segment; an epoch stays N draws, as for `resample_rows`. A function of its arguments.
+        Called once per segment; an epoch is still N draws, as for `resample_rows`. Must be deterministic.
         """
         return None
 
@@ -110,21 +110,21 @@ class Strategy:
         return None
 
     def second_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
-        """Probability per class, as in `sampling_C`, of a second batch, `batch.second` for `mix`; None for none."""
+        """Class probabilities, as in `sampling_C`, of a second batch, `batch.second` for `mix`; None: no such batch."""
         return None
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Mix samples of a batch (mixup and its kin); randomness only from `generator`. Not called on features."""
+        """Mix samples of a batch, with randomness only from `generator`. Not called in segments on features."""
         return batch
 
     def architecture(self, network: nn.Module, facts: Facts) -> None:
         """Change a new network below its classifier, in place (several experts), before weights are carried over.
 
-        Set its `feature_size` where that changes; torch's generator is seeded around the call.
+        Set its `feature_size` if that changes. torch's generator is seeded around the call.
         """
 
     def text(self) -> Text | None:
-        """Say how product names enter the network; None: not at all."""
+        """Say how product names enter the network; None: they do not."""
         return None
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
@@ -150,40 +150,40 @@ class Strategy:
         """Change weights in place once, at the end of a stage."""
 
     def companions(self) -> tuple[str, ...]:
-        """Return the strategies, as expressions, whose models of the same stage `predict` asks: `Outputs.companions`.
+        """Return the strategies, as expressions, whose models of the same stage `predict` uses (`Outputs.companions`).
 
-        They are trained plainly beside the cell's own, each job once for all the cells that need it.
+        They are trained as ordinary jobs, each once for all the cells that need it.
         """
         return ()
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
-        """Return the logits [N, C] that are scored, from stored outputs; costs no training."""
+        """Return the logits [N, C] that are scored, from stored outputs; needs no training."""
         return outputs.logits_BC
 
     def report(self, outputs: Outputs, labels_N: np.ndarray, facts: Facts) -> dict[str, Any]:
-        """Return what the record shall hold of a stage beside its scores, JSON values under the strategy's name.
+        """Return what a stage's record shall hold in addition to scores: JSON values under the strategy's name.
 
         `outputs` are those that `predict` got for the test rows, `labels_N` their labels, int64 [N].
         """
         return {}
 
     def trains_differently(self) -> bool:
-        """Whether any hook that acts during training is overridden; if not, the cell shares plain training's jobs."""
+        """Whether a training hook is overridden; if not, the cell shares the jobs of plain training."""
         return any(getattr(type(self), hook) is not getattr(Strategy, hook) for hook in TRAINING_HOOKS)
 
     def acting(self, stage: int, phase: Phase) -> Strategy:
         """Return the strategy whose training hooks to call in this segment of this stage.
 
-        `Strategy()`, all neutral, where training is plain; a combination leaves out the parts that do not act.
+        `Strategy()`, all neutral, if training is plain; a combination leaves out the parts that do not act.
         """
         return self if phase.active and self.acts_in(stage) and self.trains_differently() else Strategy()
 
     def training_identity(self, stage: int, phase: Phase) -> str:
-        """Return the `identity` of what acts during training in this segment, for the job's key; "" when plain."""
+        """Return the `identity` of what acts in this segment, for the job's key; "" if training is plain."""
         return self.acting(stage, phase).identity()
 
     def identity(self) -> str:
-        """Return the text that spells out defaults and versions, so that changing one changes the keys made of it."""
+        """Return the expression with all defaults and versions spelled out: changing one changes the job's key."""
         parts = [part for part in self.parts() if part.name]
         values = [",".join(f"{name}={_text(value)}" for name, value in part.parameters().items()) for part in parts]
         return "+".join(f"{part.name}@{part.version}({text})" for part, text in zip(parts, values, strict=True))
@@ -204,6 +204,6 @@ class Strategy:
 
 def _text(value: Any) -> str:
     """Write a parameter's value as users type it."""
-    if isinstance(value, str):  # bare where it can be nothing else, else as a JSON string
+    if isinstance(value, str):  # unquoted if it cannot be read as anything else
         return value if re.fullmatch(r"[A-Za-z_][\w./:-]*", value, re.ASCII) else json.dumps(value)
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)

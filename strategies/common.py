@@ -1,4 +1,4 @@
-"""What several strategies share: counts that can be divided by, the reduction over a batch, checks of parameters.
+"""What several strategies share: safe counts, the reduction over a batch, checks of parameters.
 
 B batch, C classes. Nothing here imports torch: tensors bring their own methods.
 """
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def positive_counts(facts: Facts) -> np.ndarray:
     """Return max(n_c, 1), float64 [C].
 
-    A class without samples counts as one with a single sample wherever a formula takes the logarithm or the inverse
-    of a count: its logit stays finite, and no class that has samples is touched.
+    Formulas that take the logarithm or the inverse of a count treat a class without samples as if it had one: its logit
+    stays finite, and classes that have samples are unaffected.
     """
     return np.maximum(facts.counts, 1.0)
 
@@ -32,10 +32,10 @@ def log_prior_C(facts: Facts) -> np.ndarray:
 
 
 def normalised_weights(weights_C: np.ndarray, facts: Facts) -> np.ndarray:
-    """Return the weights [C] scaled to sum C, the rule of Cui et al. and those after them.
+    """Return the weights [C] scaled to sum C, the rule of Cui et al. and later papers.
 
-    The classes that have samples share the number of those classes; a class without samples is never a target, and
-    weighs 1 so that it takes no part in the scale.
+    The scale is taken over the classes that have samples, which share the number of those classes. A class without
+    samples is never a target and gets weight 1.
     """
     present_C = facts.counts > 0
     scale = present_C.sum() / weights_C[present_C].sum()

@@ -1,4 +1,4 @@
-"""What a strategy is told and what it answers with: facts, progress, batches, outputs, phases.
+"""What a strategy is told and what it returns: facts, progress, batches, outputs, phases.
 
 Shapes are suffixes: N rows, B batch, C classes, F features. Strategies import these names from `strategies.base`.
 """
@@ -43,7 +43,7 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """Where a stage's training stands: `epoch` counts from 0 over the whole stage, `epochs` is the stage's total."""
+    """How far a stage's training is: `epoch` counts from 0 over the whole stage, `epochs` is the stage's total."""
 
     epoch: int
     epochs: int
@@ -58,17 +58,17 @@ class Progress:
 class Phase:
     """A segment of a stage, in epochs counted from the stage's start.
 
-    `trains`: "all", or the name of the module or parameter that alone is trained, such as "classifier" (the rest is
-    frozen, batch-norm buffers included). `new_classifier`: start it afresh. `rate_over`: the epochs (first, end) over
-    which the learning rate runs its course, for segments that start it again; None: the whole stage.
-    `weight_decay`: instead of the recipe's. `moving_statistics`: the batch-norm statistics of what is frozen go on
-    moving with the batches that pass. `on`: "images", or "features": only the classifier sees batches then, of features
-    that the network below, as the segment begins, gives for the training rows without augmentation, resampled by
-    `resample_features`; give `trains="classifier"` with it.
-    `active`: whether the strategy's own training hooks act in this segment; where they do not, it is plain training
-    and shared with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
+    `trains`: "all", or the name of the one module or parameter that is trained, such as "classifier" (the rest is
+    frozen, including batch-norm buffers). `new_classifier`: initialise it again. `rate_over`: the epochs (first, end)
+    of the learning rate's schedule, for segments that restart it; None: the whole stage. `weight_decay`: replaces the
+    recipe's. `moving_statistics`: frozen batch-norm layers still update their running statistics.
+    `on`: "images", or "features": the classifier is trained on stored features, which the network below gives at the
+    start of the segment for the unaugmented training rows, resampled by `resample_features`; it needs
+    `trains="classifier"`.
+    `active`: whether the strategy's own training hooks act in this segment; if not, it is plain training and shared
+    with it. `acting`: in a combination, the names of the parts whose training hooks act (None: all).
     A segment may be empty (`start == end`): it then only runs `after_training`, on a network it shares; with
-    `trains="classifier"` it promises that it changes no more than that, and the next stage is shared too.
+    `trains="classifier"` it promises that it changes only the classifier, and the next stage is shared too.
     """
 
     start: int
@@ -87,9 +87,9 @@ class Phase:
 class Text:
     """How product names enter a network (see `Strategy.text`).
 
-    `mask_class_words`: without the words of all class names. `images`: beside the image; False: alone, and no image is
-    made. What reads the names is trained by AdamW with the peak `learning_rate` (its course is the recipe's) and
-    `weight_decay`. Chosen on fashion-small's validation rows, as `strategies/FIDELITY.md` says.
+    `mask_class_words`: remove the words of all class names. `images`: names and image together; False: names alone, and
+    no image is loaded. The text encoder is trained by AdamW with the peak `learning_rate` (the recipe sets its
+    schedule) and `weight_decay`. Both were chosen on fashion-small's validation rows; see `strategies/FIDELITY.md`.
     """
 
     mask_class_words: bool = False
@@ -102,9 +102,9 @@ class Text:
 class Batch:
     """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1).
 
-    `features_BF` stands in for the images, which are empty then, in a segment on features. `second`: as many samples
-    drawn by `second_C`, for `mix` alone to use.
-    `tokens_BT`: the names as numbers of the stage's vocabulary, 0 padding; None where the network reads none.
+    `features_BF` replaces the images, which are empty then, in a segment on features. `second`: as many samples drawn
+    by `second_C`, used by `mix` only. `tokens_BT`: the names as token ids, 0 is padding; None if the network reads no
+    names.
     """
 
     images_BCHW: Tensor
@@ -117,11 +117,11 @@ class Batch:
 
 @dataclasses.dataclass
 class Outputs:
-    """What a network gives: `logits_BC` float32, `features_BF` pooled; `extra` for classifiers that give more.
+    """What a network returns: `logits_BC` float32, pooled `features_BF`, and `extra` for classifiers that return more.
 
-    For `predict`, logits and extra are stored, and the features are not: they are empty there, [N, 0].
-    Only for `predict` and `report` of a strategy with companions: `companions`, what those give for the same rows, and
-    `held`, what all of them give for the stage's validation rows (None where there are none).
+    For `predict`, logits and extra are stored and the features are not: they are empty, [N, 0].
+    For `predict` and `report` of a strategy with companions: `companions`, their outputs for the same rows, and `held`,
+    all outputs for the stage's validation rows (None if there are none).
     """
 
     logits_BC: Tensor
@@ -133,9 +133,9 @@ class Outputs:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What `train_logits` and `loss` may know of the optimiser step that they act in, beside its outputs and batch.
+    """What `train_logits` and `loss` may know of the current optimiser step, in addition to its outputs and batch.
 
-    `weights_C`: the joined class weights, float32 and scaled to mean 1, all ones where there are none.
+    `weights_C`: the joined class weights, float32, scaled to mean 1; all ones if there are none.
     `generator`: the only source of randomness, on the CPU.
     """
 
@@ -155,11 +155,11 @@ class Held:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """What `after_training` may ask of the network that was trained.
+    """What `after_training` may ask of the trained network.
 
-    `accuracy_C()`: top-1 per class on validation of the network as it then stands, NaN for a class without rows.
+    `accuracy_C()`: top-1 per class on validation for the network's current weights, NaN for a class without rows.
     `features()`: features [N, F] float32 and labels [N] int64 of the stage's training rows, in evaluation mode and
-    without augmentation; computed when first asked for.
+    without augmentation; computed on the first call.
     """
 
     accuracy_C: Callable[[], Sequence[float]]
@@ -168,10 +168,10 @@ class Trained:
 
 @dataclasses.dataclass(frozen=True)
 class Pipeline:
-    """Extra augmentation for some classes: `strength_C` in [0, 1] per class; 0 leaves the class alone.
+    """Extra augmentation for some classes: `strength_C` in [0, 1] per class; 0 leaves the class unchanged.
 
-    The runner turns a strength into an Albumentations pipeline (see `benchmarks/training/augment.py`) and applies it
-    to `share` of the draws, in (0, 1]: a class that is never seen unchanged would not be recognised unchanged.
+    `benchmarks/training/augment.py` turns a strength into an Albumentations pipeline and applies it to `share` of the
+    draws, in (0, 1]: a class must also be seen without augmentation to be recognised without it.
     """
 
     strength_C: tuple[float, ...]

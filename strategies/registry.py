@@ -38,7 +38,7 @@ def register(cls: _S) -> _S:
 
 
 def names() -> list[str]:
-    """Return every registered name, sorted; discovers first if nobody has. Imports no torch."""
+    """Return every registered name, sorted; runs discovery on the first call. Imports no torch."""
     if not _discovered:
         discover()
     return sorted(_registered)
@@ -61,7 +61,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def discover() -> list[str]:
     """Import every module of this folder and its family folders, and every entry point of `benchmarks.strategies`.
 
-    Returns one line for each that failed, by name; the rest is registered all the same.
+    Returns one line for each import that failed, naming it; everything else is registered.
     """
     global _discovered
     _discovered = True
@@ -85,7 +85,7 @@ def load_file(path: Path) -> list[str]:
     """
     if not path.is_file():
         raise StrategyError(f"The plugin {path} is not a file; give the path of a Python file.")
-    names()  # first, so that a name taken by a built-in is reported here and not as a problem of the built-in
+    names()  # discover built-ins first, so that a taken name is reported as the plugin's problem
     version = digest(path)
     module_name = _module_name(path, version)
     if module_name not in sys.modules:
@@ -99,17 +99,17 @@ def load_file(path: Path) -> list[str]:
 
 
 def is_loaded(path: Path) -> bool:
-    """Whether `load_file` has imported the plugin `path` as it stands there now."""
+    """Whether `load_file` has imported the plugin `path` with its current content."""
     return path.is_file() and _module_name(path, digest(path)) in sys.modules
 
 
 def digest(path: Path) -> str:
-    """Return what a plugin file's content is known by."""
+    """Return a short hash of a plugin file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
 
 
 def _module_name(path: Path, version: str) -> str:
-    """Return the name under which a plugin file is imported: its own, and its content's `version`."""
+    """Return the module name of an imported plugin file: its stem and its content's `version`."""
     return f"strategy_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{version}"
 
 
@@ -128,11 +128,11 @@ def _execute(module_name: str, path: Path) -> None:
 
 
 def _attempt(what: str, load: Callable[[], object]) -> str:
-    """Call `load`; on failure undo what it registered and return one line that names it, else an empty string."""
+    """Call `load`; on failure undo what it registered and return one line that names it, otherwise an empty string."""
     before = dict(_registered)
     try:
         load()
-    except (Exception, SystemExit) as error:  # whatever a plugin does, the rest goes on
+    except (Exception, SystemExit) as error:  # a broken plugin must not stop the others
         _registered.clear()
         _registered.update(before)
         reason = " ".join(str(error).split())

@@ -36,7 +36,7 @@ class Augmenter:
         self.strength_C = np.asarray(strength_C, dtype=np.float64)
         self.image_size = image_size
         if not ((self.strength_C >= 0) & (self.strength_C <= 1)).all():
-            raise ValueError(f"Augmentation strengths must lie in [0, 1], got {strength_C}.")
+            raise ValueError(f"Augmentation strengths must be in [0, 1], got {strength_C}.")
         self._local = threading.local()  # a pipeline holds the generators of the image it works on
 
     def apply(self, image_HWC: np.ndarray, strength: float, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Several experts that each learn the task and differ where they can."""
+"""Several experts that each learn the task and are encouraged to disagree."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ class Ride(Strategy):
     """L = sum_e [LDAM(z_e, y) - diversity t^2 KL(p || p_e)], p_e = softmax(z_e / T), p = softmax(mean_e z_e / T).
 
     Wang, Lian, Miao, Liu, Yu, "Long-tailed Recognition by Routing Diverse Distribution-Aware Experts", ICLR 2021,
-    arXiv:2010.01809, section 3: experts share the stages below and own the last one; each has a cosine classifier with
-    the margins of `ldam`. T_c = w_c / max w, w_c = balance C n_c / N + 1 - balance from `start` of the stage's epochs
-    on, 1 before; t is its mean, and p takes no gradient. Scored is the mean of the experts' logits.
+    arXiv:2010.01809, section 3: experts share all stages but the last, of which each has its own; each has a cosine
+    classifier with the margins of `ldam`. T_c = w_c / max w, w_c = balance C n_c / N + 1 - balance from `start` of the
+    stage's epochs on, 1 before; t is its mean, and p takes no gradient. The mean of the experts' logits is scored.
 
     Defaults from the official code for CIFAR100-LT: 3 experts, `max_margin=0.5`, `scale=30`, `diversity=0.2`,
     `balance=0.05`, `start=0.8` (epoch 160 of 200). Its deferred class weights are `ride+drw`. `experts` is at least 2,
-    `balance` lies in [0, 1), `start` in [0, 1).
-    Deviates: no routing (the paper's second stage, which saves time and not errors), no distillation; only the last
-    stage is each expert's own, at full width, where the code thins the last two by a quarter; encoders without a
-    last stage that can be told (see `backbones/experts.py`) have experts of one layer on the pooled features. The KL to
+    `balance` is in [0, 1), `start` in [0, 1).
+    Deviations: no routing (the paper's second stage, which saves time but no errors), no distillation; only the last
+    stage is each expert's own, at full width, where the code thins the last two by a quarter; in encoders whose last
+    stage cannot be identified (see `backbones/experts.py`) an expert is one layer on the pooled features. The KL to
     the mean is the code's; the paper's text takes all pairs. Margins follow `ldam` for mixed targets and empty classes.
     """
 
     name = "ride"
-    summary = "several experts with margins, pushed apart where classes are rare, their mean scored"
+    summary = "several experts with margins that are encouraged to disagree, averaged"
     paper = (
         "Wang, Lian, Miao, Liu, Yu: Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, "
         "arXiv:2010.01809"
@@ -60,7 +60,7 @@ class Ride(Strategy):
             if not 0 < value < math.inf:
                 raise StrategyError(f"ride: {name} must be positive and finite, got {value}.")
         if not 0 <= self.balance < 1:
-            raise StrategyError(f"ride: balance must lie in [0, 1), got {self.balance}.")
+            raise StrategyError(f"ride: balance must be in [0, 1), got {self.balance}.")
         check_start(self.name, self.start)
 
     def temperature_C(self, facts: Facts, progress: Progress) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Three experts for three class distributions: as trained, uniform, and upside down."""
+"""Three experts for three class distributions: long-tailed, uniform and reversed."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ SCALE = 30.0
 @register
 @dataclasses.dataclass(frozen=True)
 class Sade(Strategy):
-    """L = CE(z_1, y) + CE(z_2 + log pi, y) + CE(z_3 + log pi - tau log pi', y), pi' the prior turned upside down.
+    """L = CE(z_1, y) + CE(z_2 + log pi, y) + CE(z_3 + log pi - tau log pi', y), pi' the reversed prior.
 
     Zhang, Hooi, Hong, Feng, "Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed
-    Recognition", NeurIPS 2022, arXiv:2107.09249, section 4.1: three experts that share the stages below the last, each
-    with a cosine classifier, skilled in the long-tailed, the uniform and the inversely long-tailed distribution. pi'
-    gives the i-th most frequent class the share of the i-th rarest. Scored is the mean of the experts' logits.
+    Recognition", NeurIPS 2022, arXiv:2107.09249, section 4.1: three experts that share all stages but the last, each
+    with a cosine classifier, for the long-tailed, the uniform and the inversely long-tailed distribution. pi' gives the
+    i-th most frequent class the share of the i-th rarest. The mean of the experts' logits is scored.
 
     Default `tau=2` from the official configuration for CIFAR100-LT, as is the fixed scale 30; tau is at least 0.
-    Deviates: the experts' weights are equal. The paper learns them on unlabelled test images, which here choose
-    nothing. Experts as in `ride`, not thinned. A class without samples counts as one sample; the code adds 1e-9.
+    Deviations: the experts have equal weights. The paper learns them on unlabelled test images, and here test images
+    choose nothing. Experts as in `ride`, not thinned. A class without samples counts as one sample; the code adds 1e-9.
     """
 
     name = "sade"
-    summary = "three experts, for the classes as they come, as if balanced and as if reversed, their mean scored"
+    summary = "three experts, for the long-tailed, uniform and reversed class distribution, averaged"
     paper = (
         "Zhang, Hooi, Hong, Feng: Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed "
         "Recognition, NeurIPS 2022, arXiv:2107.09249"

@@ -14,7 +14,7 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class FeatureBorderlineSmote(FeatureResampling):
-    """SMOTE from the samples in danger alone: those with m/2 <= m' < m foreign among their m nearest neighbours.
+    """SMOTE from samples in danger only: those with m/2 <= m' < m of their m nearest neighbours in other classes.
 
     Han, Wang, Mao, "Borderline-SMOTE: A New Over-Sampling Method in Imbalanced Data Sets Learning", ICIC 2005, section
     3, the first of its two variants (no arXiv); here on the features of the trained backbone, by imbalanced-learn's
@@ -22,12 +22,12 @@ class FeatureBorderlineSmote(FeatureResampling):
 
     Defaults are imbalanced-learn's: `k_neighbors=5`, `m_neighbors=10`, at least 1; the paper tunes m. `start=0.9` as in
     `crt`, whose first part it shares.
-    Deviates: as `feature-smote`; a class without a sample in danger is grown by SMOTE, not left as it is: left alone
-    it would be the one class that is still rare.
+    Deviations: as `feature-smote`; a class without a sample in danger is grown by SMOTE, because otherwise it would be
+    the only class that is still rare.
     """
 
     name = "feature-borderline-smote"
-    summary = "train the classifier again on features balanced by Borderline-SMOTE"
+    summary = "train a new classifier on features balanced by Borderline-SMOTE"
     paper = "Han, Wang, Mao: Borderline-SMOTE: A New Over-Sampling Method in Imbalanced Data Sets Learning, ICIC 2005"
 
     m_neighbors: int = 10

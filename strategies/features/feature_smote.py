@@ -20,12 +20,12 @@ class FeatureSmote(FeatureResampling):
     class is brought to the size of the largest.
 
     Default `k_neighbors=5` from the paper, as in imbalanced-learn; `start=0.9` as in `crt`, whose first part it shares.
-    Deviates: classes of fewer than k_neighbors + 1 samples take the neighbours that they have, and a single sample is
-    repeated; steps stay those of every strategy.
+    Deviations: a class of fewer than k_neighbors + 1 samples uses the neighbours that it has, and a single sample is
+    repeated; the number of steps is that of every strategy.
     """
 
     name = "feature-smote"
-    summary = "train the classifier again on features balanced by SMOTE"
+    summary = "train a new classifier on features balanced by SMOTE"
     paper = (
         "Chawla, Bowyer, Hall, Kegelmeyer: SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002, "
         "arXiv:1106.1813"

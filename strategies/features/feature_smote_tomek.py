@@ -20,15 +20,15 @@ class FeatureSmoteTomek(FeatureSmote):
 
     Batista, Bazzan, Monard, "Balancing Training Data for Automated Annotation of Keywords: a Case Study", WOB 2003 (no
     arXiv); here on the features of the trained backbone, by imbalanced-learn's `SMOTE` and `TomekLinks`, the two that
-    its `SMOTETomek` runs, with the links of all classes removed as there.
+    its `SMOTETomek` runs; links of all classes are removed, as there.
 
     Defaults as `feature-smote`.
-    Deviates: as `feature-smote`; the search for links takes time with the square of the rows, so that at most 25,000
-    are made, classes above 25,000 / C thinned at random; a class that would lose all its samples keeps them.
+    Deviations: as `feature-smote`; the search for links takes quadratic time, so at most 25,000 rows are made and
+    classes above 25,000 / C are thinned at random; a class that would lose all its samples keeps them.
     """
 
     name = "feature-smote-tomek"
-    summary = "train the classifier again on features balanced by SMOTE and cleaned of Tomek links"
+    summary = "train a new classifier on features balanced by SMOTE and cleaned of Tomek links"
     paper = (
         "Batista, Bazzan, Monard: Balancing Training Data for Automated Annotation of Keywords: a Case Study, WOB 2003"
     )

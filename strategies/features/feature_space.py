@@ -15,12 +15,12 @@ from strategies.schedules.common import Retraining
 
 @dataclasses.dataclass(frozen=True)
 class FeatureResampling(Retraining):
-    """Train plainly up to `start` of the stage's epochs, then a new classifier on stored features, classes balanced.
+    """Train plainly up to `start` of the stage's epochs, then a new classifier on stored, class-balanced features.
 
-    The features are those that the network gives in evaluation mode for the training rows as they are; they are
-    resampled once, by `sampler`, and an epoch stays as many draws as the stage has samples. The learning rate runs its
-    whole course again, as in `crt`, with which the first part is shared. `start` lies in [0, 1), `k_neighbors` is at
-    least 1.
+    The features are those that the network gives in evaluation mode for the unaugmented training rows; they are
+    resampled once, by `sampler`, and an epoch has as many draws as the stage has samples. The second part has a
+    learning-rate schedule of its own, as in `crt`, with which the first part is shared. `start` is in [0, 1),
+    `k_neighbors` is at least 1.
     """
 
     on = "features"
@@ -35,7 +35,7 @@ class FeatureResampling(Retraining):
             raise StrategyError(f"{self.name}: k-neighbors must be at least 1, got {self.k_neighbors}.")
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
-        """Return imbalanced-learn's sampler that brings classes to the sizes `wanted`, of at most `k_neighbors`."""
+        """Return imbalanced-learn's sampler that brings classes to the sizes `wanted` with `neighbours` neighbours."""
         raise NotImplementedError
 
     def resample_features(

@@ -25,7 +25,7 @@ MakeSampler = Callable[[int, Mapping[int, int], int], Any]
 
 
 def state_of(seed: int, *more: int) -> int:
-    """Return a random state as imbalanced-learn takes it, in [0, 2**32), that depends on all the numbers."""
+    """Return a random state for imbalanced-learn, in [0, 2**32), that depends on all the numbers."""
     return int(np.random.SeedSequence([seed, *more]).generate_state(1)[0])
 
 
@@ -39,12 +39,11 @@ def balanced(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return rows [M, F] and labels [M] with every class that has samples brought to the size of the largest.
 
-    The rules for classes that are too small or too large stand here, and nowhere else. A class of n samples is grown by
-    `make(min(neighbours, n - 1), ...)`; one of a single sample, which has no neighbour, is repeated; one that the
-    sampler cannot grow (Borderline-SMOTE without a sample in danger, ADASYN without a foreign neighbour, either with
-    fewer rows than neighbours to look at) is grown by SMOTE. A class without samples stays without, a single class as
-    it is. Where M would pass `most_rows`, or M F the 512 MiB of `MOST_NUMBERS`, the common size is less, and larger
-    classes are thinned to it at random.
+    A class of n samples is grown by `make(min(neighbours, n - 1), ...)`; one of a single sample, which has no
+    neighbour, is repeated; one that the sampler cannot grow (Borderline-SMOTE without a sample in danger, ADASYN
+    without a neighbour of another class, either with fewer rows than neighbours to look at) is grown by SMOTE. A class
+    without samples stays empty, a single class is unchanged. If M would exceed `most_rows`, or M F the 512 MiB of
+    `MOST_NUMBERS`, the common size is smaller, and larger classes are thinned to it at random.
     """
     from imblearn.under_sampling import RandomUnderSampler
 
@@ -77,7 +76,7 @@ def _grown(
         return repeated_MF[len(rows_NF) :]
     try:
         more_MF, _ = make(neighbours, wanted, state).fit_resample(rows_NF, labels_N)
-    except (ValueError, RuntimeError):  # no neighbour is of another class, or there are too few rows
+    except (ValueError, RuntimeError):  # no neighbour of another class, or too few rows
         more_MF = rows_NF
     if len(more_MF) == len(rows_NF):
         smote = SMOTE(sampling_strategy=wanted, k_neighbors=neighbours, random_state=state)
@@ -86,7 +85,7 @@ def _grown(
 
 
 def without_tomek_links(rows_NF: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows without both ends of every Tomek link; a class that would be left without rows keeps its own."""
+    """Return the rows without both ends of every Tomek link; a class that would lose all its rows keeps them."""
     from imblearn.under_sampling import TomekLinks
 
     if len(np.unique(labels_N)) < 2:

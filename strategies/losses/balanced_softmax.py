@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class BalancedSoftmax(Strategy):
     """l = -log(n_y e^(z_y) / sum_c n_c e^(z_c)) (theorem 1 of the paper); no parameters.
 
-    Cross entropy on z_c + log(n_c / N): the N cancels in the softmax and keeps the numbers small. The same loss as
-    `logit-adjust(tau=1)`, found independently; both names are kept because both are asked for. Prediction takes the
-    plain logits, which the training has made to answer for a balanced test set.
+    Cross entropy on z_c + log(n_c / N): N cancels in the softmax and keeps the numbers small. The same loss as
+    `logit-adjust(tau=1)`, found independently; both names are kept because users look for both. Prediction takes the
+    plain logits, which are trained to be right for a balanced test set.
 
     Deviation: a class without samples counts as one sample instead of leaving the softmax (log 0 has no gradient).
     The paper's Meta Sampler is a second method and not part of this one.

@@ -1,4 +1,4 @@
-"""Class-balanced weights by the effective number of samples."""
+"""Class-balanced weights from the effective number of samples."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from strategies.registry import register
 class ClassBalanced(Strategy):
     """w_c = (1 - beta) / (1 - beta^n_c), scaled to sum C (section 4 of the paper).
 
-    The effective number (1 - beta^n) / (1 - beta) counts samples that add something new; beta = 0 weighs all classes
-    alike, beta -> 1 by the inverse count. `beta` lies in [0, 1); the default 0.9999 is one of the values that the
-    paper tries (section 5) and the one that LDAM's and the influence-balanced loss's official code take. With `focal`
+    The effective number (1 - beta^n) / (1 - beta) counts samples that add something new: beta = 0 weighs all classes
+    equally, beta -> 1 by the inverse count. `beta` is in [0, 1); the default 0.9999 is one of the values that the
+    paper tries (section 5) and the one in the official code of LDAM and of the influence-balanced loss. With `focal`
     it is the paper's class-balanced focal loss.
 
-    Deviation: the paper states the loss of one sample; over a batch the runner takes the weighted mean
+    Deviation: the paper states the loss of one sample; over a batch the weighted mean is taken
     (`common.weighted_mean`), in which the scale to sum C cancels. A class without samples weighs 1.
     """
 
@@ -37,7 +37,7 @@ class ClassBalanced(Strategy):
     def __post_init__(self) -> None:
         """Refuse a beta out of range."""
         if not 0 <= self.beta < 1:
-            raise StrategyError(f"class-balanced: beta must lie in [0, 1), got {self.beta}.")
+            raise StrategyError(f"class-balanced: beta must be in [0, 1), got {self.beta}.")
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive, sum C."""

@@ -19,19 +19,18 @@ class Equalization(Strategy):
     """l = -sum_c y_c log(e^(z_c) / sum_k w_k e^(z_k)), w_k = 1 - beta T(f_k) (1 - y_k).
 
     The paper's softmax equalization loss: T(f) = 1 for classes rarer than a threshold, f_k = n_k / N; beta is 1 with
-    probability `gamma`, else 0, drawn for each sample and class: other classes' samples mostly do not push rare
-    classes down. The loss is at least 0 for mixed targets as well (Jensen; w_k >= y_k). It holds the seat "prior",
-    for w corrects the softmax by class frequency.
+    probability `gamma`, else 0, drawn for each sample and class. Samples of other classes mostly do not lower the
+    logits of rare classes. The loss is at least 0 for mixed targets as well (Jensen; w_k >= y_k). It holds the seat
+    "prior", because w corrects the softmax by class frequency.
 
-    `gamma` lies in [0, 1]; 0.9 is the value of the Bag of Tricks benchmark (Zhang et al., AAAI 2021) on CIFAR-100-LT.
+    `gamma` is in [0, 1]; 0.9 is the value of the Bag of Tricks benchmark (Zhang et al., AAAI 2021) for CIFAR-100-LT.
     `threshold`, at least 0, is in units of the uniform share 1/C: 0.5 is that benchmark's lambda of 0.005 for 100
-    classes. Deviation: the paper's lambda is absolute and chosen per data set; in these units a default has rare
-    classes on every long-tailed data set, instead of silently doing nothing. Over a batch the weighted mean
-    (`common.weighted_mean`).
+    classes. Deviation: the paper's lambda is absolute and chosen per data set; in these units the default finds rare
+    classes on every long-tailed data set. Over a batch the weighted mean is taken (`common.weighted_mean`).
     """
 
     name = "equalization"
-    summary = "softmax equalization loss (SEQL): other classes' samples do not push rare classes down"
+    summary = "softmax equalization loss (SEQL): samples of other classes do not lower rare classes' logits"
     paper = (
         "Tan, Wang, Li, Li, Ouyang, Yin, Yan: Equalization Loss for Long-Tailed Object Recognition, CVPR 2020, "
         "arXiv:2003.05176"
@@ -55,7 +54,7 @@ class Equalization(Strategy):
         counts_C = step.facts.counts
         rare_C = logits_BC.new_tensor(counts_C < self.threshold * counts_C.mean())
         beta_BC = (torch.rand(y_BC.shape, generator=step.generator) < self.gamma).to(logits_BC)
-        # a weight of 0 is a logarithm of -inf, which logsumexp takes: the label's own weight is never 0
+        # log 0 = -inf is fine for logsumexp, because the label's own weight is never 0
         log_weights_BC = torch.log1p(-beta_BC * rare_C * (1 - y_BC))
         loss_B = (logits_BC + log_weights_BC).logsumexp(1) - (y_BC * logits_BC).sum(1)
         return weighted_mean(loss_B, y_BC, step.weights_C)

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Focal(Strategy):
     """l = -sum_c y_c (1 - p_c)^gamma log p_c, with p the softmax of the logits (equation 4).
 
-    The softmax form: the paper states the loss for one sigmoid per class; with a single label and a softmax it is
-    the same expression in the probability of the true class, as LDAM's official code has it. `gamma` is at least 0;
-    the default 2 is what the paper found best (section 3.2), 0 is cross entropy. The paper's alpha is left to the class
-    weights, which join by `+`.
+    The paper states the loss for one sigmoid per class; with a single label and a softmax it is the same expression in
+    the probability of the true class, as in LDAM's official code. `gamma` is at least 0; the default 2 is what the
+    paper found best (section 3.2), 0 is cross entropy. The paper's alpha is left to the class weights, which join by
+    `+`.
 
-    Deviation: reduced by the weighted mean (`common.weighted_mean`; the paper divides by the number of anchors with
-    an object, which classification does not have). Mixed targets share the terms out by y.
+    Deviation: reduced by the weighted mean (`common.weighted_mean`); the paper divides by the number of anchors with
+    an object, which classification does not have. For mixed targets each class's term is weighted by y.
     """
 
     name = "focal"
@@ -42,7 +42,7 @@ class Focal(Strategy):
         import torch
 
         log_p_BC = outputs.logits_BC.log_softmax(1)
-        # expm1 keeps the digits of 1 - p where p is near 1; the clamp keeps the power's slope finite for gamma < 1
+        # expm1 is accurate for p near 1; the clamp keeps the gradient finite for gamma < 1
         rest_BC = (-log_p_BC.expm1()).clamp_min(torch.finfo(log_p_BC.dtype).tiny)
         loss_B = -(batch.y_BC * rest_BC**self.gamma * log_p_BC).sum(1)
         return weighted_mean(loss_B, batch.y_BC, step.weights_C)

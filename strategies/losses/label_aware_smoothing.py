@@ -1,4 +1,4 @@
-"""Label-aware smoothing: the more frequent the class, the softer its target."""
+"""Label-aware smoothing: targets of frequent classes are smoothed more."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class LabelAwareSmoothing(Strategy):
     """l = -sum_c q_c log p_c, q_y = 1 - e_y and q_c = e_y / (C - 1) elsewhere, for the label y (section 3.2).
 
     With r = (n_y - min n) / (max n - min n): concave e_y = tail + (head - tail) sin(pi r / 2), linear
-    tail + (head - tail) r, convex head + (head - tail) sin(3 pi / 2 + pi r / 2). `head` and `tail` lie in [0, 1),
+    tail + (head - tail) r, convex head + (head - tail) sin(3 pi / 2 + pi r / 2). `head` and `tail` are in [0, 1),
     tail at most head; 0.4, 0.1 are the official configuration for CIFAR-100-LT at ratio 100, concave its
     default (dvlab-research/MiSLAS). The paper uses it while it trains the classifier again: that is `mislas`.
 
-    Where all counts are equal r = 0: no class is more frequent than the rarest, and 0/0 is not a number. With a
-    single class there is nowhere to smooth to and the loss is 0.
+    If all counts are equal r = 0, because no class is more frequent than the rarest. With a single class there is no
+    other class to smooth to, and the loss is 0.
 
     Deviation: the paper's formula is followed; common code spreads e_y over all C classes instead of the other C - 1.
     min and max are over classes with samples. Over a batch the weighted mean (`common.weighted_mean`); mixed
@@ -37,7 +37,7 @@ class LabelAwareSmoothing(Strategy):
     """
 
     name = "label-aware-smoothing"
-    summary = "smooth labels, the more the more frequent the class"
+    summary = "label smoothing that grows with class frequency"
     paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
 
     head: float = 0.4

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 class Ldam(Strategy):
     """l = -log(e^(s (cos_y - m_y)) / (e^(s (cos_y - m_y)) + sum_(c != y) e^(s cos_c))), m_c = K / n_c^(1/4).
 
-    Section 3.2 of the paper (LDAM-HG is not used: the softmax form is the one the paper trains). K is such that the
-    largest margin of a class with samples is `max_margin`. The classifier is replaced by one with normalised features
-    and weights and no bias, whose fixed `scale` s is applied once, there: the logits that are scored are s cos. Both
-    parameters are positive; 0.5 and 30 are those of the official code (kaidic/LDAM-DRW). With `drw+class-balanced`
-    it is LDAM-DRW. It holds the seat "prior", for its margins are a function of the class counts in the logits.
+    Section 3.2 of the paper, in the softmax form that the paper trains (not LDAM-HG). K is such that the largest margin
+    of a class with samples is `max_margin`. The classifier is replaced by one with normalised features and weights and
+    no bias, which multiplies by the fixed `scale` s: the scored logits are s cos. Both parameters are positive; 0.5 and
+    30 are those of the official code (kaidic/LDAM-DRW). With `drw+class-balanced` it is LDAM-DRW. It holds the seat
+    "prior", because its margins correct the logits by the class counts.
 
-    Deviation: class weights start from normally distributed directions instead of a cube's (`CosineClassifier`). For
-    mixed targets the margin is shared out by y. A class without samples is never a target; it takes `max_margin`.
+    Deviations: class weights are initialised in normally distributed directions instead of uniformly in a cube
+    (`CosineClassifier`). For mixed targets the margin is weighted by y. A class without samples is never a target; it
+    has the margin `max_margin`.
     """
 
     name = "ldam"

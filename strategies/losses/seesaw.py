@@ -1,4 +1,4 @@
-"""Seesaw loss: less punishment of rare classes by frequent ones, more of the wrongly confident."""
+"""Seesaw loss: frequent classes lower the logits of rare ones less, and confident mistakes cost more."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Seesaw(Strategy):
     """l = -log(e^(z_y) / (e^(z_y) + sum_(c != y) S_yc e^(z_c))), S = M C, for the label y (section 3.2 of the paper).
 
     Mitigation M_yc = min(1, (n_c / n_y)^p), compensation C_yc = max(1, (s_c / max(s_y, floor))^q), with s the softmax
-    of z, through which no gradient flows. `p`, `q` at least 0 and `floor` in [0, 1]: 0.8, 2 (section 4) and 0.01
-    are the authors' code's (mmdetection, `SeesawLoss`, `eps`); floor = 0 is the paper's formula to the letter. It
-    holds the seat "prior", for M is a correction of the logits by the class counts.
+    of z, through which no gradient flows. `p`, `q` at least 0 and `floor` in [0, 1]: 0.8, 2 (section 4) and 0.01,
+    the `eps` of the authors' code (mmdetection, `SeesawLoss`); floor = 0 is exactly the paper's formula. It holds the
+    seat "prior", because M corrects the logits by the class counts.
 
-    Deviation: n are the stage's training counts; the paper accumulates them while it trains, which ends at the same
-    ratios when every sample is seen equally often, and would be state that a resumed run has to carry. The paper's
+    Deviations: n are the stage's training counts; the paper accumulates them while it trains, which gives the same
+    ratios if every sample is seen equally often, but is state that a resumed run would have to carry. The paper's
     normalised linear layer and objectness branch are parts of its detector, not of the loss. Over a batch the
     weighted mean (`common.weighted_mean`); mixed targets take sum_y y_y l_y, as mixup's authors do with any loss.
     """
 
     name = "seesaw"
-    summary = "seesaw loss: frequent classes push rare ones less, wrong confidence costs more"
+    summary = "seesaw loss: frequent classes lower rare ones' logits less, confident mistakes cost more"
     paper = (
         "Wang, Zhang, Zang, Cao, Pang, Gong, Chen, Liu, Loy, Lin: Seesaw Loss for Long-Tailed Instance Segmentation, "
         "CVPR 2021, arXiv:2008.10032"
@@ -52,7 +52,7 @@ class Seesaw(Strategy):
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
-        # K: one row for each sample and label it has a share of; with hard labels K = B
+        # K: one row for each pair of sample and label with y > 0; K = B for hard labels
         row_K, label_K = batch.y_BC.nonzero(as_tuple=True)
         logits_KC = outputs.logits_BC[row_K]
         log_s_KC = logits_KC.detach().log_softmax(1)

@@ -1,4 +1,4 @@
-"""Context-rich minority oversampling: boxes of rare classes' images pasted into images as they come."""
+"""Context-rich minority oversampling: boxes of rare classes' images pasted into images drawn from the data."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Cmo(Strategy):
     """CutMix whose pasted boxes come from a second batch, drawn with q_c ~ 1 / n_c^power: x' = M x_b + (1 - M) x_f.
 
     Park, Hong, Heo, Yun, Choi, "The Majority Can Help the Minority: Context-rich Minority Oversampling for Long-tailed
-    Classification", CVPR 2022, arXiv:2112.00412, section 3.2, algorithm 1: the background x_b comes as the data are,
-    the foreground x_f from the minority-weighted distribution; y' = l y_b + (1 - l) y_f, l ~ Beta(alpha, alpha) before
-    the border cuts the box, the share of the background that is left after. `share` of the batches are pasted.
+    Classification", CVPR 2022, arXiv:2112.00412, section 3.2, algorithm 1: the background x_b is drawn from the
+    original data, the foreground x_f from the minority-weighted distribution; y' = l y_b + (1 - l) y_f, l ~ Beta(alpha,
+    alpha), corrected for the part of the box outside of the image. Boxes are pasted in `share` of the batches.
 
     Defaults: `power=1` from the paper (inverse class frequency), `alpha=1`; from the official code for CIFAR100-LT
     `share=0.5`, and pasting from epoch 4 to epoch 196 of 200, hence `start=0.02` and `end=0.985` of the stage's epochs,
-    rounded to the nearest, at least one epoch. `power` is at least 0, `share` lies in (0, 1], 0 <= start < end <= 1.
-    Deviates: in nothing from the paper. The official code gives each sample, not each class, the weight 1 / n_c: that
-    draws classes equally and is `power=0` here. A class without samples is never drawn.
+    rounded to the nearest, at least one epoch. `power` is at least 0, `share` is in (0, 1], 0 <= start < end <= 1.
+    Deviations: none from the paper. The official code gives each sample, not each class, the weight 1 / n_c, which
+    draws classes equally: `power=0` here. A class without samples is never drawn.
     """
 
     name = "cmo"
-    summary = "paste boxes of images of rare classes into images as they come, the target by area"
+    summary = "paste boxes of images of rare classes into other images, targets weighted by area"
     paper = (
         "Park, Hong, Heo, Yun, Choi: The Majority Can Help the Minority: Context-rich Minority Oversampling for "
         "Long-tailed Classification, CVPR 2022, arXiv:2112.00412"
@@ -53,12 +53,12 @@ class Cmo(Strategy):
         require_at_least_zero(self, "power")
         check_alpha(self.name, self.alpha)
         if not 0 < self.share <= 1:
-            raise StrategyError(f"cmo: share must lie in (0, 1], got {self.share}.")
+            raise StrategyError(f"cmo: share must be in (0, 1], got {self.share}.")
         if not 0 <= self.start < self.end <= 1:
             raise StrategyError(f"cmo: 0 <= start < end <= 1 must hold, got start {self.start} and end {self.end}.")
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain, pasted, plain."""
+        """Plain, then pasted, then plain."""
         begins = min(round(self.start * epochs), epochs - 1)
         ends = max(round(self.end * epochs), begins + 1)
         spans = [(0, begins, False), (begins, ends, True), (ends, epochs, False)]
@@ -66,13 +66,13 @@ class Cmo(Strategy):
 
     def second_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return q_C, float64, sum 1."""
-        # relative to the rarest: a power of a large count alone would vanish
+        # relative to the rarest, because a power of a large count underflows
         counts_C = positive_counts(facts)
         weight_C = np.where(facts.counts > 0, (counts_C / counts_C[facts.counts > 0].min()) ** -self.power, 0.0)
         return weight_C / weight_C.sum()
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Return the pasted batch; `labels_B` stay those of the backgrounds."""
+        """Return the pasted batch; `labels_B` are those of the backgrounds."""
         import torch
 
         second = batch.second

@@ -1,4 +1,4 @@
-"""CutMix: a box of every training image replaced by the same box of another, and the target by area."""
+"""CutMix: a box of every training image replaced by the same box of another, the target weighted by area."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def draw_box(height: int, width: int, share: float, generator: torch.Generator) -> tuple[int, int, int, int]:
-    """Return top, bottom, left, right in pixels of a box of about 1 - `share` of the image, cut off at its border.
+    """Return top, bottom, left, right in pixels of a box of about 1 - `share` of the image, clipped to the image.
 
     Its sides are sqrt(1 - share) of the image's, its centre is uniform over the pixels; it may be empty.
     """
@@ -38,15 +38,15 @@ class CutMix(Strategy):
 
     Yun, Han, Oh, Chun, Choe, Yoo, "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
     Features", ICCV 2019, arXiv:1905.04899, equations 1 and 2: l ~ Beta(alpha, alpha) and one box for the batch, of
-    sides W sqrt(1 - l) and H sqrt(1 - l), its centre uniform; where the border cuts it off, l becomes the share of
-    the image that is left, as in the authors' code. A batch of one sample stays as it is.
+    sides W sqrt(1 - l) and H sqrt(1 - l), its centre uniform; if the border clips it, l becomes the share of the image
+    that remains, as in the authors' code. A batch of one sample is unchanged.
 
     Default `alpha=1` from the paper (l uniform), on every batch as on ImageNet; it is positive.
-    Deviates: on CIFAR the authors mix only every second batch; there is one default here.
+    Deviation: on CIFAR the authors mix only every second batch; here there is one default.
     """
 
     name = "cutmix"
-    summary = "paste a box of another image, the target by area"
+    summary = "paste a box of another image, targets weighted by area"
     paper = (
         "Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "
         "Features, ICCV 2019, arXiv:1905.04899"
@@ -59,7 +59,7 @@ class CutMix(Strategy):
         check_alpha(self.name, self.alpha)
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Return the pasted batch; `labels_B` stay those of the image pasted on."""
+        """Return the pasted batch; `labels_B` are those of the background images."""
         height, width = batch.images_BCHW.shape[-2:]
         share = draw_beta(self.alpha, generator)
         partner_B = draw_partners(batch, generator)

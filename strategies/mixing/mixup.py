@@ -1,4 +1,4 @@
-"""Mixup: every training image a blend of two, and its target the same blend."""
+"""Mixup: every training image is a blend of two, and its target the same blend."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def check_alpha(name: str, alpha: float) -> None:
 
 
 def draw_beta(alpha: float, generator: torch.Generator) -> float:
-    """Return one draw from Beta(alpha, alpha), in [0, 1], a function of the generator's state alone."""
+    """Return one draw from Beta(alpha, alpha), in [0, 1]; it depends only on the generator's state."""
     import numpy as np
     import torch
 
-    # torch draws from Beta with its global generator only
+    # torch's Beta distribution takes no generator
     seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
     return float(np.random.default_rng(seed).beta(alpha, alpha))
 
 
 def draw_partners(batch: Batch, generator: torch.Generator) -> torch.Tensor:
-    """Return a permutation [B] of the batch on its device: whom each sample is mixed with, itself not excluded."""
+    """Return a permutation [B] of the batch on its device: the partner of each sample, possibly itself."""
     import torch
 
     return torch.randperm(len(batch.labels_B), generator=generator).to(batch.labels_B.device)
@@ -43,14 +43,14 @@ class Mixup(Strategy):
 
     Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization", ICLR 2018, arXiv:1710.09412,
     section 2: l ~ Beta(alpha, alpha), drawn once per batch, partners by a permutation of the batch, as in the paper's
-    code. A batch of one sample stays as it is.
+    code. A batch of one sample is unchanged.
 
     Default `alpha=0.2` from the paper's ImageNet experiments (0.1 to 0.4 helped there, 1 on CIFAR); it is positive.
-    Deviates in nothing; with class weights a sample's weight is the same blend of its two classes' weights.
+    No deviations; with class weights a sample's weight is the same blend of its two classes' weights.
     """
 
     name = "mixup"
-    summary = "blend pairs of images and of their targets"
+    summary = "blend pairs of images and their targets"
     paper = "Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412"
 
     alpha: float = 0.2
@@ -60,7 +60,7 @@ class Mixup(Strategy):
         check_alpha(self.name, self.alpha)
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Return the blended batch; `labels_B` stay those of the first sample of each pair."""
+        """Return the blended batch; `labels_B` are those of the first sample of each pair."""
         share = draw_beta(self.alpha, generator)
         partner_B = draw_partners(batch, generator)
         return Batch(

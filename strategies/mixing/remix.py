@@ -1,4 +1,4 @@
-"""Remix: mixup whose target goes to the rarer class of the two."""
+"""Remix: mixup whose target favours the rarer class of the two."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Remix(Strategy):
     """Blend images as mixup does, x' = l x_i + (1 - l) x_j, but targets with a share m_ij that favours the rarer class.
 
     Chou, Chang, Pan, Wei, Juan, "Remix: Rebalanced Mixup", ECCV workshops 2020, arXiv:2007.03943, section 3:
-    y' = m y_i + (1 - m) y_j with m = 0 where n_i / n_j >= kappa and l < tau, m = 1 where n_i / n_j <= 1 / kappa and
-    1 - l < tau, m = l elsewhere; l ~ Beta(alpha, alpha), once per batch.
+    y' = m y_i + (1 - m) y_j with m = 0 if n_i / n_j >= kappa and l < tau, m = 1 if n_i / n_j <= 1 / kappa and
+    1 - l < tau, m = l otherwise; l ~ Beta(alpha, alpha), once per batch.
 
     Defaults from the paper's experiments: `kappa=3`, `tau=0.5`, and `alpha=1` as it uses on CIFAR. `kappa` is at
-    least 1 (below, both cases could hold at once), `tau` lies in [0, 1], `alpha` is positive.
-    Deviates in nothing; the counts are the stage's. Where a sampler draws the batch they are still the data's.
+    least 1 (below, both conditions could hold at once), `tau` is in [0, 1], `alpha` is positive.
+    No deviations; the counts are the stage's, also when a sampler draws the batch.
     """
 
     name = "remix"
-    summary = "blend pairs of images, their target leaning to the rarer class"
+    summary = "blend pairs of images, with targets that favour the rarer class"
     paper = "Chou, Chang, Pan, Wei, Juan: Remix: Rebalanced Mixup, ECCV workshops 2020, arXiv:2007.03943"
 
     alpha: float = 1.0
@@ -43,10 +43,10 @@ class Remix(Strategy):
         if not 1 <= self.kappa < math.inf:
             raise StrategyError(f"remix: kappa must be at least 1 and finite, got {self.kappa}.")
         if not 0 <= self.tau <= 1:
-            raise StrategyError(f"remix: tau must lie in [0, 1], got {self.tau}.")
+            raise StrategyError(f"remix: tau must be in [0, 1], got {self.tau}.")
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Return the blended batch; `labels_B` stay those of the first sample of each pair."""
+        """Return the blended batch; `labels_B` are those of the first sample of each pair."""
         share = draw_beta(self.alpha, generator)
         partner_B = draw_partners(batch, generator)
         target_share_B1 = self._target_share_B(batch.labels_B, batch.labels_B[partner_B], facts, share)[:, None]
@@ -64,7 +64,7 @@ class Remix(Strategy):
         counts_C = torch.tensor(facts.counts_C, dtype=torch.float64, device=first_B.device)
         first_n_B, second_n_B = counts_C[first_B], counts_C[second_B]
         share_B = torch.full_like(first_n_B, share)
-        if share < self.tau:  # products, not ratios: the same, and safe where a count is 0
+        if share < self.tau:  # products instead of ratios, because a count may be 0
             share_B[first_n_B >= self.kappa * second_n_B] = 0.0
         if 1 - share < self.tau:
             share_B[self.kappa * first_n_B <= second_n_B] = 1.0

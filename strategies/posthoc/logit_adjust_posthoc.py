@@ -1,4 +1,4 @@
-"""Logit adjustment after training: nothing is trained."""
+"""Logit adjustment after training: no training of its own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class LogitAdjustPosthoc(LogitAdjustment):
     """Score z_c - tau log pi_c, pi_c = n_c / N, with the logits of a network trained without it (equation 9).
 
     `tau` is at least 0; the default 1 is the balanced-error rule for calibrated probabilities (section 4.1). The
-    paper also reports a tau tuned on held-out data (section 6): give another `tau` for that.
+    paper also reports a tau tuned on held-out data (section 6): pass another `tau` for that.
 
-    Deviation: a class without samples counts as one sample; with log 0 it would win every image.
+    Deviation: a class without samples counts as one sample; with log 0 it would be predicted for every image.
     """
 
     name = "logit-adjust-posthoc"

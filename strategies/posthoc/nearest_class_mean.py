@@ -1,4 +1,4 @@
-"""The class whose mean feature is nearest: nothing is trained."""
+"""Nearest class mean: no training of its own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class NearestClassMean(Strategy):
     training.
 
     Default `metric=cosine`, which the paper says alleviates the imbalance by its inherent normalisation.
-    Deviates: the official code's third kind of features, centred ones, is left out. A class without samples scores
+    Deviations: the official code's third kind of features, centred ones, is left out. A class without samples scores
     below all others.
     """
 
@@ -47,15 +47,15 @@ class NearestClassMean(Strategy):
             raise StrategyError(f"nearest-class-mean: metric must be cosine or euclid, got {self.metric!r}.")
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain to the end, then no epoch more, in which only the classifier changes."""
+        """Plain to the end, then an empty segment that changes only the classifier."""
         return (Phase(0, epochs, active=False), Phase(epochs, epochs, "classifier"))
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
-        """Return a classifier with room for the means."""
+        """Return a classifier with buffers for the means."""
         from backbones.classifiers import NearestMean
 
         return NearestMean(in_features, facts.num_classes, self.metric)
 
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
-        """Fill in the means."""
+        """Compute the means."""
         network.classifier.fill(*trained.features())  # type: ignore[operator, union-attr]

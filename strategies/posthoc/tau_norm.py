@@ -1,4 +1,4 @@
-"""Tau-normalisation: after plain training, class weights brought nearer to one length."""
+"""Tau-normalisation: after plain training, make the norms of the class weights more equal."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ GRID = tuple(step / 10 for step in range(11))
 @register
 @dataclasses.dataclass(frozen=True)
 class TauNormalisation(Strategy):
-    """Divide each class's weights by their length to the power of tau: w'_c = w_c / |w_c|^tau; the bias is dropped.
+    """Divide each class's weights by their norm to the power of tau: w'_c = w_c / |w_c|^tau; the bias is dropped.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
-    Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 3. Frequent classes grow longer weights; tau = 0
-    leaves them, tau = 1 makes all as long. Nothing is trained: the cell shares all of plain training.
+    Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 3. Frequent classes get weights of larger norm; tau =
+    0 keeps them, tau = 1 makes all norms equal. Nothing is trained: the cell shares all of plain training.
 
     Default: `tau=none`, chosen on validation as in the paper, between 0 and 1 as there; in steps of 0.1, by the mean
-    of the classes' top-1 (the paper's validation sets are balanced, ours are not), the least tau where several tie.
+    of the classes' top-1 (the paper's validation sets are balanced, ours are not), the smallest tau if several tie.
     A given `tau` is at least 0 and needs no validation part.
-    Deviates: in a classifier of several layers only the last, which gives the logits, is normalised. Classes too small
-    for a validation row have no say. A class with weights all zero keeps them.
+    Deviations: in a classifier of several layers only the last, which gives the logits, is normalised. Classes without
+    a validation row do not influence the choice. A class with weights all zero keeps them.
     """
 
     name = "tau-norm"
-    summary = "after training, divide each class's weights by a power of their length"
+    summary = "after training, divide each class's weights by a power of their norm"
     paper = (
         "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
         "Recognition, ICLR 2020, arXiv:1910.09217"
@@ -55,13 +55,13 @@ class TauNormalisation(Strategy):
         return frozenset({"validation"} if self.tau is None else ())
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain to the end, then no epoch more, in which only the classifier changes."""
+        """Plain to the end, then an empty segment that changes only the classifier."""
         return (Phase(0, epochs, active=False), Phase(epochs, epochs, "classifier"))
 
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Normalise the last linear layer of the classifier in place.
 
-        Raises `StrategyError` where the classifier has none (a cosine classifier is normalised as it is).
+        Raises `StrategyError` if the classifier has none (a cosine classifier is already normalised).
         """
         linear = last_linear(self.name, network.classifier)  # type: ignore[arg-type]
         weight_CF, bias_C = linear.weight.data, linear.bias

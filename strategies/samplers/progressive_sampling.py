@@ -13,18 +13,18 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class ProgressiveSampling(Strategy):
-    """p_c(t) = (1 - t) n_c / N + t / C: from the data as it is (t = 0) to balance (t = 1); no parameters.
+    """p_c(t) = (1 - t) n_c / N + t / C: from the original frequencies (t = 0) to balance (t = 1); no parameters.
 
     Equation 2 of the paper, with t = epoch / (epochs - 1) as in its official code (facebookresearch/
     classifier-balancing, `np.linspace(0, 1, epochs)`), so that the last epoch is balanced; the paper divides by the
-    number of epochs. A stage of a single epoch is that last one: there t = 1, or the sampler would do nothing.
+    number of epochs. A stage of a single epoch has t = 1, because otherwise the sampler would do nothing.
 
     C counts the classes that have samples. Deviation: the first epoch is drawn with replacement like all others,
-    and an epoch stays as many draws as there are samples.
+    and an epoch has as many draws as there are samples.
     """
 
     name = "progressive-sampling"
-    summary = "go from the data as it is to balanced classes, epoch by epoch"
+    summary = "move from the data's class frequencies to balanced classes, epoch by epoch"
     paper = (
         "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
         "Recognition, ICLR 2020, arXiv:1910.09217"

@@ -17,12 +17,12 @@ class RandomOver(Strategy):
     """Repeat rows of each class, drawn with replacement, up to n'_c = max n; imbalanced-learn's `RandomOverSampler`.
 
     Batista, Prati, Monard, "A Study of the Behavior of Several Methods for Balancing Machine Learning Training Data",
-    SIGKDD Explorations 6(1), 2004, section 3 (no arXiv). The sampler sees row numbers, never pixels, and runs once per
+    SIGKDD Explorations 6(1), 2004, section 3 (no arXiv). The sampler sees row numbers, not pixels, and runs once per
     stage and seed.
 
-    Deviates: an epoch stays as many draws as there are samples, without replacement from the C max n repeated rows:
-    nobody wins by training longer. So it is `oversample` with the repetitions drawn once instead of in every epoch.
-    A class without samples stays without.
+    Deviation: an epoch has as many draws as there are samples, without replacement from the C max n repeated rows, so
+    that no strategy trains longer. It is `oversample` with the repetitions drawn once instead of in every epoch.
+    A class without samples stays empty.
     """
 
     name = "random-over"
@@ -33,7 +33,7 @@ class RandomOver(Strategy):
     )
 
     def resample_rows(self, labels_N: np.ndarray, facts: Facts, seed: int) -> np.ndarray | None:
-        """Return the positions [M] of the samples, repeated; None where there is one class only, which is balanced."""
+        """Return the positions [M] of the samples, repeated; None if there is only one class, which is balanced."""
         from imblearn.over_sampling import RandomOverSampler
 
         if len(np.unique(labels_N)) < 2:

@@ -13,10 +13,10 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class SqrtSampling(Strategy):
-    """p_c = sqrt(n_c) / sum_k sqrt(n_k): halfway, in the exponent, from the data as it is to balance; no parameters.
+    """p_c = sqrt(n_c) / sum_k sqrt(n_k): halfway, in the exponent, from the data to balance; no parameters.
 
     Introduced for hashtags by the paper; Kang et al. (ICLR 2020, arXiv:1910.09217, equation 1 with q = 1/2) brought
-    it to long-tailed recognition. Deviation: an epoch stays as many draws as there are samples.
+    it to long-tailed recognition. Deviation: an epoch has as many draws as there are samples.
     """
 
     name = "sqrt-sampling"

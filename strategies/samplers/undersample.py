@@ -1,4 +1,4 @@
-"""Random undersampling: majority classes lose samples for good."""
+"""Random undersampling: frequent classes permanently lose samples."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Undersample(Strategy):
 
     The minimum is over classes that have samples. At `least` = 1, the default, all classes keep as many as the
     smallest has: random majority undersampling as in section 2.2.1 of the paper. A data set whose smallest class
-    has one sample then keeps one image per class; `least` is our own guard against that, a whole number from 1.
+    has one sample then keeps one image per class; `least`, an integer from 1, is our own guard against that.
 
-    Steps are matched: an epoch stays as many draws as there are samples, taken with replacement from the kept ones,
-    each equally often. The paper's epochs shrink with the data; here that would compare trainings of different
-    length. Where no class loses a sample the data stays as it is.
+    The number of steps is matched: an epoch has as many draws as there are samples, taken with replacement from the
+    kept ones, each equally often. The paper's epochs shrink with the data; here that would compare trainings of
+    different length. If no class loses a sample, the data are used as they are.
     """
 
     name = "undersample"

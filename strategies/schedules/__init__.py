@@ -1,1 +1,1 @@
-"""Strategies that change during a stage."""
+"""Strategies that change what they do during a stage."""

@@ -1,4 +1,4 @@
-"""What the schedules of the literature share: plain training up to an epoch, then something else to the stage's end."""
+"""What the schedules share: plain training up to an epoch, then something else to the end of the stage."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from strategies.base import Facts, Phase, Strategy, StrategyError
 
 
 def check_start(name: str, start: float) -> None:
-    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, lies in [0, 1)."""
+    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, is in [0, 1)."""
     if not 0 <= start < 1:
-        raise StrategyError(f"{name}: start must lie in [0, 1), got {start}.")
+        raise StrategyError(f"{name}: start must be in [0, 1), got {start}.")
 
 
 def check_beta(name: str, beta: float) -> None:
-    """Raise `StrategyError` unless `beta`, of the effective number of samples, lies in [0, 1)."""
+    """Raise `StrategyError` unless `beta`, of the effective number of samples, is in [0, 1)."""
     if not 0 <= beta < 1:
-        raise StrategyError(f"{name}: beta must lie in [0, 1), got {beta}.")
+        raise StrategyError(f"{name}: beta must be in [0, 1), got {beta}.")
 
 
 def start_epoch(start: float, epochs: int) -> int:
     """Return the epoch, from 0, at which the second part of a stage of `epochs` epochs begins.
 
-    The nearest to `start` * `epochs`, but at most the last: however short the stage, a schedule that never acted
-    would be plain training under another name.
+    The nearest to `start` * `epochs`, but at most the last: in a stage that is too short for the schedule, the strategy
+    must still act.
     """
     return min(round(start * epochs), epochs - 1)
 
@@ -46,9 +46,9 @@ def retraining(
     moving_statistics: bool = False,
     on: Literal["images", "features"] = "images",
 ) -> tuple[Phase, ...]:
-    """Return plain training up to the start, then only `trains` trained, with the learning rate begun anew.
+    """Return plain training up to the start, then a segment that trains only `trains`, with its own schedule.
 
-    The others are the fields of the second part's `Phase`.
+    The other arguments are fields of that segment's `Phase`.
     """
     begins = start_epoch(start, epochs)
     again = Phase(
@@ -59,15 +59,15 @@ def retraining(
 
 
 def plain_until(epoch: int) -> tuple[Phase, ...]:
-    """Return the segment of plain training that ends at `epoch`; none where there is nothing to train."""
+    """Return the segment of plain training that ends at `epoch`; empty if that is 0."""
     return (Phase(0, epoch, active=False),) if epoch else ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Retraining(Strategy):
-    """Train plainly up to `start` of the stage's epochs, in [0, 1), then the classifier, or what `trains` names of it.
+    """Train plainly up to `start` of the stage's epochs, in [0, 1), then only the classifier, or a part of it.
 
-    Class variables, as in the second part's `Phase`: `trains`, `new_classifier` and `on`.
+    Class variables `trains`, `new_classifier` and `on`: as in the second part's `Phase`.
     """
 
     seats = frozenset({"prior", "retraining"})

@@ -1,4 +1,4 @@
-"""Classifier re-training: the representation trained plainly, then a new classifier on classes drawn equally often."""
+"""Classifier re-training: plain training, then a new classifier on class-balanced draws."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class ClassifierRetraining(Retraining):
     """Train plainly up to `start` of the stage's epochs, then a new classifier on the frozen network.
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
-    Recognition", ICLR 2020, arXiv:1910.09217, section 4 (cRT): the first part draws instances (q = 1), the second
-    starts the classifier afresh and draws classes equally, p_c = 1 / (number of classes that have samples) (q = 0).
-    Everything below the classifier is frozen, batch-norm statistics included. The learning rate runs its whole course
-    again over the second part, as there; on what is left of a finished course a new classifier would hardly train.
+    Recognition", ICLR 2020, arXiv:1910.09217, section 4 (cRT): the first part draws instances (q = 1); the second
+    initialises the classifier again and draws classes equally, p_c = 1 / (number of classes that have samples) (q = 0).
+    Everything below the classifier is frozen, batch-norm statistics included. The second part has a learning-rate
+    schedule of its own, as in the paper; with the end of the first one a new classifier would hardly train.
 
     Default from the paper: 90 epochs of representation, 10 of classifier on ImageNet-LT, hence `start=0.9`, rounded
-    to the nearest epoch, at least one epoch of classifier. `start` lies in [0, 1).
-    Deviates: both parts share the stage's epochs, so that steps match and the first is plain training's own beginning;
-    the representation is therefore taken where the learning rate has almost, not wholly, run out. Images stay
-    augmented in the second part, as there, and so are not stored as features.
+    to the nearest epoch, at least one epoch of classifier. `start` is in [0, 1).
+    Deviations: both parts share the stage's epochs, so that every strategy has the same number of steps and the first
+    part is shared with plain training; the representation is therefore taken shortly before the learning rate reaches
+    its minimum. Images are augmented in the second part too, as in the paper, so that features are not stored.
     """
 
     name = "crt"
-    summary = "train the classifier again on frozen features, every class drawn equally often"
+    summary = "train a new classifier on the frozen network, every class drawn equally often"
     paper = (
         "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
         "Recognition, ICLR 2020, arXiv:1910.09217"

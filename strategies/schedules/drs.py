@@ -1,4 +1,4 @@
-"""Deferred re-sampling: plain training first, classes drawn equally often for the last part of the stage."""
+"""Deferred re-sampling: plain training, then class-balanced draws for the last part of the stage."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class DeferredResampling(Strategy):
 
     Cao, Wei, Gaidon, Arechiga, Ma, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
     NeurIPS 2019, arXiv:1906.07413, section 3.3 and the comparison with deferred re-sampling (DRS). Alone, or with
-    parts that do not sample (`ldam+drs`), p_c = 1 / (number of classes that have samples), as in `oversample`. Beside
-    a sampler (`drs+oversample-rare`) it brings none of its own: that sampler acts from `start` on, whole.
+    parts that do not sample (`ldam+drs`), p_c = 1 / (number of classes that have samples), as in `oversample`. Together
+    with a sampler (`drs+oversample-rare`) it only defers: that sampler acts from `start` on.
 
-    Default from the authors' experiments on CIFAR: from epoch 160 of 200 on, hence `start=0.8`. It lies in [0, 1)
+    Default from the authors' experiments on CIFAR: from epoch 160 of 200 on, hence `start=0.8`. It is in [0, 1)
     and is rounded to the nearest epoch; at least the last epoch is sampled.
-    Deviates: an epoch stays as many draws as there are samples, and the learning rate follows the recipe throughout.
+    Deviations: an epoch has as many draws as there are samples, and the learning rate follows the recipe throughout.
     """
 
     name = "drs"

@@ -1,4 +1,4 @@
-"""Deferred re-weighting: plain training first, class weights for the last part of the stage."""
+"""Deferred re-weighting: plain training, then class weights for the last part of the stage."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class DeferredReweighting(Strategy):
     Cao, Wei, Gaidon, Arechiga, Ma, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
     NeurIPS 2019, arXiv:1906.07413, section 3.3 and algorithm 1: w_c = 1 before, w_c ~ (1 - beta) / (1 - beta^n_c)
     from then on, as in `class-balanced`. Alone, or with parts that bring no weights (`ldam+drw`), the weights are
-    these, of sum C. Beside a part that does (`drw+loss-weights`) it brings none of its own: that part acts from
-    `start` on, whole.
+    these, of sum C. Together with a part that has weights (`drw+loss-weights`) it only defers: that part acts from
+    `start` on.
 
     Defaults from the authors' experiments on CIFAR: from epoch 160 of 200 on, hence `start=0.8`, and `beta=0.9999`.
-    `start` lies in [0, 1) and is rounded to the nearest epoch; at least the last epoch is weighted.
-    Deviates: algorithm 1 lowers the learning rate where the weights begin; here the recipe's schedule goes on, the
-    same for every strategy. The loss is the runner's weighted mean (see `loss-weights`), as PyTorch's in the authors'.
+    `start` is in [0, 1) and is rounded to the nearest epoch; at least the last epoch is weighted.
+    Deviations: algorithm 1 lowers the learning rate when the weights begin; here every strategy follows the recipe's
+    schedule. The loss is the weighted mean (see `loss-weights`), which is PyTorch's, as in the authors' code.
     """
 
     name = "drw"

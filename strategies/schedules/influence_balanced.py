@@ -1,4 +1,4 @@
-"""Influence-balanced loss: samples that bend the boundary most count least."""
+"""Influence-balanced loss: samples with a large effect on the decision boundary count less."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class InfluenceBalanced(Strategy):
 
     The paper's L_IB (section 3): p the softmax, h the features under the last layer, so that |p - y|_1 |h|_1 is the
     L1 size of the sample's gradient there. It acts from the fraction `start` of the stage's epochs on, at the latest
-    in the last one; before that training is plain and shared with it. `start` lies in [0, 1), `alpha` and `epsilon`
-    are positive. Half of the epochs and 0.001 are those of the official code (pseulki/IB-Loss: epoch 100 of 200), as
-    is the gradient, which flows through the factor too. Its alpha is 1000 at a learning rate that drops to a
-    hundredth where the loss starts; the schedule here is the recipe's, so the default is 1000 / 100 = 10.
+    in the last one; before, training is plain and shared. `start` is in [0, 1), `alpha` and `epsilon` are positive.
+    Half of the epochs and 0.001 are those of the official code (pseulki/IB-Loss: epoch 100 of 200), as is the gradient,
+    which flows through the factor too. Its alpha is 1000 at a learning rate that drops to a hundredth when the loss
+    starts; the schedule here is the recipe's, so the default is 1000 / 100 = 10.
 
     Deviation: h are the backbone's pooled features, which is the same for a linear classifier only. Over a batch
     the paper's mean; class weights that join by `+` make it a weighted mean (`common.weighted_mean`) in which lambda
-    and the influence stay in the numerator: in the denominator they would cancel.
+    and the influence are in the numerator only: in the denominator they would cancel.
     """
 
     name = "influence-balanced"

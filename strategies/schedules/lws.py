@@ -1,4 +1,4 @@
-"""Learnable weight scaling: the network trained plainly, then one scale per class on classes drawn equally often."""
+"""Learnable weight scaling: plain training, then one scale per class on class-balanced draws."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class LearnableWeightScaling(Retraining):
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
     Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 4 (LWS, w'_c = s_c w_c): the classifier keeps its
     directions and learns their lengths, from s_c = 1, with p_c = 1 / (number of classes that have samples). All other
-    weights and the batch-norm statistics, the classifier's own included, are frozen. The learning rate runs its whole
-    course again over the second part, as there.
+    weights and the batch-norm statistics, the classifier's own included, are frozen. The second part has a
+    learning-rate schedule of its own, as in the paper.
 
     Default from the paper: 90 epochs of representation, 10 of scales on ImageNet-LT, hence `start=0.9`, rounded to
-    the nearest epoch, at least one epoch of scales. `start` lies in [0, 1).
-    Deviates: s_c multiplies the whole logit z_c, the bias too, as in the authors' code; the paper leaves the bias out.
-    So it works on any classifier. As in `crt`, both parts share the stage's epochs.
+    the nearest epoch, at least one epoch of scales. `start` is in [0, 1).
+    Deviations: s_c multiplies the whole logit z_c, bias included, as in the authors' code; the paper leaves the bias
+    out. This makes it work on any classifier. As in `crt`, both parts share the stage's epochs.
     """
 
     name = "lws"

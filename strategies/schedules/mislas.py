@@ -26,20 +26,22 @@ class Mislas(Strategy):
     """Mixup up to `start` of the stage's epochs, then the classifier alone, scaled by class: z_c = s_c (w_c x + b_c).
 
     Zhong, Cui, Liu, Jia, "Improving Calibration for Long-Tailed Recognition", CVPR 2021, arXiv:2104.00466, section 3:
-    the second part goes on with the first one's classifier, minimises label-aware smoothing (see
+    the second part continues with the first one's classifier, minimises label-aware smoothing (see
     `label-aware-smoothing`) with p_c = 1 / (number of classes that have samples), and lets the frozen network's
     batch-norm statistics move with those batches (section 3.3, shift learning on batch normalisation). The scales are
-    those of `lws`, from 1. The learning rate runs its whole course again, the classifier's at `rate_factor` of it.
+    those of `lws`, from 1. The second part has a learning-rate schedule of its own, the classifier at `rate_factor` of
+    it.
 
     Defaults from the official configuration for CIFAR100-LT at ratio 100: `alpha=1`, 200 epochs, then 10
-    (`start=0.95`), `head=0.4`, `tail=0.1`, `rate_factor=0.2`. `start` lies in [0, 1) and is rounded to the nearest
-    epoch, at least one epoch of classifier; `rate_factor` lies in (0, 1].
-    Deviates: both parts share the stage's epochs, and the first is `mixup(alpha=1)`'s own beginning. `rate_factor`
-    scales the classifier's gradients: with SGD that is its learning rate but for weight decay, with AdamW nothing.
+    (`start=0.95`), `head=0.4`, `tail=0.1`, `rate_factor=0.2`. `start` is in [0, 1) and is rounded to the nearest
+    epoch, at least one epoch of classifier; `rate_factor` is in (0, 1].
+    Deviations: both parts share the stage's epochs, and the first is shared with `mixup(alpha=1)`. `rate_factor` scales
+    the classifier's gradients: with SGD this scales its learning rate except for weight decay; with AdamW it has no
+    effect.
     """
 
     name = "mislas"
-    summary = "mixup, then the classifier trained on with label-aware smoothing and shifted batch-norm statistics"
+    summary = "mixup, then only the classifier with label-aware smoothing and moving batch-norm statistics"
     paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
     seats = frozenset({"prior", "retraining", "mix"})
 
@@ -53,8 +55,8 @@ class Mislas(Strategy):
         """Refuse parameters out of range."""
         check_start(self.name, self.start)
         if not 0 < self.rate_factor <= 1:
-            raise StrategyError(f"mislas: rate-factor must lie in (0, 1], got {self.rate_factor}.")
-        for part in (Mixup, LabelAwareSmoothing):  # their own checks, under this name
+            raise StrategyError(f"mislas: rate-factor must be in (0, 1], got {self.rate_factor}.")
+        for part in (Mixup, LabelAwareSmoothing):  # run their checks, reported under this name
             try:
                 part(self.alpha) if part is Mixup else LabelAwareSmoothing(self.head, self.tail)
             except StrategyError as error:
@@ -66,7 +68,7 @@ class Mislas(Strategy):
         return tuple(dataclasses.replace(phase, active=True) for phase in again)
 
     def acting(self, stage: int, phase: Phase) -> Strategy:
-        """Return mixup for the first part, which it shares with that strategy."""
+        """Return mixup for the first part, which is shared with that strategy."""
         return Mixup(self.alpha) if phase.active and phase.trains == "all" else super().acting(stage, phase)
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
@@ -74,7 +76,7 @@ class Mislas(Strategy):
         return Oversample().sampling_C(facts, progress)
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
-        """Return the same classifier with the scales [C] on its logits and its own gradients scaled."""
+        """Return the same classifier with scales [C] on its logits; its own gradients are scaled by `rate_factor`."""
         for parameter in classifier.parameters():
             parameter.register_hook(lambda gradient: self.rate_factor * gradient)
         return LearnableWeightScaling().classifier(classifier, in_features, facts)

@@ -1,4 +1,4 @@
-"""Weight balancing: the classifier trained on with class weights, weight decay and a bound on each class's length."""
+"""Weight balancing: train the classifier further with class weights, weight decay and a bound on each class's norm."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class WeightBalancing(Strategy):
-    """Train plainly up to `start` of the stage's epochs, then go on with the classifier alone, its weights balanced.
+    """Train plainly up to `start` of the stage's epochs, then only the classifier, its weights balanced.
 
     Alshammari, Wang, Ramanan, Kong, "Long-Tailed Recognition via Weight Balancing", CVPR 2022, arXiv:2203.14197,
     section 3: the second part minimises the class-balanced loss, w_c ~ (1 - beta) / (1 - beta^n_c) of sum C, with
-    `weight_decay` and MaxNorm: after every step each class's weights are pulled back onto a ball,
+    `weight_decay` and MaxNorm: after every step each class's weights are projected onto a ball,
     w_c <- w_c min(1, r / |w_c|), r = min_c |w_c| + threshold (max_c |w_c| - min_c |w_c|) of the trained classifier.
-    The network below is frozen, its batch-norm statistics included; the learning rate runs its course again.
+    The network below is frozen, batch-norm statistics included; the second part has its own learning-rate schedule.
 
     Defaults from the authors' code for CIFAR100-LT: 320 epochs, then 10 (`start=0.97`), `threshold=0.1`,
     `weight_decay=0.1`, `beta=0.9999`; the paper tunes weight decay for each data set. `start` is rounded to the
-    nearest epoch, at least the last is balanced. `threshold` lies in [0, 1], `weight_decay` is at least 0.
-    Deviates: the first part's weight decay, which the paper tunes too, is the recipe's, so that plain training is
-    shared. r is taken after the second part's first step, as only then does a strategy see the weights. A classifier
-    of several layers is trained whole, and only its last layer bounded. Class weights go through the runner's
-    weighted mean, on cross entropy; the authors' code weighs a binary cross entropy on the softmax.
+    nearest epoch, at least the last is balanced. `threshold` is in [0, 1], `weight_decay` is at least 0.
+    Deviations: the first part's weight decay, which the paper tunes too, is the recipe's, so that plain training is
+    shared. r is taken after the second part's first step, because a strategy does not see the weights before. All
+    layers of a deeper classifier are trained, and only the last is bounded. Class weights enter as the weighted mean of
+    a cross entropy; the authors' code weighs a binary cross entropy on the softmax.
     """
 
     name = "weight-balancing"
-    summary = "train the classifier on, with class weights, weight decay and a bound on each class's weights"
+    summary = "train the classifier further with class weights, weight decay and a bound on each class's norm"
     paper = "Alshammari, Wang, Ramanan, Kong: Long-Tailed Recognition via Weight Balancing, CVPR 2022, arXiv:2203.14197"
     seats = frozenset({"prior", "retraining"})
 
@@ -53,7 +53,7 @@ class WeightBalancing(Strategy):
         """Refuse parameters out of range."""
         check_start(self.name, self.start)
         if not 0 <= self.threshold <= 1:
-            raise StrategyError(f"weight-balancing: threshold must lie in [0, 1], got {self.threshold}.")
+            raise StrategyError(f"weight-balancing: threshold must be in [0, 1], got {self.threshold}.")
         if not 0 <= self.weight_decay < math.inf:
             raise StrategyError(f"weight-balancing: weight-decay must be at least 0, got {self.weight_decay}.")
         check_beta(self.name, self.beta)
@@ -67,9 +67,9 @@ class WeightBalancing(Strategy):
         return ClassBalanced(self.beta).class_weights_C(facts, progress)
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
-        """Return the same classifier with room for r, infinite until it is known.
+        """Return the same classifier with a buffer for r, infinite until it is known.
 
-        Raises `StrategyError` where it has no linear layer.
+        Raises `StrategyError` if it has no linear layer.
         """
         import torch
 
@@ -78,7 +78,7 @@ class WeightBalancing(Strategy):
         return classifier
 
     def after_step(self, network: nn.Module) -> None:
-        """Pull each class's weights back onto the ball."""
+        """Project each class's weights onto the ball."""
         import torch
 
         classifier: nn.Module = network.classifier  # type: ignore[assignment]
@@ -86,6 +86,6 @@ class WeightBalancing(Strategy):
         radius = classifier.get_buffer("max_norm")
         length_C1 = weight_CF.norm(dim=1, keepdim=True)
         low, high = length_C1.aminmax()
-        # without a branch, which would wait for the accelerator at every step
+        # no branch: it would synchronise with the GPU at every step
         radius.copy_(torch.where(radius.isinf(), low + self.threshold * (high - low), radius))
         weight_CF.mul_((radius / length_C1.clamp_min(torch.finfo(length_C1.dtype).tiny)).clamp_max(1.0))

@@ -20,9 +20,9 @@ class LossWeights(Strategy):
     `scheme="inverse"` (the study's other scheme): w_c = 1 / n_c. A class with no sample never occurs as a target; it
     gets weight 1 under either scheme, so that everything stays finite.
 
-    The runner's loss is PyTorch's weighted mean, sum_i w_i l_i / sum_i w_i over a batch, as in the study. There a
-    factor common to all weights cancels, so the two schemes train the same network up to rounding; they differ only
-    where a loss is normalised otherwise (a plain mean of w_i l_i would make `inverse` a far smaller learning rate).
+    The loss is PyTorch's weighted mean, sum_i w_i l_i / sum_i w_i over a batch, as in the study. A factor common to all
+    weights cancels there, so the two schemes train the same network up to rounding; they would differ only under
+    another normalisation (with a plain mean of w_i l_i, `inverse` would act as a far smaller learning rate).
     """
 
     name = "loss-weights"
@@ -31,7 +31,7 @@ class LossWeights(Strategy):
     scheme: Literal["max-ratio", "inverse"] = "max-ratio"
 
     def __post_init__(self) -> None:
-        """Refuse a scheme nobody knows."""
+        """Refuse an unknown scheme."""
         if self.scheme not in ("max-ratio", "inverse"):
             raise StrategyError(f"loss-weights: scheme must be max-ratio or inverse, got {self.scheme!r}.")
 

@@ -14,20 +14,20 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class MinorityAugment(Strategy):
-    """Augment the images of classes below a border, the more the rarer the class.
+    """Augment the images of classes below a border count, rarer classes more strongly.
 
     With b = `border` * mean(n) over the classes that have samples,
-    s_c = `strength` * clip(log(n_c / b) / log(`full_at`), 0, 1): 0 from b upwards, so that majority classes are left
-    alone, `strength` at `full_at` * b and below. The ratio to a fixed border keeps nearly balanced data nearly
-    untouched. A `share` of the draws is augmented, the others stay as they are: version 1 augmented every draw, and
-    classes that were never seen clean were not recognised clean (`few` classes of fashion-small: 0.05, plain 0.22).
-    `strength` and `share` lie in (0, 1], `border` is positive, `full_at` lies in (0, 1); the defaults (the mean
-    count, a tenth of it, full strength, half of the draws) are our own choice, for the study names no number. What a
-    strength does to an image stands in `benchmarks/training/augment.py`.
+    s_c = `strength` * clip(log(n_c / b) / log(`full_at`), 0, 1): 0 from b upwards, so that frequent classes are
+    unchanged, `strength` at `full_at` * b and below. Because the ratio is to a fixed border, nearly balanced data are
+    nearly unchanged. A `share` of the draws is augmented: version 1 augmented every draw, and classes that were never
+    seen without augmentation were not recognised without it (`few` classes of fashion-small: 0.05, plain 0.22).
+    `strength` and `share` are in (0, 1], `border` is positive, `full_at` is between 0 and 1; the defaults (the mean
+    count, a tenth of it, full strength, half of the draws) are our own choice, because the study names no number.
+    `benchmarks/training/augment.py` defines what a strength does to an image.
     """
 
     name = "minority-augment"
-    summary = "augment minority classes, stronger the rarer"
+    summary = "augment minority classes, rarer ones more strongly"
     version = "2"
     seats = frozenset({"augmentation"})
 
@@ -39,13 +39,13 @@ class MinorityAugment(Strategy):
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""
         if not 0 < self.strength <= 1:
-            raise StrategyError(f"minority-augment: strength must lie in (0, 1], got {self.strength}.")
+            raise StrategyError(f"minority-augment: strength must be in (0, 1], got {self.strength}.")
         if not 0 < self.border < float("inf"):
             raise StrategyError(f"minority-augment: border must be positive and finite, got {self.border}.")
         if not 0 < self.full_at < 1:
-            raise StrategyError(f"minority-augment: full-at must lie between 0 and 1, got {self.full_at}.")
+            raise StrategyError(f"minority-augment: full-at must be between 0 and 1, got {self.full_at}.")
         if not 0 < self.share <= 1:
-            raise StrategyError(f"minority-augment: share must lie in (0, 1], got {self.share}.")
+            raise StrategyError(f"minority-augment: share must be in (0, 1], got {self.share}.")
 
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """Return s_C; an empty class has 0; None where no class is below the border."""

@@ -15,8 +15,8 @@ from strategies.registry import register
 class Oversample(Strategy):
     """Draw each class with probability p_c = 1 / (number of classes that have samples).
 
-    The same as the study's sampler with replacement and weight 1 / n_c per sample; an epoch stays as many draws as
-    there are samples, so nobody wins by training longer. An empty class is never drawn.
+    The same as the study's sampler with replacement and weight 1 / n_c per sample. An epoch has as many draws as
+    there are samples, so that no strategy trains longer. An empty class is never drawn.
     """
 
     name = "oversample"

@@ -1,4 +1,4 @@
-"""Oversampling of the classes with very few samples only (shared/study, "What it asked for next", 2)."""
+"""Oversampling of only the classes with very few samples (shared/study, "What it asked for next", 2)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class OversampleRare(Strategy):
-    """Lift every class to at least `fraction` of the mean count; the others keep their natural frequency.
+    """Raise every class to at least `fraction` of the mean count; the others keep their original frequency.
 
     n'_c = max(n_c, fraction * mean(n)) over the classes that have samples, p_c = n'_c / sum(n'). An empty class is
     never drawn. `fraction` is positive; as sum(n') is at most (1 + fraction) * sum(n), a class that is not rare keeps
-    at least 1 / (1 + fraction) of its natural frequency: two thirds at the default of 0.5, which is our own choice,
-    for the study names no number. Where no class is rare, the data stays as it is.
+    at least 1 / (1 + fraction) of its original frequency: two thirds at the default of 0.5, which is our own choice,
+    because the study names no number. If no class is rare, the data are used as they are.
     """
 
     name = "oversample-rare"
@@ -32,7 +32,7 @@ class OversampleRare(Strategy):
             raise StrategyError(f"oversample-rare: fraction must be positive and finite, got {self.fraction}.")
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
-        """Return p_C, float64, sum 1; None where no class is rare."""
+        """Return p_C, float64, sum 1; None if no class is rare."""
         counts_C = facts.counts
         present_C = counts_C > 0
         level = self.fraction * counts_C[present_C].mean()

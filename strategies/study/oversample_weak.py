@@ -15,11 +15,11 @@ from strategies.registry import register
 class OversampleWeak(Strategy):
     """Draw the samples of weak classes `factor` times as often as others.
 
-    p_c ~ n_c * factor where the class's top-1 on validation is below `threshold`, n_c elsewhere. The accuracy is
-    measured after every epoch; until it is, and whenever no class is weak, the data stays as it is. A class with no
-    validation row counts as weak: only the smallest classes keep all their rows for training, and those are the ones
-    a network learns least. `threshold` lies in (0, 1], `factor` is above 1; both defaults (a half, and three times)
-    are our own choice, for the study names no number.
+    p_c ~ n_c * factor if the class's top-1 on validation is below `threshold`, else n_c. The accuracy is measured after
+    every epoch; before that, and whenever no class is weak, the data are used as they are. A class without validation
+    rows counts as weak: only the smallest classes keep all their rows for training, and a network learns those least.
+    `threshold` is in (0, 1], `factor` is above 1; both defaults (a half, and three times) are our own choice, because
+    the study names no number.
     """
 
     name = "oversample-weak"
@@ -32,12 +32,12 @@ class OversampleWeak(Strategy):
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""
         if not 0 < self.threshold <= 1:
-            raise StrategyError(f"oversample-weak: threshold must lie in (0, 1], got {self.threshold}.")
+            raise StrategyError(f"oversample-weak: threshold must be in (0, 1], got {self.threshold}.")
         if not 1 < self.factor < float("inf"):
             raise StrategyError(f"oversample-weak: factor must be above 1 and finite, got {self.factor}.")
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
-        """Return p_C, float64, sum 1; None before anything is measured and where no class is weak."""
+        """Return p_C, float64, sum 1; None before the first measurement and if no class is weak."""
         if facts.validation_accuracy_C is None:
             return None
         counts_C = facts.counts

@@ -1,4 +1,4 @@
-"""The product's name asked only where the image model is unsure. Shapes: N rows, C classes."""
+"""Use the product's name only if the image model is unsure. Shapes: N rows, C classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ GRID = tuple(step / 100 for step in range(101))
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """Who answers each row: `image_NC`, `text_NC` log probabilities; where the text is `asked_N`, and `taken_N`."""
+    """Which model answers each row.
+
+    `image_NC`, `text_NC`: log probabilities. `asked_N`: the text model is consulted. `taken_N`: its answer is used.
+    """
 
     image_NC: np.ndarray
     text_NC: np.ndarray
@@ -28,14 +31,14 @@ class Verdict:
 
     @property
     def answer_NC(self) -> np.ndarray:
-        """The log probabilities of whose answer counts."""
+        """The log probabilities of the model whose answer is used."""
         return np.where(self.taken_N[:, None], self.text_NC, self.image_NC)
 
 
 def decide(image_NC: np.ndarray, text_NC: np.ndarray, threshold: float) -> Verdict:
-    """Ask the text where the image's top probability is under the threshold; the higher one of the two is taken.
+    """Consult the text model if the image's top probability is below the threshold; the more confident answers.
 
-    On a tie the image's answer stays.
+    On a tie the image model answers.
     """
     sure_N, told_N = np.exp(image_NC.max(axis=1)), np.exp(text_NC.max(axis=1))
     asked_N = sure_N < threshold
@@ -45,7 +48,7 @@ def decide(image_NC: np.ndarray, text_NC: np.ndarray, threshold: float) -> Verdi
 def best_threshold(image_NC: np.ndarray, text_NC: np.ndarray, labels_N: np.ndarray) -> float:
     """Return the threshold of 0, 0.01, ... 1 with the highest mean of the classes' top-1, then top-1, then the lowest.
 
-    0, which asks nothing, where there are no rows.
+    0, which never consults the text model, if there are no rows.
     """
     counts_C = np.bincount(labels_N, minlength=image_NC.shape[1])
 
@@ -62,20 +65,21 @@ def best_threshold(image_NC: np.ndarray, text_NC: np.ndarray, labels_N: np.ndarr
 @register
 @dataclasses.dataclass(frozen=True)
 class TextFallback(Strategy):
-    """Where the image model's top probability is under `threshold`, the more confident of it and `text-only` answers.
+    """If the image model's top probability is below `threshold`, the more confident of it and `text-only` answers.
 
-    The study, "What it asked for next", 5. The image model is the cell's without this strategy, the very same job; the
-    text model is `text-only`'s job; nothing else is trained. `threshold` in [0, 1]; chosen on validation where it is
-    not given (`best_threshold`). Probabilities are compared after temperature scaling, one temperature for each model
-    and stage, fitted on validation (`calibration.py`); `calibrate=false` compares them as they are, the study's rule.
+    The study, "What it asked for next", 5. The image model is that of the cell without this strategy, from the same
+    job; the text model is `text-only`'s job; nothing else is trained. `threshold` is in [0, 1]; if it is not given, it
+    is chosen on validation (`best_threshold`). Probabilities are compared after temperature scaling, one temperature
+    for each model and stage, fitted on validation (`calibration.py`); `calibrate=false` compares them unscaled, the
+    study's rule.
 
-    Top-1 is the answer of the model that is taken; top-5 are the five likeliest classes of that same model, for two
-    models' rankings are not mixed. With a threshold and `calibrate=false` no validation part is needed.
+    Top-1 is the answer of the model that is used; top-5 are the five likeliest classes of that model, because the
+    rankings of two models are not mixed. With a threshold and `calibrate=false` no validation part is needed.
     `mask_class_words` is the text model's, as in `text-only`.
     """
 
     name = "text-fallback"
-    summary = "ask a recurrent classifier on the name where the image model is unsure"
+    summary = "use a recurrent classifier on the name if the image model is unsure"
     seats = frozenset({"text"})
 
     threshold: float | None = None
@@ -85,11 +89,11 @@ class TextFallback(Strategy):
     def __post_init__(self) -> None:
         """Refuse a threshold out of range."""
         if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise StrategyError(f"text-fallback: threshold must lie in [0, 1], got {self.threshold}.")
+            raise StrategyError(f"text-fallback: threshold must be in [0, 1], got {self.threshold}.")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        """Names, and validation rows where something is fitted on them."""
+        """Names, and validation rows if something is fitted on them."""
         fits = self.threshold is None or self.calibrate
         return frozenset({"text", "validation"} if fits else {"text"})
 
@@ -98,7 +102,7 @@ class TextFallback(Strategy):
         return ("text-only(mask-class-words=true)" if self.mask_class_words else "text-only",)
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
-        """Return the log probabilities of whose answer counts; the logits as they are where no companion is given."""
+        """Return the log probabilities of the model that answers; the logits unchanged if there is no companion."""
         import torch
 
         if not outputs.companions:
@@ -106,9 +110,9 @@ class TextFallback(Strategy):
         return torch.from_numpy(self._verdict(outputs)[0].answer_NC).float()
 
     def report(self, outputs: Outputs, labels_N: np.ndarray, facts: Facts) -> dict[str, Any]:
-        """Return the threshold and temperatures, and per class how often the text was asked, taken, helped and hurt.
+        """Return the threshold, the temperatures, and per class how often the text was asked, taken, helped and hurt.
 
-        Helped: the image model was wrong and the answer is right; hurt: the other way round.
+        Helped: the image model was wrong and the answer is right; hurt: the reverse.
         """
         if not outputs.companions:
             return {}
@@ -122,7 +126,7 @@ class TextFallback(Strategy):
         return {self.name: {**settings, **{what: count_C.tolist() for what, count_C in counts.items()}}}
 
     def _verdict(self, outputs: Outputs) -> tuple[Verdict, dict[str, float]]:
-        """Return who answers, and the threshold and temperatures behind it."""
+        """Return which model answers each row, and the threshold and temperatures used."""
         pairs = [outputs.logits_BC.numpy(), outputs.companions[0].logits_BC.numpy()]
         held, temperatures, threshold = outputs.held, [1.0, 1.0], self.threshold
         if held is not None:

@@ -11,17 +11,17 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class TextFusion(Strategy):
-    """Concatenate the image's encoding and the name's, then a fully connected layer, then the backbone's classifier.
+    """Concatenate the encodings of image and name, then a fully connected layer, then the backbone's classifier.
 
     The study, "What it asked for next", 4: "a CNN on the image and an RNN on productDisplayName, trained jointly: both
     encodings, then a fully connected layer"; it names no sizes. Any backbone and any classifier (`:mlp2`, `:cosine`,
-    `:attention`). Stage 2 keeps both encoders and the joint layer, and replaces the classifier; its vocabulary is
-    stage 1's with the new words after it. The name's encoder is trained by AdamW at `Text`'s own peak rate, the rest
-    by the recipe's optimiser; the gradient is one.
+    `:attention`). Stage 2 keeps both encoders and the joint layer and replaces the classifier; its vocabulary is stage
+    1's followed by the new words. The text encoder is trained by AdamW at `Text`'s own peak rate, the rest by the
+    recipe's optimiser, from one backward pass.
 
-    Joins every loss, weight and sampler. What mixes images (mixup, cutmix, remix, cmo) is refused, for two names cannot
-    be blended, and so are several experts, whose network is another. Augmentation touches the image only.
-    `mask_class_words` as in `text-only`.
+    Joins every loss, weight and sampler. Strategies that mix images (mixup, cutmix, remix, cmo) are refused, because
+    two names cannot be blended, and so are several experts, because they build another network. Augmentation changes
+    the image only. `mask_class_words` as in `text-only`.
     """
 
     name = "text-fusion"
@@ -32,5 +32,5 @@ class TextFusion(Strategy):
     mask_class_words: bool = False
 
     def text(self) -> Text:
-        """Names beside images."""
+        """Names and images."""
         return Text(self.mask_class_words)

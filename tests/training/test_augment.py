@@ -119,7 +119,7 @@ def test_a_pipelines_draws_are_not_tied_to_each_other(augmenter: Augmenter) -> N
 
 @pytest.mark.parametrize("bad", [-0.1, 1.1, float("nan")])
 def test_strengths_out_of_range_are_refused(bad: float) -> None:
-    with pytest.raises(ValueError, match=r"must lie in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"must be in \[0, 1\]"):
         Augmenter((0.0, bad), 32)
 
 

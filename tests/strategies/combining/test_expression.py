@@ -161,11 +161,11 @@ def test_blanks_dashes_and_types() -> None:
         ("oversample+oversample", "oversample stands twice"),
         ("oversample+oversample-rare", "oversample and oversample-rare both hold the seat 'sampler'; only one may"),
         ("oversample-rare(fraction=0)", "fraction must be positive"),
-        ("oversample-weak(threshold=1.5)", "threshold must lie in (0, 1]"),
+        ("oversample-weak(threshold=1.5)", "threshold must be in (0, 1]"),
         ("oversample-weak(factor=1)", "factor must be above 1"),
-        ("minority-augment(strength=0)", "strength must lie in (0, 1]"),
+        ("minority-augment(strength=0)", "strength must be in (0, 1]"),
         ("minority-augment(border=-1)", "border must be positive"),
-        ("minority-augment(full-at=1)", "full-at must lie between 0 and 1"),
+        ("minority-augment(full-at=1)", "full-at must be between 0 and 1"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(text: str, says: str) -> None:

@@ -157,7 +157,7 @@ def test_the_seed_decides_and_what_is_made_is_bounded() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("feature-smote(start=1)", "feature-smote: start must lie in [0, 1)"),
+        ("feature-smote(start=1)", "feature-smote: start must be in [0, 1)"),
         ("feature-adasyn(k-neighbors=0)", "feature-adasyn: k-neighbors must be at least 1"),
         ("feature-borderline-smote(m-neighbors=0)", "m-neighbors must be at least 1"),
         ("feature-smote+oversample", "both hold the seat 'sampler'"),

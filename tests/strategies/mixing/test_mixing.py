@@ -152,7 +152,7 @@ def test_lambda_is_drawn_from_the_beta_distribution() -> None:
         ("cutmix(alpha=-1)", "cutmix: alpha must be positive"),
         ("remix(alpha=0)", "remix: alpha must be positive"),
         ("remix(kappa=0.5)", "kappa must be at least 1"),
-        ("remix(tau=1.1)", "tau must lie in [0, 1]"),
+        ("remix(tau=1.1)", "tau must be in [0, 1]"),
         ("mixup+cutmix", "mixup and cutmix both hold the seat 'mix'"),
     ],
 )

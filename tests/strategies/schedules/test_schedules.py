@@ -80,10 +80,10 @@ def test_alone_each_brings_its_own_and_beside_another_it_only_defers() -> None:
         ("drs+crt", "drs cannot defer crt, whose schedule is its own"),
         ("drs+oversample+oversample-rare", "oversample and oversample-rare both hold the seat 'sampler'"),
         ("crt+oversample", "crt and oversample both hold the seat 'sampler'"),
-        ("drw(start=1)", "start must lie in [0, 1)"),
-        ("drs(start=-0.1)", "start must lie in [0, 1)"),
-        ("crt(start=1.5)", "start must lie in [0, 1)"),
-        ("drw(beta=1)", "beta must lie in [0, 1)"),
+        ("drw(start=1)", "start must be in [0, 1)"),
+        ("drs(start=-0.1)", "start must be in [0, 1)"),
+        ("crt(start=1.5)", "start must be in [0, 1)"),
+        ("drw(beta=1)", "beta must be in [0, 1)"),
     ],
 )
 def test_what_cannot_be_is_refused(text: str, says: str) -> None:
@@ -93,7 +93,7 @@ def test_what_cannot_be_is_refused(text: str, says: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "late"), [("drw", 2), ("drs", 2), ("crt", 1), ("drw+loss-weights", 2)])
-def test_all_but_the_last_stretch_is_plain_trainings(text: str, late: int) -> None:
+def test_all_but_the_last_segment_is_plain_trainings(text: str, late: int) -> None:
     made = plan("none", text)
     plain, cell = made.cells
     assert cell.jobs[0][0] == plain.jobs[0][0]
@@ -161,7 +161,7 @@ def test_cutting_a_retraining_changes_no_bit(tmp_path: Path) -> None:
     assert all(torch.equal(whole[-1][name], parts[-1][name]) for name in whole[-1])
 
 
-def test_a_stretch_may_train_one_parameter_by_name(tmp_path: Path) -> None:
+def test_a_segment_may_train_one_parameter_by_name(tmp_path: Path) -> None:
     session = digits_session(tmp_path)
     job = dataclasses.replace(session.plan.jobs[session.plan.cells[0].jobs[0][0]], trains="classifier.bias")
     training = begin(session.context, job)
