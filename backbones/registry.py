@@ -105,6 +105,18 @@ def identity(spec: str) -> str:
     return "@".join([spec, *(part.version for part in parts if part is not None and part.version)])
 
 
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """Restore both registries on leaving the block: what is registered inside is forgotten."""
+    before = dict(_backbones), dict(_classifiers)
+    try:
+        yield
+    finally:
+        for registry, entries in zip((_backbones, _classifiers), before, strict=True):
+            registry.clear()  # type: ignore[attr-defined]
+            registry.update(entries)  # type: ignore[attr-defined]
+
+
 def forget_backbone(name: str) -> None:
     """Make `name` unknown again, for who registered it for a while; `KeyError` where it is not registered."""
     del _backbones[name]

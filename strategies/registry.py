@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import importlib
@@ -9,7 +10,7 @@ import importlib.util
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +51,17 @@ def get(name: str) -> type[Strategy]:
     if name not in _registered:
         raise StrategyError(f"There is no strategy {name!r}{nearest(name, known)}; known: {', '.join(known)}.")
     return _registered[name]
+
+
+@contextlib.contextmanager
+def isolated() -> Iterator[None]:
+    """Restore the registry on leaving the block: what is registered or loaded inside is forgotten."""
+    before = {name: get(name) for name in names()}
+    try:
+        yield
+    finally:
+        _registered.clear()
+        _registered.update(before)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -51,12 +51,13 @@ def repository() -> Path:
 
 
 @pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget after the test what strategies it registered."""
-    from strategies import registry
+def own_registry() -> Iterator[None]:
+    """Forget after the test what strategies, backbones and classifiers it registered."""
+    from backbones import registry as backbones
+    from strategies import registry as strategies
 
-    registry.names()
-    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    with strategies.isolated(), backbones.isolated():
+        yield
 
 
 @pytest.fixture(scope="session")

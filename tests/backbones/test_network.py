@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from backbones import registry
 from backbones.errors import BackboneError
 from backbones.network import build, new_classifier
 from backbones.registry import list_classifiers, register_backbone
@@ -72,8 +71,7 @@ def test_a_size_the_encoder_cannot_take_is_refused_with_one_it_can(spec, image_s
 
 
 @pytest.fixture
-def own_encoder(monkeypatch):
-    monkeypatch.setattr(registry, "_backbones", dict(registry._backbones))
+def own_encoder(own_registry):
     layers = [nn.Conv2d(3, 6, 3), nn.ReLU()]
     register_backbone("own", builder=lambda image_size: nn.Sequential(*layers), description="a map of 6 features")
     register_backbone(

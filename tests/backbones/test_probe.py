@@ -6,14 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from backbones import registry
 from backbones.errors import BackboneError
 from backbones.probe import Choice, autocast, probe
 from backbones.registry import register_backbone
 
 
 @pytest.fixture(autouse=True)
-def built(monkeypatch):
+def built(own_registry):
     """Register a backbone that takes a millisecond a step; return the sizes it was built for."""
     built = []
 
@@ -21,7 +20,6 @@ def built(monkeypatch):
         built.append(image_size)
         return nn.Conv2d(3, 8, 3)
 
-    monkeypatch.setattr(registry, "_backbones", dict(registry._backbones))
     register_backbone("tiny", builder=builder, description="one convolution")
     return built
 

@@ -13,13 +13,6 @@ from backbones.errors import BackboneError
 from backbones.registry import list_backbones, list_classifiers, parse, register_backbone, register_classifier
 
 
-@pytest.fixture
-def scratch(monkeypatch):
-    """Registries of this test's own."""
-    monkeypatch.setattr(registry, "_backbones", dict(registry._backbones))
-    monkeypatch.setattr(registry, "_classifiers", dict(registry._classifiers))
-
-
 def test_listing_and_reading_registered_names_imports_neither_torch_nor_timm():
     code = (
         "import sys; from backbones.registry import list_backbones, list_classifiers, load_entry_points, parse\n"
@@ -74,7 +67,7 @@ def test_unknown_names_are_refused_with_the_nearest(spec, said):
     assert "\n" not in str(refusal.value)
 
 
-def test_registering_refuses_what_could_not_be_asked_for(scratch):
+def test_registering_refuses_what_could_not_be_asked_for(own_registry):
     register_backbone("mine", timm_name="resnet10t", description="mine")
     assert str(parse("mine:mlp1")) == "mine:mlp1"
     for name in ("mine", "resnet50", "a:b", "", " a"):
@@ -86,7 +79,7 @@ def test_registering_refuses_what_could_not_be_asked_for(scratch):
         register_classifier("linear", lambda f, c: None, description="")
 
 
-def test_a_plugin_that_fails_is_named_and_the_others_load(scratch, tmp_path, monkeypatch):
+def test_a_plugin_that_fails_is_named_and_the_others_load(own_registry, tmp_path, monkeypatch):
     (tmp_path / "good_plugin.py").write_text(
         "from backbones.registry import register_backbone\n"
         "def register():\n    register_backbone('from_plugin', timm_name='resnet10t', description='x')\n"

@@ -90,13 +90,13 @@ def test_entry_points_are_found_and_broken_ones_reported(tmp_path: Path, reposit
 def test_a_plugin_file_registers_its_names_and_its_content_is_its_version(tmp_path: Path) -> None:
     file = tmp_path / "my plugin.py"
     file.write_text(PLUGIN.format(name="mine"))
-    assert registry.load_file(file) == ["mine"]
-    assert registry.load_file(file) == ["mine"], "loading twice is harmless"
-    facts = Facts((3, 1), ("a", "b"))
-    before = registry.get("mine")().training_identity(1, Phase(0, 1))
-    assert registry.get("mine")(power=2.0).class_weights_C(facts, None).tolist() == [2.0, 2.0]  # type: ignore[call-arg, arg-type, union-attr]
+    with registry.isolated():
+        assert registry.load_file(file) == ["mine"]
+        assert registry.load_file(file) == ["mine"], "loading twice is harmless"
+        facts = Facts((3, 1), ("a", "b"))
+        before = registry.get("mine")().training_identity(1, Phase(0, 1))
+        assert registry.get("mine")(power=2.0).class_weights_C(facts, None).tolist() == [2.0, 2.0]  # type: ignore[call-arg, arg-type, union-attr]
 
-    del registry._registered["mine"]
     file.write_text(PLUGIN.format(name="mine").replace("self.power)", "self.power + 1)"))
     registry.load_file(file)
     assert registry.get("mine")().training_identity(1, Phase(0, 1)) != before
@@ -119,13 +119,13 @@ def test_a_plugin_that_fails_is_named_and_leaves_nothing_behind(tmp_path: Path, 
     file = tmp_path / "plugin.py"
     if content is not None:
         file.write_text(content)
-    before = dict(registry._registered)
+    before = {name: registry.get(name) for name in registry.names()}
     with pytest.raises(StrategyError) as error:
         registry.load_file(file)
     assert str(file) in str(error.value)
     assert says in str(error.value)
     assert "\n" not in str(error.value)
-    assert registry._registered == before
+    assert {name: registry.get(name) for name in registry.names()} == before
 
 
 def test_a_name_taken_is_refused_naming_both_modules() -> None:

@@ -49,10 +49,9 @@ class Needy(Strategy):
 
 @pytest.fixture(autouse=True, scope="module")
 def _extra_strategies() -> Any:
-    registry.names()
-    with pytest.MonkeyPatch.context() as patch:
-        extra = {"typed": Typed, "needy": Needy}
-        patch.setattr(registry, "_registered", registry._registered | extra)
+    with registry.isolated():
+        registry.register(Typed)
+        registry.register(Needy)
         yield
 
 
