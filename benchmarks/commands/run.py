@@ -65,7 +65,7 @@ def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outc
         )
 
 
-def _would_be_faster(session: Session, options: RunOptions, jobs: int) -> str | None:
+def would_be_faster(session: Session, options: RunOptions, jobs: int) -> str | None:
     """Return how this machine would be done with so many jobs sooner than in this process, if there is a way."""
     from benchmarks.support.hardware import idle_gpus, threads_side_by_side
 
@@ -140,7 +140,7 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
     plan, suite = session.plan, session.context.suite.name
     outlook = look(plan, session.context, stored_records(plan, options.out, suite))
     if len(outlook.stored) < len(plan.cells):
-        if options.executor == Executor.LOCAL and (hint := _would_be_faster(session, options, len(outlook.todo))):
+        if options.executor == Executor.LOCAL and (hint := would_be_faster(session, options, len(outlook.todo))):
             print(hint)
         reporters.append(make_reporter(outlook))
     else:

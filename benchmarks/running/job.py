@@ -51,7 +51,7 @@ def run_job(
         return done
     keep_freed_memory()
     restart_peak_memory(context.device)
-    training, spent = _resume(context, job, say)
+    training, spent = resume(context, job, say)
     steps = steps_per_epoch(training.stage, context.suite.recipe)
     pace = checkpoint.Pace(CHECKPOINT_SECONDS if context.checkpoint_seconds is None else context.checkpoint_seconds)
     epoch_began = time.perf_counter()
@@ -90,7 +90,7 @@ def run_job(
     return result
 
 
-def _resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:
+def resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:
     """Return the training at the job's newest checkpoint, else at its beginning, and what was spent."""
     spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
     state, damaged = checkpoint.newest(context.store.checkpoint(job.key), job.key)

@@ -44,7 +44,7 @@ class Augmenter:
         level = math.ceil(strength * LEVELS)
         if level == 0:
             return image_HWC
-        pipeline = self._pipeline(level)
+        pipeline = self.pipeline(level)
         # one stream for all transforms: `set_random_seed` gives each the same draws, and takes ten times as long
         pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         return pipeline(image=image_HWC)["image"]
@@ -59,8 +59,8 @@ class Augmenter:
             augmented_BHWC[b] = self.apply(images_BHWC[b], float(strengths_B[b]), int(seeds_B[b]))
         return augmented_BHWC
 
-    def _pipeline(self, level: int) -> Compose:
-        """Return this thread's pipeline of a level in 1..LEVELS."""
+    def pipeline(self, level: int) -> Compose:
+        """Return the pipeline that this thread uses for a level in 1..LEVELS."""
         if level not in self._local.__dict__.setdefault("pipelines", {}):
             self._local.pipelines[level] = build_pipeline(level / LEVELS, self.image_size)
         return self._local.pipelines[level]

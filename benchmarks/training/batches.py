@@ -142,7 +142,7 @@ class Batcher:
             images_BHWC = self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)]
             self._augment_resident(images_BHWC, rows_B, positions_B, key)
             return _warp_resident(self._to_float(images_BHWC), maps_B23, size)
-        made_BHWC = _warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
+        made_BHWC = warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
         return self._to_float(torch.from_numpy(made_BHWC).to(self.device))
 
     def _to_float(self, images_BHWC: torch.Tensor) -> torch.Tensor:
@@ -173,7 +173,7 @@ class Batcher:
             images_BHWC[torch.from_numpy(chosen).to(self.device)] = torch.from_numpy(made).to(self.device)
 
 
-def _warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:
+def warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:
     """Return uint8 [B, size, size, 3], each image sampled bilinearly under its own map, edges repeated."""
     out_BHWC = np.empty((len(images_BHWC), size, size, 3), dtype=np.uint8)
     # Where every pixel lands on a pixel nothing is interpolated, and the nearest is a third of the work.

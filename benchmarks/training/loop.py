@@ -105,9 +105,9 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     progress = Progress(training.epoch, epochs)
     size = recipe.size_at(progress.fraction)
     key = (job.seed, job.stage, training.epoch)
-    rows_N = _epoch_rows(training, progress, key)
-    second_N = _second_rows(training, progress, key)
-    weights_C = _weights(training, progress)
+    rows_N = epoch_rows(training, progress, key)
+    second_N = second_rows(training, progress, key)
+    weights_C = scaled_weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
     first, end = job.rate_over or (0, epochs)
     loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
@@ -139,7 +139,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     return Epoch(training.epoch, loss, time.perf_counter() - started, rate, images)
 
 
-def _epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
+def epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
     """Return the rows [N] of one epoch, in order: of the data, or of the stored features; as many for everyone."""
     rows_N = training.stage.data.train_rows
     if training.stored is not None:
@@ -153,7 +153,7 @@ def _epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) ->
     return rows_N[epoch_order(labels_N, sampling_C, *key, kept_C=kept_C)]
 
 
-def _second_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray | None:
+def second_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray | None:
     """Return the rows [N] of an epoch's second batches, where the strategy asks for them."""
     second_C = training.strategy.second_C(training.facts, progress)
     if second_C is None or training.stored is not None:
@@ -162,7 +162,8 @@ def _second_rows(training: Training, progress: Progress, key: tuple[int, ...]) -
     return rows_N[epoch_order(training.stage.labels_N[rows_N], second_C, "second", *key)]
 
 
-def _weights(training: Training, progress: Progress) -> Tensor:
+def scaled_weights(training: Training, progress: Progress) -> Tensor:
+    """Return the class weights [C] in float32, scaled to a mean of 1; all 1 where the strategy gives none."""
     weights_C = training.strategy.class_weights_C(training.facts, progress)
     if weights_C is None:
         weights_C = np.ones(training.facts.num_classes)

@@ -78,7 +78,7 @@ def test_autocast_computes_in_the_chosen_precision(dtype, expected):
 
 
 def test_bfloat16_is_not_timed_where_a_strided_convolution_meets_a_single_pixel(monkeypatch):
-    monkeypatch.setattr("backbones.probe._cpu_computes_bfloat16", lambda: True)
+    monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True})
     layers = [nn.Conv2d(3, 8, 3, stride=4, padding=1), nn.Conv2d(8, 8, 3, stride=2, padding=1)]
     register_backbone("strided", builder=lambda image_size: nn.Sequential(*layers), description="two convolutions")
     assert "channels_last bfloat16" in _probe(None, spec="strided", image_size=8).img_per_s

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks.commands.options import RunOptions
-from benchmarks.commands.run import _would_be_faster
+from benchmarks.commands.run import would_be_faster
 from benchmarks.support import hardware
 
 
@@ -33,5 +33,5 @@ def test_what_would_be_faster(
 ) -> None:
     monkeypatch.setattr(hardware, "usable_cores", lambda: 2)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
-    hint = _would_be_faster(_session(device, image_size), RunOptions(threads=threads), jobs)  # type: ignore[arg-type]
+    hint = would_be_faster(_session(device, image_size), RunOptions(threads=threads), jobs)  # type: ignore[arg-type]
     assert hint is None if told is None else hint and told in hint

@@ -106,7 +106,7 @@ def test_a_batch_is_its_images_and_strength_0_is_untouched(augmenter: Augmenter)
 
 def test_a_pipelines_draws_are_not_tied_to_each_other(augmenter: Augmenter) -> None:
     """One stream for all transforms: whether the hole is drawn says nothing about where the image is moved."""
-    pipeline = augmenter._pipeline(LEVELS)
+    pipeline = augmenter.pipeline(LEVELS)
     image_HWC, holes, shifts = picture(32), [], []
     for seed in range(400):
         augmenter.apply(image_HWC, 1.0, seed)

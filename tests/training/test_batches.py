@@ -12,7 +12,7 @@ from benchmarks.suites.suite import Epochs, Recipe
 from benchmarks.tools.throughput import photographs
 from benchmarks.training import on_device
 from benchmarks.training.augment import Augmenter
-from benchmarks.training.batches import Batcher, _warp, affine_B23, epoch_order, split_batches
+from benchmarks.training.batches import Batcher, affine_B23, epoch_order, split_batches, warp
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -133,7 +133,7 @@ def test_flips_and_whole_shifts_move_pixels_and_repeat_the_edges() -> None:
     uniforms = np.random.default_rng(0).random((64, 5))
     maps = affine_B23(recipe(flip=True, shift=0.25), 16, 16, uniforms)
     assert len({*map(tuple, maps[:, 0])}) > 10  # mirrored and shifted, in many ways
-    made = _warp(images_NHWC, maps, 16)
+    made = warp(images_NHWC, maps, 16)
     for image, matrix, out in zip(images_NHWC, maps.astype(int), made, strict=True):
         columns = np.clip(matrix[0, 0] * np.arange(16) + matrix[0, 2], 0, 15)
         rows = np.clip(matrix[1, 1] * np.arange(16) + matrix[1, 2], 0, 15)

@@ -186,13 +186,13 @@ def test_a_stretch_on_features_takes_as_many_draws_as_the_stage_has_samples(own:
     session = digits_session(tmp_path, SHORT, strategies=("t-features",))
     for key in session.plan.cells[0].jobs[0][:-1]:
         run_job(session.context, session.plan.jobs[key])
-    training = job_module._resume(session.context, first_job(session))[0]
+    training = job_module.resume(session.context, first_job(session))[0]
     steps: list[int] = []
     train.run(training, lambda epoch, step: steps.append(epoch), lambda _: None)
     per_epoch = train.steps_per_epoch(training.stage, training.recipe)
     assert steps == [1] * per_epoch + [2] * per_epoch
     assert training.stored is not None and len(training.stored.labels_M) == 2 * len(training.stage.data.train_rows)
-    orders = [train._epoch_rows(training, Progress(e, 3), (0, 1, e)) for e in (1, 2, 2)]
+    orders = [train.epoch_rows(training, Progress(e, 3), (0, 1, e)) for e in (1, 2, 2)]
     assert all(len(order) == len(training.stage.data.train_rows) == len(set(order)) for order in orders)
     assert not np.array_equal(orders[0], orders[1]) and np.array_equal(orders[1], orders[2])
 
@@ -233,7 +233,7 @@ def test_rows_resampled_are_all_that_is_drawn_and_steps_stay(own: None, tmp_path
     session = digits_session(tmp_path, SHORT, strategies=("t-rows",))
     training = begin(session.context, first_job(session))
     rows = training.stage.data.train_rows
-    orders = [train._epoch_rows(training, Progress(e, 3), (0, 1, e)) for e in (0, 1)]
+    orders = [train.epoch_rows(training, Progress(e, 3), (0, 1, e)) for e in (0, 1)]
     assert all(len(order) == len(rows) for order in orders)
     assert len(set(orders[0])) == 50 and set(orders[0]) == set(orders[1]) <= set(rows)
     counts = np.unique(orders[0], return_counts=True)[1]

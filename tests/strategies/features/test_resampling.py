@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.running.job import _resume, run_job
+from benchmarks.running.job import resume, run_job
 from benchmarks.running.session import Session
 from benchmarks.training import loop as train
 from strategies.base import Facts, Progress, StrategyError
@@ -196,7 +196,7 @@ def drawn(training: train.Training, epochs: int = 2) -> np.ndarray:
     """Return how often each class is drawn in an epoch, measured over some epochs."""
     stored = training.stored
     labels = training.stage.labels_N if stored is None else stored.labels_M
-    every = [train._epoch_rows(training, Progress(e, 3), (0, 1, e)) for e in range(epochs)]
+    every = [train.epoch_rows(training, Progress(e, 3), (0, 1, e)) for e in range(epochs)]
     assert all(len(rows) == len(training.stage.data.train_rows) for rows in every), "steps are everyone's"
     return np.bincount(labels[np.concatenate(every)], minlength=training.facts.num_classes) / epochs
 
@@ -205,7 +205,7 @@ def last_training(session: Session) -> train.Training:
     *before, last = (session.plan.jobs[key] for key in session.plan.cells[0].jobs[0])
     for job in before:
         run_job(session.context, job)
-    return _resume(session.context, last)[0]
+    return resume(session.context, last)[0]
 
 
 FIVE = Facts((60, 30, 12, 6, 3), tuple("abcde"), validation_accuracy_C=(0.9, 0.8, 0.5, 0.2, 0.1))

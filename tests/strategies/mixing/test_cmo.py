@@ -108,7 +108,7 @@ def test_the_trainers_second_batches_are_drawn_by_it_keyed_and_augmented_on_thei
     expected_C = np.array([1, 1, 8, 8, 64]) / 82
     share_C = np.bincount(labels, minlength=5) / len(labels)
     assert abs(share_C - expected_C).max() < 4 * np.sqrt(0.25 / len(labels))
-    rows = [train._second_rows(training, Progress(e, 2), (0, 1, e)) for e in (0, 0, 1)]
+    rows = [train.second_rows(training, Progress(e, 2), (0, 1, e)) for e in (0, 0, 1)]
     assert np.array_equal(rows[0], rows[1]) and not np.array_equal(rows[0], rows[2])  # type: ignore[arg-type]
     assert not torch.equal(seen[0].images_BCHW, seen[0].second.images_BCHW)  # type: ignore[union-attr]
 

@@ -114,9 +114,9 @@ def test_the_trainer_switches_at_the_epoch(text: str, tmp_path: Path, monkeypatc
     one_epoch = train.one_epoch
 
     def watched(training: Any, on_step: Any) -> Any:
-        rows_N = train._epoch_rows(training, Progress(training.epoch, 3), (0, 1, training.epoch))
+        rows_N = train.epoch_rows(training, Progress(training.epoch, 3), (0, 1, training.epoch))
         again = len(np.unique(rows_N)) < len(rows_N)  # drawn with replacement
-        weights_C = train._weights(training, Progress(training.epoch, 3))
+        weights_C = train.scaled_weights(training, Progress(training.epoch, 3))
         seen.append((training.epoch, again, bool((weights_C != 1).any())))
         return one_epoch(training, on_step)
 
