@@ -1,4 +1,4 @@
-"""`python -m benchmarks`."""
+"""`python -m benchmarks`, and the installed command `imbalance-benchmarks`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-if __name__ == "__main__":
-    if not sys.warnoptions:  # what a library says about another one's code is nothing a user can mend
+def start() -> NoReturn:
+    """Run the command line in `sys.argv` and exit with its code; `run` works in a supervised process of its own."""
+    if not sys.warnoptions:  # a user can do nothing about what one library warns another of
         warnings.simplefilter("ignore", FutureWarning)
     if sys.argv[1:2] == ["run"]:
         from benchmarks.running.supervisor import supervise
@@ -25,3 +26,7 @@ if __name__ == "__main__":
         sys.exit(supervise(main))
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    start()

@@ -12,9 +12,11 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from benchmarks import __version__
 from benchmarks.commands import check, data, explain, keeping, listing, plan, run, tables, verify
 from benchmarks.support.errors import OutputClosed, UserError, one_line
 
@@ -29,6 +31,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"imbalance-benchmarks {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+]
+
+
+@app.callback()
+def before_the_command(version: Version = False) -> None:
+    """Take the options that precede a command."""
+
+
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 
+import benchmarks
+from tests.process import command, environment
+
 PACKAGES = {"backbones", "benchmarks", "strategies"}
-TOP_LEVEL = PACKAGES | {
-    "docs", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "RELIABILITY.md", "ARCHITECTURE.md",
-    "LICENSE", ".gitignore", ".pre-commit-config.yaml", ".ci",
+REQUIRED = PACKAGES | {
+    "docs", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "CHANGELOG.md",
+    "CITATION.cff", "LICENSE", ".github",
 }  # fmt: skip
 # Bracketed so that this file is no hit of its own.
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}])/(?:[w]ork|[o]pt|[r]oot|[h]ome/\w+|[U]sers/\w+)/\w")
@@ -34,29 +37,58 @@ def tracked(repository: Path) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Return the names in a wheel built from the checkout."""
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a wheel built from the checkout."""
     pytest.importorskip("hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     code = f"from hatchling.build import build_wheel; build_wheel({str(folder)!r})"
     subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, check=True)
     (built,) = folder.glob("*.whl")
-    return set(zipfile.ZipFile(built).namelist())
+    return built
 
 
-def test_wheel_holds_every_file_of_the_packages_and_nothing_else(
-    repository: Path, tracked: list[Path], wheel: set[str]
-):
+def test_wheel_holds_every_file_of_the_packages_and_nothing_else(repository: Path, tracked: list[Path], wheel: Path):
+    packed = set(zipfile.ZipFile(wheel).namelist())
     names = {path.relative_to(repository).as_posix() for path in tracked}
     expected = {name for name in names if name.partition("/")[0] in PACKAGES}
-    assert expected <= wheel
-    assert any(re.fullmatch(r"benchmarks/suites/\w[\w-]*\.toml", name) for name in wheel)
-    assert {name.partition("/")[0] for name in wheel if ".dist-info/" not in name} == PACKAGES
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel)
+    assert expected <= packed
+    assert any(re.fullmatch(r"benchmarks/suites/\w[\w-]*\.toml", name) for name in packed)
+    assert {name.partition("/")[0] for name in packed if ".dist-info/" not in name} == PACKAGES
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in packed)
+    assert {f"{package}/py.typed" for package in PACKAGES} <= packed
 
 
-def test_top_level_of_the_repository_is_what_it_is_said_to_be(repository: Path, tracked: list[Path]):
-    assert {path.relative_to(repository).parts[0] for path in tracked} <= TOP_LEVEL
+def test_the_repository_holds_what_a_project_needs_and_no_stray_file(repository: Path, tracked: list[Path]):
+    paths = {path.relative_to(repository) for path in tracked}
+    assert {path.parts[0] for path in paths} >= REQUIRED
+    # a file at the top is a document or the configuration of a tool; code and data are in folders
+    top = {path for path in paths if len(path.parts) == 1 and not path.name.startswith(".")}
+    assert {path.name for path in top if path.suffix not in (".md", ".cff", ".toml", ".ini", "")} == set()
+    ignored = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(ignored, cwd=repository, capture_output=True, text=True, check=True).stdout == ""
+
+
+def test_version_has_one_place(repository: Path, wheel: Path):
+    text = (repository / "pyproject.toml").read_text()
+    assert "version" in tomllib.loads(text)["project"]["dynamic"]
+    assert f"imbalance_benchmarks-{benchmarks.__version__}-py3" in wheel.name
+    assert benchmarks.__version__ not in text
+
+
+def test_the_installed_command_is_python_m_benchmarks(repository: Path):
+    """Same function, so the same exit codes, and `run` is supervised in both."""
+    scripts = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts["imbalance-benchmarks"].partition(":")
+    code = f"from {module} import {function} as start; start()"
+    for arguments, expected in ((["--version"], 0), (["nosuch"], 2), (["run", "--strategy", "nosuch"], 2)):
+        done = [
+            subprocess.run([*start, *arguments], env=environment(), capture_output=True, text=True)
+            for start in ([sys.executable, "-c", code], command())
+        ]
+        assert {(process.returncode, process.stdout, process.stderr) for process in done} == {
+            (expected, done[0].stdout, done[0].stderr)
+        }
+    assert done[0].stderr.count("\n") == 1
 
 
 def test_licence_is_mit(repository: Path):
