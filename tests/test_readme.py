@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from benchmarks.cli import PROGRAM, app
-from benchmarks.data.load import DATASETS
+from benchmarks.data.registry import names
 from benchmarks.suites.choose import expand_backbones
 from strategies import registry
 from strategies.base import Facts, Progress
@@ -64,7 +64,7 @@ def test_commands_are_accepted(repository: Path, text: str) -> None:
     assert shown
     for words in shown:
         dataset = parsed(words).get("dataset", "auto")
-        assert dataset in (*DATASETS, "auto"), words
+        assert dataset in (*names(), "auto"), words
 
 
 def test_the_glob_selects_what_is_said_of_it(repository: Path) -> None:

@@ -25,7 +25,7 @@ def info(
     head_classes: Annotated[int | None, typer.Option(min=1, help="How many classes are head classes.")] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also every class with its rows.")] = False,
 ) -> int:
-    """Show a dataset's rows, classes, head and tail, and the oddities that were met and mended."""
+    """Show a dataset's rows, classes, head and tail, and the irregularities that were found and corrected."""
     from benchmarks.data.describe import lines
     from benchmarks.data.load import cache_folder, load
     from benchmarks.progress.display import progress
@@ -47,31 +47,31 @@ def info(
 
 def _suite(dataset: str, data: Path | None) -> Suite:
     """Return the suite at whose image size a dataset is looked at, so that the decoded images serve a run too."""
-    from benchmarks.data.load import DATASETS
+    from benchmarks.commands.opening import warn
+    from benchmarks.data.registry import discover
     from benchmarks.suites import suite as suites
-    from benchmarks.suites.choose import automatic
+    from benchmarks.suites.choose import automatic, of_dataset
 
-    if dataset == "auto":
-        return suites.load(automatic(data, "cpu")[0])
-    if dataset not in DATASETS:
-        known = ", ".join(DATASETS)
-        raise UserError(f"There is no dataset {dataset!r}{nearest(dataset, DATASETS)}; there are {known}.")
-    elsewhere = {"fashion": "fashion-small", "cifar10": "cifar10-lt", "cifar100": "cifar100-lt"}
-    return suites.load(elsewhere.get(dataset, dataset))
+    warn(discover())
+    return suites.load(automatic(data, "cpu")[0]) if dataset == "auto" else of_dataset(dataset)
 
 
 @app.command()
 def fetch(
-    dataset: Annotated[str, typer.Argument(help="fashion, the only one there is to fetch.")] = "fashion",
+    dataset: Annotated[str, typer.Argument(help="Which dataset to fetch.")] = "fashion",
     endpoint: Annotated[str | None, typer.Option(help="Another hub than the default, as a URL.")] = None,
 ) -> int:
-    """Get a dataset from the Hugging Face hub into the cache."""
-    from benchmarks.data.fetch import fetch_fashion
+    """Download a dataset into the cache."""
+    from benchmarks.commands.opening import warn
     from benchmarks.data.load import cache_folder
+    from benchmarks.data.registry import datasets, discover
 
-    if dataset != "fashion":
-        raise UserError(f"There is no dataset {dataset!r} to fetch; expected fashion.")
-    print(f"The dataset is in {fetch_fashion(cache_folder(), endpoint)}; runs find it there.")
+    warn(discover())
+    fetched = {entry.name: entry.fetch for entry in datasets() if entry.fetch}
+    if dataset not in fetched:
+        known = ", ".join(fetched)
+        raise UserError(f"There is no dataset {dataset!r} to fetch{nearest(dataset, fetched)}; expected {known}.")
+    print(f"The dataset is in {fetched[dataset](cache_folder(), endpoint)}; runs find it there.")
     return 0
 
 

@@ -74,6 +74,6 @@ def _suites() -> list[tuple[str, str]]:
 
 
 def _datasets() -> list[tuple[str, str]]:
-    from benchmarks.data.load import DATASETS
+    from benchmarks.data.registry import datasets
 
-    return list(DATASETS.items())
+    return [(entry.name, entry.summary) for entry in datasets()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,10 +61,11 @@ def load_plugins(files: Sequence[Path]) -> None:
     for a file of `files` that does not exist.
     """
     from backbones.registry import load_entry_points, versioned
+    from benchmarks.data import registry as datasets
     from strategies.base import StrategyError
     from strategies.registry import digest, discover, load_file
 
-    problems = [*discover(), *load_entry_points()]
+    problems = [*discover(), *load_entry_points(), *datasets.discover()]
     for file in files:
         try:
             with versioned(digest(file) if file.is_file() else ""):
@@ -73,5 +74,10 @@ def load_plugins(files: Sequence[Path]) -> None:
             if not file.is_file():
                 raise
             problems.append(str(error))
+    warn(problems)
+
+
+def warn(problems: Iterable[str]) -> None:
+    """Print a warning for each plugin that was left out."""
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)

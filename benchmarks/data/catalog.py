@@ -11,12 +11,14 @@ import dataclasses
 import numpy as np
 
 from benchmarks.data.base import Source
+from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key, generator
 
 _FIRST_ID = 10_001
 
 
+@dataset("catalog", "the embedded default: a product catalogue drawn by code, 46 article types with a long tail")
 def open_source(seed: int = 0, rows_scale: float = 1.0) -> Source:
     """Return the catalogue: 4,121 training rows of 45 classes and 2,480 test rows of 45 at `rows_scale` 1.
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.base import Source
+from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key, generator
 
@@ -152,3 +153,12 @@ def _pickled(path: Path) -> bool:
     return any(path.glob("cifar-10*-py*")) or path.name.startswith(
         ("cifar-10-py", "cifar-100-py", "cifar-10-batches-py")
     )
+
+
+for _name, _title in (("cifar10", "CIFAR-10"), ("cifar100", "CIFAR-100")):
+    _archive = EDITIONS[_name].archive
+    dataset(
+        _name,
+        f"{_title} made long-tailed (--data PATH of {_archive}, or of what it unpacks to)",
+        expects=f"{_archive}, or the folder it unpacks to",
+    )(partial(open_source, _name))

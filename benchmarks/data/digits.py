@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.data.base import Source
+from benchmarks.data.registry import dataset
 from benchmarks.support.keys import content_key, generator
 
 VERSION = 1  # raise it with every change to rows or pixels: it is part of the data's stamp
@@ -18,6 +19,7 @@ IMBALANCE = 40.0  # training rows of the first class over those of the last: 120
 SIDE_PX = 32
 
 
+@dataset("digits", "scikit-learn's handwritten digits, made long-tailed")
 def open_source(seed: int = 0) -> Source:
     """Return 10 digits, 347 training rows with a long tail and 500 balanced test rows.
 

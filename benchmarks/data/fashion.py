@@ -8,11 +8,32 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.data.base import Source
-from benchmarks.data.layouts.fashion_layouts import LOOKED_FOR, find
+from benchmarks.data.layouts.fashion_layouts import LOOKED_FOR, find, in_zip
 from benchmarks.data.layouts.styles_csv import NAME
+from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 
 
+def recognise(path: Path) -> bool:
+    """Whether `path` holds the dataset in one of its three layouts."""
+    if path.is_file() and path.suffix.lower() == ".zip":
+        return in_zip(path)
+    return find(path) is not None
+
+
+def _fetch(cache: Path, endpoint: str | None) -> Path:
+    from benchmarks.data.fetch import fetch_fashion
+
+    return fetch_fashion(cache, endpoint)
+
+
+@dataset(
+    "fashion",
+    "Fashion Product Images, 44 k photographs in 140 article types (--data PATH, or data fetch fashion)",
+    expects=LOOKED_FOR,
+    recognise=recognise,
+    fetch=_fetch,
+)
 def open_source(path: Path) -> Source:
     """Open Kaggle's folder, Kaggle's zip or the hub's Parquet shards at `path`; which one is found by looking.
 

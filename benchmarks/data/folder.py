@@ -12,6 +12,7 @@ from benchmarks.data.layouts import folder_csv
 from benchmarks.data.layouts.folder_tree import read_tree
 from benchmarks.data.layouts.image_files import LOOKED_FOR, build, in_zip, on_disk
 from benchmarks.data.layouts.zipped import Zipped
+from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 
 IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
@@ -33,6 +34,13 @@ def find(path: Path) -> Callable[[], Source] | None:
     return partial(_open_tree, path) if any("/" in image for image in _images(path, _DEEP)) else None
 
 
+@dataset(
+    "folder",
+    "your own images: a class/image tree (folder or zip), or a CSV with path and label columns (--data PATH)",
+    expects=LOOKED_FOR,
+    recognise=lambda path: find(path) is not None,
+    asked_last=True,  # the fashion dataset's folder holds a CSV too
+)
 def open_source(path: Path) -> Source:
     """Open a class/image tree, or a CSV (the file, or the only one in the folder) with path and label columns.
 

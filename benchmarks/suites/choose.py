@@ -45,13 +45,33 @@ def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
 
     if data is None and not fetched_folder(cache_folder(), "fashion").exists():
         return "catalog", "no --data, and the fashion data has not been fetched"
-    if data is not None and detect(data) == "folder":
+    found = "fashion" if data is None else detect(data)
+    if found == "folder":
         return "folder", f"{data} holds images by class"
-    where = "was fetched" if data is None else f"lies at {data}"
+    if found != "fashion":
+        named = [name for name in suites.names() if suites.load(name).dataset == found]
+        if not named:
+            raise UserError(f"{data} holds the dataset {found!r}, which no suite uses; give --suite FILE.toml.")
+        return named[0], f"{data} holds the dataset {found!r}"
+    where = "was fetched" if data is None else f"is at {data}"
     if device != "cpu" and _cuda():
         return "fashion", f"the fashion data {where}, and there is a GPU"
     reason = "the CPU was asked for" if device == "cpu" else "there is no GPU"
     return "fashion-small", f"the fashion data {where}, and {reason}"
+
+
+def of_dataset(name: str) -> Suite:
+    """Return the suite with the smallest images of that dataset; without one, the `folder` suite's settings for it.
+
+    Raises UserError for an unknown dataset.
+    """
+    from benchmarks.data.registry import get
+
+    get(name)
+    found = [suite for suite in map(suites.load, suites.names()) if suite.dataset == name]
+    if not found:
+        return suites.load("folder").model_copy(update={"name": name, "title": name, "dataset": name})
+    return min(found, key=lambda suite: (suite.recipe.image_size, suite.name))
 
 
 def _cuda() -> bool:

@@ -86,6 +86,20 @@ def test_a_file_dropped_into_the_folder_is_found_and_a_broken_one_named(
     assert listed.stderr.startswith("warning: strategies/broken.py could not be imported: ModuleNotFoundError")
 
 
+def test_a_dataset_is_one_file_and_a_broken_one_is_named(tmp_path: Path, repository: Path) -> None:
+    for package in ("strategies", "backbones", "benchmarks"):
+        shutil.copytree(repository / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    own = repository / "tests" / "plugins" / "example_package" / "src" / "example_plugin" / "dataset.py"
+    shutil.copy(own, tmp_path / "benchmarks" / "data" / "stripes.py")
+    (tmp_path / "benchmarks" / "data" / "broken.py").write_text(BROKEN)
+    shown = subprocess.run(
+        command("data", "info", "stripes", "--head-classes", 2), cwd=tmp_path,
+        env={**environment(), "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "stripes: 65 rows, 3 classes" in shown.stdout, shown.stderr
+    assert shown.stderr.startswith("warning: benchmarks.data.broken could not be imported: ModuleNotFoundError")
+
+
 NETWORK = """
 from torch import nn
 from backbones.registry import register_backbone, register_classifier
@@ -146,6 +160,20 @@ def test_an_installed_package_is_found_through_its_entry_points_and_trains(tmp_p
     assert "two-layers:mlp1" in ran.stdout and "root-sampling(order=2.0)" in ran.stdout
     refused = with_package(tmp_path, installed, "plan", "--strategy", "root-sampling(order=0)")
     assert (refused.returncode, refused.stderr) == (2, "error: root-sampling: order must be at least 1, got 0.0.\n")
+
+
+def test_a_packages_dataset_is_listed_shown_and_trained_on(tmp_path: Path, installed: Path) -> None:
+    listed = with_package(tmp_path, installed, "list", "datasets")
+    assert re.search(r"^stripes +striped squares", listed.stdout, re.MULTILINE) and not listed.stderr
+    shown = with_package(tmp_path, installed, "data", "info", "stripes", "--head-classes", 2)
+    assert "stripes: 65 rows, 3 classes" in shown.stdout, shown.stderr
+    suite = write_suite(tmp_path)
+    suite.write_text(suite.read_text().replace('dataset = "digits"', 'dataset = "stripes"'))
+    ran = with_package(
+        tmp_path, installed, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
+        "--backbone", "test_resnet", "--strategy", "none",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_without_the_package_its_names_are_unknown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,7 @@ def test_fashion_data_given_or_fetched_is_fashion(tmp_path: Path, monkeypatch: p
     (tmp_path / "images").mkdir()
     (tmp_path / "styles.csv").write_text("id,articleType,year,productDisplayName\n1,Shirts,2012,A shirt\n")
     assert automatic(tmp_path, "cpu") == (
-        "fashion-small", f"the fashion data lies at {tmp_path}, and the CPU was asked for",
+        "fashion-small", f"the fashion data is at {tmp_path}, and the CPU was asked for",
     )  # fmt: skip
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
     fetched_folder(cache_folder(), "fashion").mkdir(parents=True)

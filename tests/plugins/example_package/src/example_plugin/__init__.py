@@ -1,1 +1,1 @@
-"""A strategy and a backbone that live outside of the suite."""
+"""A strategy, a backbone and a dataset outside of the suite."""
