@@ -1,8 +1,8 @@
-"""Is a difference real: paired intervals from the bits of records, spread over seeds, and Wilson intervals.
+"""Is a difference real: paired intervals from the bits of records, over test rows and seeds; Wilson intervals.
 
 Shape suffixes: S seeds, N test rows, C classes. The paired intervals are closed forms and not a bootstrap, because a
-committed table has to come out the same on every machine and NumPy version; the tests hold them against a bootstrap.
-`scipy.special` instead of `scipy.stats`: it loads in a quarter of the time.
+committed table has to come out the same on every machine and NumPy version. tests/records/null_simulation.py measures
+how often they mark a difference that is not there. `scipy.special` loads in a quarter of the time of `scipy.stats`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,26 @@ import numpy as np
 from benchmarks.records.record import StageResult, unpack_bits
 
 CONFIDENCE = 0.95
+SHRINKAGE = 2.0  # rows' worth of the pooled variance in each class's own; 1 to 8 hold the level alike in the simulation
 _ZERO = 1e-18  # below it a variance is rounding: accuracies are shares of at most millions of rows
+_BISECTIONS = 60
 
 
 @dataclasses.dataclass(frozen=True)
 class Difference:
-    """A difference of two accuracies, in [-1, 1], and its confidence interval (NaN bounds where there is none)."""
+    """A difference of two accuracies in [-1, 1], its confidence interval and its two-sided p-value.
+
+    Bounds and p-value are NaN where the data give none: too few test rows, or every row lost or won alike.
+    """
 
     value: float
     low: float
     high: float
+    p: float = math.nan
 
     @property
     def real(self) -> bool:
-        """Whether the interval excludes zero."""
+        """Whether the interval excludes zero; not corrected for the number of comparisons (see `multiple.py`)."""
         return self.low > 0 or self.high < 0
 
 
@@ -57,28 +63,16 @@ def wilson(hits: float, rows: int, confidence: float = CONFIDENCE) -> tuple[floa
 def differences(
     ours: Sequence[StageResult], theirs: Sequence[StageResult], top: int = 1
 ) -> tuple[Difference, Difference]:
-    """Return (overall, class mean): how far `ours` lies above `theirs`, paired row by row and seed by seed.
+    """Return (overall, class mean): how far `ours` is above `theirs`, paired row by row and seed by seed.
 
-    `ours[s]` and `theirs[s]` are the same stage of the same seed; `top` is 1 or 5. With d_sn in {-1, 0, 1} the
-    difference in hits and x_n its mean over seeds, the estimate's variance is the sum of two parts, as in the
-    pigeonhole bootstrap (A. B. Owen, Annals of Applied Statistics 1 (2007)), which errs on the wide side: the test
-    rows' part, var(x_n) / N, for the class mean stratified by class, sum_c var_c(x_n) / n_c / C^2, where classes with
-    a single row share one variance (collapsed strata, W. G. Cochran, Sampling Techniques (1977), 5A.12); and with
-    several seeds the training's part, var_s(mean_n d_sn) / S. The interval is Student's t with Welch-Satterthwaite
-    degrees of freedom.
-    With one seed it speaks of other test rows only, not of another training.
+    `ours[s]` and `theirs[s]` are the same stage of the same seed; `top` is 1 or 5. See `compare` for the interval.
+    With one seed it is about other test rows only, not about another training.
 
     Raises `ValueError` where the results are not of the same rows and classes, or there are none.
     """
     first = _paired(ours, theirs)
     d_SN = _bits(ours, top) - _bits(theirs, top)
-    test_C = np.array([n for n in first.test_n if n > 0])
-    starts_C = np.concatenate([[0], np.cumsum(test_C)[:-1]])
-    x_N = d_SN.mean(axis=0)
-    overall = _difference(d_SN.mean(axis=1), x_N.var(ddof=1) / x_N.size if x_N.size > 1 else math.nan, x_N.size - 1)
-    means_SC = np.add.reduceat(d_SN, starts_C, axis=1) / test_C
-    rows_variance = _stratified(x_N, test_C, starts_C)
-    return overall, _difference(means_SC.mean(axis=1), rows_variance, max(1, x_N.size - test_C.size))
+    return compare(d_SN, (d_SN.shape[1],)), compare(d_SN, [n for n in first.test_n if n > 0])
 
 
 def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int) -> tuple[Difference, int, int]:
@@ -90,11 +84,104 @@ def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int)
     first = _paired(ours, theirs)
     if not first.test_n[c]:
         raise ValueError(f"class {first.classes[c]!r} has no test rows")
-    start = sum(first.test_n[:c])
-    d_SN = (_bits(ours, 1) - _bits(theirs, 1))[:, start : start + first.test_n[c]]
-    x_N = d_SN.mean(axis=0)
-    variance = float(x_N.var(ddof=1) / x_N.size) if x_N.size > 1 else math.nan
-    return _difference(d_SN.mean(axis=1), variance, x_N.size - 1), int((d_SN > 0).sum()), int((d_SN < 0).sum())
+    d_SN = _bits(ours, 1) - _bits(theirs, 1)
+    own = slice(sum(first.test_n[:c]), sum(first.test_n[: c + 1]))
+    found = compare(d_SN[:, own], (first.test_n[c],), _pooled(d_SN, [n for n in first.test_n if n > 0]))
+    return found, int((d_SN[:, own] > 0).sum()), int((d_SN[:, own] < 0).sum())
+
+
+def compare(d_SN: np.ndarray, sizes_C: Sequence[int], pooled: _Pooled | None = None) -> Difference:
+    """Return the mean over classes of the class means of `d_SN`, averaged over seeds, with its interval and p-value.
+
+    `d_SN` in {-1, 0, 1}: ours minus theirs, rows class by class, `sizes_C` rows in each class (one size: plain mean).
+    The variance has two parts. Test rows: sum_c v_c / n_c / C^2 with x_n = mean_s d_sn and v_c the variance of x
+    within class c, shrunk to the variance pooled over classes (`pooled`; default: of these classes) with the weight of
+    `SHRINKAGE` rows, so that three rows that agree do not count as certainty. Training: the variance of the seeds'
+    means over S, less (S - 1) / S of what the rows' own scatter between trainings, e_sn = d_sn - x_n - (class mean of
+    the seed - class mean), explains of it; not below 0. The interval adds the parts' squared half-widths, each with
+    its own Student quantile (Howe 1974; Graybill and Wang, JASA 75 (1980), "modified large-sample" intervals), because
+    one quantile for both is too short where two or three seeds disagree. The p-value is the level at which the
+    interval touches zero.
+    """
+    sizes = np.asarray(sizes_C, dtype=np.int64)
+    starts_C = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    means_SC = np.add.reduceat(d_SN, starts_C, axis=1) / sizes
+    value_S = means_SC.mean(axis=1)
+    value, seeds = float(value_S.mean()), len(value_S)
+    pooled = pooled or _pooled(d_SN, sizes)
+    rows, rows_freedom = _weighted(_squares(d_SN.mean(axis=0), starts_C, sizes), sizes - 1, sizes, pooled.rows)
+    training = 0.0
+    if seeds > 1:
+        scatter_SN = d_SN - d_SN.mean(axis=0) - np.repeat(means_SC - means_SC.mean(axis=0), sizes, axis=1)
+        squares_C = np.add.reduceat((scatter_SN**2).sum(axis=0), starts_C)
+        explained, _ = _weighted(squares_C, (sizes - 1) * (seeds - 1), sizes, pooled.scatter)
+        spread_of_seeds = float(value_S.var(ddof=1)) / seeds
+        training = max(0.0, spread_of_seeds - (seeds - 1) / seeds * np.nan_to_num(explained) / seeds)
+    return _interval(value, (rows, rows_freedom), (training, seeds - 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pooled:
+    """Variances pooled over classes, and their degrees of freedom: of rows' means over seeds, of their scatter."""
+
+    rows: tuple[float, int]
+    scatter: tuple[float, int]
+
+
+def _pooled(d_SN: np.ndarray, sizes_C: Sequence[int] | np.ndarray) -> _Pooled:
+    """Return the variances within classes, pooled; over all rows where every class has a single one."""
+    sizes, seeds = np.asarray(sizes_C, dtype=np.int64), len(d_SN)
+    if sizes.max() == 1:
+        sizes = np.array([sizes.size])
+    starts_C = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    freedom = int((sizes - 1).sum())
+    if not freedom:
+        return _Pooled((math.nan, 0), (math.nan, 0))
+    within = float(_squares(d_SN.mean(axis=0), starts_C, sizes).sum()) / freedom
+    means_SC = np.add.reduceat(d_SN, starts_C, axis=1) / sizes
+    scatter_SN = d_SN - d_SN.mean(axis=0) - np.repeat(means_SC - means_SC.mean(axis=0), sizes, axis=1)
+    both = freedom * max(1, seeds - 1)
+    return _Pooled((within, freedom), (float((scatter_SN**2).sum()) / both, both))
+
+
+def _squares(x_N: np.ndarray, starts_C: np.ndarray, sizes_C: np.ndarray) -> np.ndarray:
+    """Return the sum of squared deviations from the class's mean, [C]."""
+    sums_C, squares_C = np.add.reduceat(x_N, starts_C), np.add.reduceat(x_N * x_N, starts_C)
+    return np.maximum(squares_C - sums_C**2 / sizes_C, 0.0)
+
+
+def _weighted(
+    squares_C: np.ndarray, freedom_C: np.ndarray, sizes_C: np.ndarray, pooled: tuple[float, int]
+) -> tuple[float, float]:
+    """Return the variance of the mean over classes of class means, and its degrees of freedom (Satterthwaite)."""
+    shared, shared_freedom = pooled
+    part_C = (squares_C + SHRINKAGE * shared) / (freedom_C + SHRINKAGE) / sizes_C / sizes_C.size**2
+    variance = float(part_C.sum())
+    if not variance > _ZERO:
+        return variance, 1.0
+    own_C = (freedom_C + SHRINKAGE) ** 2 / (freedom_C + SHRINKAGE**2 / shared_freedom)
+    return variance, max(1.0, min(float(shared_freedom), variance**2 / float((part_C**2 / own_C).sum())))
+
+
+def _interval(value: float, rows: tuple[float, float], training: tuple[float, float]) -> Difference:
+    """Return the difference with the interval and p-value of the two (variance, degrees of freedom)."""
+    from scipy.special import stdtrit
+
+    parts = [(variance, freedom) for variance, freedom in (rows, training) if not variance <= _ZERO]
+    if any(math.isnan(variance) for variance, _ in parts) or (not parts and value):
+        return Difference(value, math.nan, math.nan)
+    if not parts:
+        return Difference(value, value, value, 1.0)
+
+    def half_width(level: float) -> float:
+        return math.sqrt(sum(variance * float(stdtrit(freedom, level / 2)) ** 2 for variance, freedom in parts))
+
+    half = half_width(1 - CONFIDENCE)
+    low, high = 0.0, 700.0  # of -log p
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if half_width(math.exp(-middle)) < abs(value) else (low, middle)
+    return Difference(value, max(-1.0, value - half), min(1.0, value + half), math.exp(-low))
 
 
 def _paired(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> StageResult:
@@ -111,33 +198,3 @@ def _paired(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> Stage
 def _bits(stages: Sequence[StageResult], top: int) -> np.ndarray:
     """Return float64 [S, N] of zeros and ones, rows class by class."""
     return np.array([unpack_bits(s.top1_bits if top == 1 else s.top5_bits, s.rows) for s in stages], dtype=np.float64)
-
-
-def _stratified(x_N: np.ndarray, test_C: np.ndarray, starts_C: np.ndarray) -> float:
-    """Return the sampling variance of the mean over classes of the class means of `x_N`; NaN where it has none."""
-    sums_C, squares_C = np.add.reduceat(x_N, starts_C), np.add.reduceat(x_N * x_N, starts_C)
-    single_C = test_C == 1
-    if x_N.size < 2:
-        return math.nan
-    variance_C = np.maximum(squares_C - sums_C**2 / test_C, 0.0) / np.maximum(test_C - 1, 1)
-    if single_C.any():
-        alone = x_N[starts_C[single_C]]
-        variance_C[single_C] = alone.var(ddof=1) if alone.size > 1 else x_N.var(ddof=1)
-    return float((variance_C / test_C).sum() / test_C.size**2)
-
-
-def _difference(value_S: np.ndarray, rows_variance: float, rows_freedom: int) -> Difference:
-    """Join the test rows' variance with that over seeds into an interval around the mean of `value_S`."""
-    from scipy.special import stdtrit
-
-    value = float(value_S.mean())
-    seeds = value_S.size
-    seeds_variance = float(value_S.var(ddof=1)) / seeds if seeds > 1 else 0.0
-    variance = rows_variance + seeds_variance
-    if math.isnan(variance) or (variance < _ZERO and value):  # all rows alike: too few of them to say how sure that is
-        return Difference(value, math.nan, math.nan)
-    if variance < _ZERO:
-        return Difference(value, value, value)
-    freedom = variance**2 / (rows_variance**2 / rows_freedom + seeds_variance**2 / max(1, seeds - 1))
-    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2)) * math.sqrt(variance)
-    return Difference(value, max(-1.0, value - half), min(1.0, value + half))

@@ -1,4 +1,4 @@
-"""Intervals against scipy, a bootstrap, and their promise: how often they hold the truth."""
+"""Intervals against scipy, a bootstrap, an independent formula, and how often they mark what is not there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy.stats import binomtest, t, ttest_1samp
 
 from benchmarks.records import stats
 from tests.leaderboard import make
+from tests.records import null_simulation
 
 
 def stage(hits_N, test_n):
@@ -47,17 +48,68 @@ def test_one_seed_one_class_is_the_paired_t_interval(rows):
     assert dataclasses.astuple(overall) == pytest.approx(dataclasses.astuple(class_mean), nan_ok=True)
     assert overall.value == pytest.approx(d_N.mean())
     if d_N.std() > 0:
-        expected = ttest_1samp(d_N, 0).confidence_interval()
+        test = ttest_1samp(d_N, 0)
+        expected = test.confidence_interval()
         assert (overall.low, overall.high) == pytest.approx(np.clip([expected.low, expected.high], -1, 1))
+        assert overall.p == pytest.approx(test.pvalue, abs=1e-9)
 
 
-def test_class_mean_is_stratified_and_single_rows_share_a_variance():
+def test_class_variances_are_shrunk_to_the_pooled_one():
     ours_N = np.array([1, 1, 0, 0, 1, 1, 0, 1, 0, 1], dtype=bool)  # classes of 5, 2, 1, 1 and 1 rows
-    found = stats.differences([stage(ours_N, (5, 2, 1, 1, 1))], [stage(np.zeros(10), (5, 2, 1, 1, 1))])[1]
-    parts = [ours_N[:5].var(ddof=1) / 5, ours_N[5:7].var(ddof=1) / 2, *[ours_N[7:].var(ddof=1)] * 3]
-    half = t.ppf(0.975, 10 - 5) * math.sqrt(sum(parts)) / 5
+    sizes = np.array([5, 2, 1, 1, 1])
+    found = stats.differences([stage(ours_N, sizes)], [stage(np.zeros(10), sizes)])[1]
+    squares = np.array([4 * ours_N[:5].var(ddof=1), ours_N[5:7].var(ddof=1), 0, 0, 0])
+    pooled, k = squares.sum() / 5, stats.SHRINKAGE  # 4 + 1 degrees of freedom
+    parts = (squares + k * pooled) / (sizes - 1 + k) / sizes / 25
+    own = (sizes - 1 + k) ** 2 / (sizes - 1 + k**2 / 5)
+    freedom = min(5, parts.sum() ** 2 / (parts**2 / own).sum())
+    half = t.ppf(0.975, freedom) * math.sqrt(parts.sum())
     assert found.value == pytest.approx((0.6 + 0.5 + 1 + 0 + 1) / 5)
     assert (found.low, found.high) == pytest.approx((found.value - half, min(1, found.value + half)))
+
+
+def test_rows_that_agree_in_small_classes_are_no_certainty():
+    ours_N = np.array([1, 1, 1, 0, 0, 0, 1, 0, 1, 1], dtype=bool)  # the first two classes agree within themselves
+    theirs_N = np.array([0, 0, 0, 1, 1, 1, 0, 1, 1, 1], dtype=bool)
+    found = stats.differences([stage(ours_N, (3, 3, 4))], [stage(theirs_N, (3, 3, 4))])[1]
+    assert not found.real
+    assert stats.of_class([stage(ours_N, (3, 3, 4))], [stage(theirs_N, (3, 3, 4))], 0)[0].low > -1
+
+
+def test_the_p_value_is_the_level_at_which_the_interval_touches_zero(monkeypatch: pytest.MonkeyPatch):
+    draws = np.random.default_rng(1)
+    for seeds in (1, 2, 4):
+        d_SN = draws.choice([-1.0, 0.0, 0.0, 1.0, 1.0], size=(seeds, 40))
+        found = stats.compare(d_SN, (25, 10, 5))
+        assert 0 < found.p < 1
+        monkeypatch.setattr(stats, "CONFIDENCE", 1 - found.p)
+        touching = stats.compare(d_SN, (25, 10, 5))
+        monkeypatch.undo()
+        assert min(abs(touching.low), abs(touching.high)) == pytest.approx(0, abs=1e-9)
+
+
+def test_two_variances_each_have_their_own_quantile():
+    draws = np.random.default_rng(2)
+    d_SN = draws.choice([-1.0, 0.0, 1.0], size=(3, 50)) + np.array([[-0.3], [0.2], [-0.4]])
+    found = stats.compare(d_SN, (50,))
+    mean_N, mean_S = d_SN.mean(0), d_SN.mean(1)
+    rows = mean_N.var(ddof=1) / 50
+    scatter = ((d_SN - mean_N - mean_S[:, None] + d_SN.mean()) ** 2).sum() / (49 * 2) / 50 / 3
+    training = mean_S.var(ddof=1) / 3 - 2 / 3 * scatter
+    half = math.sqrt(t.ppf(0.975, 49) ** 2 * rows + t.ppf(0.975, 2) ** 2 * training)
+    assert training > 0
+    assert (found.low, found.high) == pytest.approx((d_SN.mean() - half, d_SN.mean() + half))
+
+
+@pytest.mark.parametrize("seeds", null_simulation.SEEDS)
+def test_false_marks_keep_their_level(seeds: int):
+    """Between 3 and 6 % of comparisons of equals are marked;"""
+    rates = [
+        rate
+        for sizes in null_simulation.SIZES.values()
+        for rate in null_simulation.false_marks(sizes, seeds, repeats=400 // seeds, seed=seeds).values()
+    ]
+    assert 0.03 <= np.mean(rates) <= 0.06
 
 
 def test_intervals_agree_with_a_bootstrap_over_rows():

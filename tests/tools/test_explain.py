@@ -76,7 +76,7 @@ def test_rows_won_and_lost_and_what_was_taken_for_what(tmp_path: Path, seeds: in
     assert [(m.other, m.before, m.after) for m in told.taken_in] == [("all 1", 0.0, 1.0)]
 
 
-def test_the_interval_of_a_class_is_that_of_a_stage_that_is_this_class_alone():
+def test_the_interval_of_a_class_is_nearly_that_of_a_stage_that_is_this_class_alone():
     draws = np.random.default_rng(5)
     ours, theirs = (
         [make.stage_result(test_n=(7, 20, 3), hits_N=draws.random(30) < 0.6) for _ in range(3)] for _ in "ab"
@@ -88,7 +88,8 @@ def test_the_interval_of_a_class_is_that_of_a_stage_that_is_this_class_alone():
 
     expected, _ = stats.differences([alone(s) for s in ours], [alone(s) for s in theirs])
     difference, won, lost = stats.of_class(ours, theirs, 1)
-    assert dataclasses.astuple(difference) == pytest.approx(dataclasses.astuple(expected))
+    # not quite: its variance is shrunk to that of all classes of the stage
+    assert dataclasses.astuple(difference) == pytest.approx(dataclasses.astuple(expected), abs=0.01)
     assert (won - lost) / 60 == pytest.approx(difference.value)
     with pytest.raises(ValueError, match="test rows"):
         stats.of_class(ours, [dataclasses.replace(s, rows_key="others") for s in theirs], 1)
