@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.data.load import load
 from benchmarks.planning.store import Store
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.reporter import Reporters
 from benchmarks.running.job import run_job
 from benchmarks.running.local import execute
 from benchmarks.suites import suite as suites
@@ -61,14 +61,14 @@ def test_a_pickled_checkpoint_is_no_checkpoint(bomb: Bomb, tmp_path: Path) -> No
 
 def test_pickled_predictions_are_refused_and_made_again(bomb: Bomb, tmp_path: Path) -> None:
     session = digits_session(tmp_path)
-    assert execute(session.plan, session.context, tmp_path, Reporter()).done == 1
+    assert execute(session.plan, session.context, tmp_path, Reporters()).done == 1
     store, key = session.context.store, session.plan.cells[0].jobs[0][-1]
     good = store.predictions(key)
     np.savez(store.folder(key) / "predictions.npz", test=np.array([bomb], dtype=object), validation=np.zeros((1, 5)))
     with pytest.raises(ValueError, match="allow_pickle"):
         store.predictions(key)
     next(tmp_path.glob("*/records/*/*.json")).unlink()
-    assert execute(session.plan, session.context, tmp_path, Reporter()).done == 1
+    assert execute(session.plan, session.context, tmp_path, Reporters()).done == 1
     np.testing.assert_array_equal(store.predictions(key)["test"], good["test"])
 
 

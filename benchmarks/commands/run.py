@@ -145,7 +145,7 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
         reporters.append(make_reporter(outlook))
     else:
         print(f"All {len(plan.cells)} cells are there already: nothing to do.")
-    return Reporters(reporters)
+    return Reporters(*reporters)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""What a run looks like on a terminal: a bar with ETA, the job at work, the ranking so far; lines scroll by above it.
+"""The live display of a run on a terminal: a progress bar with ETA, the running jobs and the ranking so far.
 
-Everything is drawn within 79 columns, or fewer where the terminal is narrower, so that making the window smaller
-wraps little; the last frame is erased at the end, and what scrolled by stays.
+The frame is at most 79 columns wide, or narrower on a narrow terminal, so that shrinking the window wraps little.
+Finished cells and notes scroll by above it; the last frame is erased at the end.
 """
 
 from __future__ import annotations
@@ -18,31 +18,42 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.planning.estimate import Outlook
-from benchmarks.planning.plan import Cell, Job, Plan
-from benchmarks.planning.store import JobResult
+from benchmarks.planning.plan import Cell, Job
+from benchmarks.progress.events import (
+    CellDone,
+    Event,
+    JobDone,
+    JobLost,
+    JobPlaced,
+    JobProgress,
+    JobStarted,
+    Note,
+    RunEnded,
+    RunStarted,
+)  # fmt: skip
 from benchmarks.progress.reporter import PlainReporter, Reporter, describe, outcome, say
 from benchmarks.records.ranking import Row, cells, headers, ranking
 from benchmarks.records.record import Record
 
 WIDTH = 79
-FRAME_ROWS = 9  # of the display without the ranking's rows
-QUIET_SECONDS = 5.0  # between two lines about the same thing, where output is no terminal
+FRAME_ROWS = 9  # height of the frame without the ranking's rows
+QUIET_SECONDS = 5.0  # between two progress lines of one task when output is not a terminal
 
 
 def is_terminal(console: Console) -> bool:
-    """Whether the console can redraw: a terminal, and not a dumb one. (NO_COLOR only takes the colours away.)"""
+    """Whether the console can redraw: a terminal that is not dumb. (NO_COLOR only switches colours off.)"""
     return console.is_terminal and not console.is_dumb_terminal
 
 
 def make_reporter(outlook: Outlook) -> Reporter:
-    """Return the live display where standard output is a terminal, plain lines otherwise."""
+    """Return the live display if stdout is a terminal, else the plain reporter."""
     console = Console(highlight=False)
     return LiveReporter(outlook, console) if is_terminal(console) else PlainReporter()
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Give `advance(what, done, total)`: a bar per `what` on a terminal, elsewhere a line every few seconds."""
+    """Yield `advance(what, done, total)`: one bar per `what` on a terminal, else a line every few seconds."""
     console = Console(highlight=False)
     if not is_terminal(console):
         yield _slow_lines()
@@ -60,7 +71,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _slow_lines() -> Callable[[str, int, int], None]:
-    """Return an `advance` that prints, but nothing for what is quick."""
+    """Return an `advance` that prints a line every `QUIET_SECONDS`, so nothing for a quick task."""
     said: dict[str, float] = {}
 
     def advance(what: str, done: int, total: int) -> None:
@@ -73,20 +84,23 @@ def _slow_lines() -> Callable[[str, int, int], None]:
 
 
 @dataclasses.dataclass
-class _AtWork:
-    """A job at work: its line, `where`, its expected `seconds` that are done, `first` heard of (time, step)."""
+class _RunningJob:
+    """A running job: its text, where it runs, its finished expected `seconds`, its `first` report (time, step)."""
 
-    line: str
+    text: str
     where: str = ""
     seconds: float = 0.0
     first: tuple[float, int] | None = None
 
 
-class LiveReporter(Reporter):
-    """Redraws itself four times a second until `end`; every finished cell also leaves a line above."""
+class LiveReporter:
+    """Redraws itself four times a second until `RunEnded`; every finished cell also leaves a line above.
+
+    It is a rich renderable: `console.print(reporter)` prints the current frame. Time comes from the console's clock.
+    """
 
     def __init__(self, outlook: Outlook, console: Console) -> None:
-        """Measure progress by the outlook's expected seconds."""
+        """Measure progress by the expected seconds of `outlook`."""
         self._console = console
         self._seconds, self._images = outlook.seconds, outlook.images
         columns = (
@@ -98,80 +112,73 @@ class LiveReporter(Reporter):
         self._records: list[Record] = []
         self._rows: list[Row] = []
         self._spent, self._failed, self._cells = 0.0, 0, 0
-        self._at_work: dict[str, _AtWork] = {}
-        # last: it draws a first frame at once
-        self._live = Live(console=console, get_renderable=self._frame, refresh_per_second=4, transient=True)
+        self._running: dict[str, _RunningJob] = {}
+        # last: Live draws a first frame in its constructor
+        self._live = Live(self, console=console, refresh_per_second=4, transient=True)
 
-    def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
-        """Start drawing."""
-        self._cells = len(plan.cells)
-        self._records = list(stored.values())
-        self._count()
-        self._live.start()
+    def tell(self, event: Event) -> None:
+        """Update what is shown."""
+        match event:
+            case RunStarted(plan, stored):
+                self._cells = len(plan.cells)
+                self._records = list(stored.values())
+                self._rank()
+                self._live.start()
+            case JobStarted(job):
+                self._running[job.key] = _RunningJob(describe(job))
+            case JobPlaced(job, where):
+                self._running[job.key].where = f"{where}: "
+            case JobProgress(job, step, steps) if job.key in self._running:  # a lost worker may still report
+                self._advance(job, step, steps)
+            case JobLost(job):
+                self._running.pop(job.key, None)
+                self._move_bar()
+            case JobDone(job):
+                self._running.pop(job.key, None)
+                self._spent += self._seconds.get(job.key, 0.0)
+                self._move_bar()
+            case CellDone(cell, record):
+                self._finish(cell, record)
+            case Note(line):
+                self._console.print(Text(line))
+            case RunEnded():
+                self._live.stop()
 
-    def job_started(self, job: Job, cell: Cell) -> None:
-        """Name the job at work."""
-        self._at_work[job.key] = _AtWork(describe(job))
-
-    def job_placed(self, job: Job, where: str) -> None:
-        """Say where it is at work."""
-        self._at_work[job.key].where = f"{where}: "
-
-    def progress(self, job: Job, step: int, steps: int) -> None:
-        """Move the bar; the rate is that of this process, not of a run that was interrupted before."""
-        at = self._at_work.get(job.key)
-        if at is None:  # it was lost; this is the last that its worker had to tell
-            return
-        now = time.monotonic()
-        at.first = at.first or (now, step)
-        images, elapsed = self._images.get(job.key, 0) * (step - at.first[1]) / steps, now - at.first[0]
+    def _advance(self, job: Job, step: int, steps: int) -> None:
+        """Update the job's line; its rate counts the steps of this process, not those before an interruption."""
+        running = self._running[job.key]
+        now = self._console.get_time()
+        running.first = running.first or (now, step)
+        images, elapsed = self._images.get(job.key, 0) * (step - running.first[1]) / steps, now - running.first[0]
         epoch = job.start + min(job.epochs, 1 + (step - 1) * job.epochs // steps)
         rate = f", {images / elapsed:.0f} img/s" if elapsed > 1 else ""
-        at.line = f"{describe(job)}: epoch {epoch}/{job.end}{rate}"
-        at.seconds = self._seconds.get(job.key, 0.0) * step / steps
-        self._move()
+        running.text = f"{describe(job)}: epoch {epoch}/{job.end}{rate}"
+        running.seconds = self._seconds.get(job.key, 0.0) * step / steps
+        self._move_bar()
 
-    def job_lost(self, job: Job, reason: str) -> None:
-        """It is not at work any more."""
-        self._at_work.pop(job.key, None)
-        self._move()
-
-    def job_done(self, job: Job, result: JobResult) -> None:
-        """Count the job as done."""
-        self._at_work.pop(job.key, None)
-        self._spent += self._seconds.get(job.key, 0.0)
-        self._move()
-
-    def _move(self) -> None:
-        """Move the bar to the expected seconds of what is done."""
-        done = self._spent + sum(at.seconds for at in self._at_work.values())
+    def _move_bar(self) -> None:
+        """Move the bar to the expected seconds of all finished work."""
+        done = self._spent + sum(running.seconds for running in self._running.values())
         self._bar.update(self._task, completed=done)
 
-    def cell_done(self, cell: Cell, record: Record) -> None:
-        """Leave a line, and rank anew."""
+    def _finish(self, cell: Cell, record: Record) -> None:
+        """Print the cell's line and update the ranking."""
         self._failed += record.status == "failed"
         self._records.append(record)
-        self._count()
+        self._rank()
         style = "red" if record.status == "failed" else ""
         self._console.print(Text(f"{cell.name}: {outcome(record)}", style=style))
 
-    def note(self, line: str) -> None:
-        """Leave the line."""
-        self._console.print(Text(line))
-
-    def end(self) -> None:
-        """Erase the display and give the terminal back."""
-        self._live.stop()
-
-    def _count(self) -> None:
+    def _rank(self) -> None:
+        """Recompute the ranking and the count of cells."""
         self._rows = ranking(self._records)
         failed = f", {self._failed} failed" if self._failed else ""
         self._bar.update(self._task, cells=f"{len(self._records)} of {self._cells} cells{failed}")
 
-    def _frame(self) -> RenderableType:
-        """Return what is drawn now, cut to the window."""
+    def __rich__(self) -> RenderableType:
+        """Return the current frame, cut to the window."""
         width = min(WIDTH, self._console.width - 1)
-        lines = [f"{at.where}{at.line}" for at in self._at_work.values()] or [""]
+        lines = [f"{running.where}{running.text}" for running in self._running.values()] or [""]
         most = max(1, self._console.height - FRAME_ROWS)
         if len(lines) > most:
             lines = [*lines[: most - 1], f"and {len(lines) - most + 1} more jobs at work"]
@@ -189,10 +196,10 @@ class LiveReporter(Reporter):
 def _table(rows: list[Row], width: int) -> Table:
     table = Table(box=None, width=width, pad_edge=False)
     for index, header in enumerate(headers(rows[0], overall=False)):
-        # names give way before numbers do
+        # on a narrow terminal names are shortened before numbers
         table.add_column(
             header, no_wrap=True, min_width=0 if index < 2 else 5, justify="left" if index < 2 else "right"
         )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in cells(row, overall=False)))  # Text: brackets in a name are no markup
+        table.add_row(*(Text(cell) for cell in cells(row, overall=False)))  # Text: brackets in a name are not markup
     return table

@@ -1,12 +1,13 @@
-"""What a run says while it runs. `Reporter` is silent; `PlainReporter` prints lines; `display.py` has the live one."""
+"""Reporters receive the events of a run. `PlainReporter` prints lines; `display.py` has the live display."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from typing import Protocol
 
-from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.planning.plan import Job
 from benchmarks.planning.store import JobResult
+from benchmarks.progress.events import CellDone, Event, JobDone, JobProgress, Note, RunStarted
 from benchmarks.records.ranking import stage_means
 from benchmarks.records.record import Record
 from benchmarks.support.errors import OutputClosed
@@ -14,142 +15,59 @@ from benchmarks.support.errors import OutputClosed
 QUIET_SECONDS = 60.0
 
 
-class Reporter:
-    """Told of everything that happens in a run; by default says nothing."""
+class Reporter(Protocol):
+    """Anything that can be told the events of a run."""
 
-    def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
-        """The run starts; `stored` holds the records that are there already, by cell key."""
-
-    def job_started(self, job: Job, cell: Cell) -> None:
-        """A job starts, for the first cell that needs it."""
-
-    def job_placed(self, job: Job, where: str) -> None:
-        """The job runs on a worker of its own: on which machine, GPU and process."""
-
-    def progress(self, job: Job, step: int, steps: int) -> None:
-        """Steps of the job that are done, out of all."""
-
-    def job_said(self, job: Job, text: str) -> None:
-        """The job printed this on its worker."""
-
-    def job_lost(self, job: Job, reason: str) -> None:
-        """The job has stopped before its end; it is started again, or given up."""
-
-    def job_done(self, job: Job, result: JobResult) -> None:
-        """A job is done."""
-
-    def cell_done(self, cell: Cell, record: Record) -> None:
-        """A cell has its record, done or failed."""
-
-    def note(self, line: str) -> None:
-        """Something happened that the user should know of."""
-
-    def end(self) -> None:
-        """The run ends, whatever the reason."""
+    def tell(self, event: Event) -> None:
+        """React to an event, or ignore it."""
 
 
-class Reporters(Reporter):
-    """Several reporters as one: each is told of everything, in order."""
+class Reporters:
+    """Several reporters as one; without any, a silent one."""
 
-    def __init__(self, reporters: Sequence[Reporter]) -> None:
-        """Tell these."""
-        self._reporters = tuple(reporters)
+    def __init__(self, *reporters: Reporter) -> None:
+        """Pass events on to `reporters`, in this order."""
+        self._reporters = reporters
 
-    def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
-        """Pass on."""
+    def tell(self, event: Event) -> None:
+        """Tell every reporter."""
         for reporter in self._reporters:
-            reporter.begin(plan, stored)
-
-    def job_started(self, job: Job, cell: Cell) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.job_started(job, cell)
-
-    def job_placed(self, job: Job, where: str) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.job_placed(job, where)
-
-    def progress(self, job: Job, step: int, steps: int) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.progress(job, step, steps)
-
-    def job_said(self, job: Job, text: str) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.job_said(job, text)
-
-    def job_lost(self, job: Job, reason: str) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.job_lost(job, reason)
-
-    def job_done(self, job: Job, result: JobResult) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.job_done(job, result)
-
-    def cell_done(self, cell: Cell, record: Record) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.cell_done(cell, record)
-
-    def note(self, line: str) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.note(line)
-
-    def end(self) -> None:
-        """Pass on."""
-        for reporter in self._reporters:
-            reporter.end()
+            reporter.tell(event)
 
 
-class PlainReporter(Reporter):
-    """One line per job and cell, and one a minute, for logs and pipes."""
+class PlainReporter:
+    """One line per job and cell, and one a minute during long jobs, for logs and pipes."""
 
     def __init__(self) -> None:
-        """Start counting cells."""
-        self._cells = self._at = 0
+        """Start the clock and the count of cells."""
+        self._cells = self._finished = 0
         self._started = self._said = time.monotonic()
 
-    def _line(self, line: str) -> None:
+    def tell(self, event: Event) -> None:
+        """Print the event's line, if it has one."""
+        now = time.monotonic()
+        match event:
+            case RunStarted(plan, stored):
+                self._cells, self._finished = len(plan.cells), len(stored)
+                self._say(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.")
+            case JobProgress(job, step, steps) if now - self._said > QUIET_SECONDS:
+                self._say(f"  {describe(job)}: step {step} of {steps}")
+            case JobDone(job, result):
+                self._say(f"  {describe(job)}: {_trained(result)}")
+            case CellDone(cell, record):
+                self._finished += 1
+                spent = f"{now - self._started:.0f} s"
+                self._say(f"[{self._finished}/{self._cells}, {spent}] {cell.name}: {outcome(record)}")
+            case Note(line):
+                self._say(f"  {line}")
+
+    def _say(self, line: str) -> None:
         self._said = time.monotonic()
         say(line)
 
-    def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
-        """Say what is to do."""
-        self._cells = len(plan.cells)
-        self._at = len(stored)
-        self._line(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.")
-
-    def job_done(self, job: Job, result: JobResult) -> None:
-        """Say what was trained and how fast."""
-        trained = "no training of its own"
-        if result.losses and result.seconds:
-            speed = f"{result.images / result.seconds:.0f} img/s" if result.images else "on stored features"
-            trained = f"{result.epochs} epochs, {result.seconds:.1f} s, {speed}, loss {result.losses[-1]:.3f}"
-        self._line(f"  {describe(job)}: {trained}")
-
-    def progress(self, job: Job, step: int, steps: int) -> None:
-        """Say once a minute that it goes on."""
-        if time.monotonic() - self._said > QUIET_SECONDS:
-            self._line(f"  {describe(job)}: step {step} of {steps}")
-
-    def cell_done(self, cell: Cell, record: Record) -> None:
-        """Say what the cell reached, and how far the run is."""
-        self._at += 1
-        spent = time.monotonic() - self._started
-        self._line(f"[{self._at}/{self._cells}, {spent:.0f} s] {cell.name}: {outcome(record)}")
-
-    def note(self, line: str) -> None:
-        """Say it."""
-        self._line(f"  {line}")
-
 
 def say(line: str) -> None:
-    """Print a line at once. Raises OutputClosed where nobody reads any more, which no cell's failure may hide."""
+    """Print a line and flush. Raises OutputClosed when stdout was closed, which a cell's failure must not hide."""
     try:
         print(line, flush=True)
     except BrokenPipeError as error:
@@ -157,7 +75,7 @@ def say(line: str) -> None:
 
 
 def describe(job: Job) -> str:
-    """Return what a job trains, in a few words."""
+    """Return in a few words what a job trains."""
     return f"stage {job.stage} {job.backbone} {job.strategy} seed {job.seed}"
 
 
@@ -167,3 +85,11 @@ def outcome(record: Record) -> str:
         return f"failed: {record.error}"
     means = stage_means(record)
     return ", ".join(f"{name} {overall:.3f} (class mean {mean:.3f})" for name, (overall, mean) in means.items())
+
+
+def _trained(result: JobResult) -> str:
+    """Return how long a job trained and how fast."""
+    if not (result.losses and result.seconds):
+        return "no training of its own"
+    speed = f"{result.images / result.seconds:.0f} img/s" if result.images else "on stored features"
+    return f"{result.epochs} epochs, {result.seconds:.1f} s, {speed}, loss {result.losses[-1]:.3f}"

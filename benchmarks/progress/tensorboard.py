@@ -1,26 +1,26 @@
-"""Optional TensorBoard logs: per cell the loss of every epoch, and what each stage reached."""
+"""Optional TensorBoard logs: per cell the loss of every epoch and the accuracy of each stage."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.planning.plan import Cell, Plan
+from benchmarks.planning.plan import Cell
 from benchmarks.planning.store import Store
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.events import CellDone, Event, RunStarted
 from benchmarks.records.ranking import stage_means
 from benchmarks.records.record import Record, safe_name
 from benchmarks.support.errors import UserError
 
 
-class TensorBoardReporter(Reporter):
-    """Writes a run `<folder>/<suite>/<backbone>/<strategy>-seed<k>` when its cell is done.
+class TensorBoardReporter:
+    """Writes one TensorBoard run per finished cell, `<folder>/<suite>/<backbone>/<strategy>-seed<k>`.
 
     Tags: `<stage>/loss` by epoch of the stage (shared jobs included), `<stage>/top-1` and `<stage>/class mean` in
-    [0, 1] at its last epoch. Cells that were stored before are written too, where their run is missing.
+    [0, 1] at its last epoch. Cells of earlier runs are written too if their TensorBoard run is missing.
     """
 
     def __init__(self, folder: Path, store: Store) -> None:
-        """Log below `folder`. Raises UserError where TensorBoard is not installed."""
+        """Log below `folder`. Raises UserError if TensorBoard is not installed."""
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
@@ -28,14 +28,17 @@ class TensorBoardReporter(Reporter):
         self._writer = SummaryWriter
         self._folder, self._store = folder, store
 
-    def begin(self, plan: Plan, stored: dict[str, Record]) -> None:
-        """Write the runs of stored cells that have none."""
-        for cell in plan.cells:
-            if cell.key in stored and not self._run(cell, stored[cell.key]).exists():
-                self.cell_done(cell, stored[cell.key])
+    def tell(self, event: Event) -> None:
+        """Write the finished cell; at the start, the stored cells that have no log yet."""
+        match event:
+            case RunStarted(plan, stored):
+                for cell in plan.cells:
+                    if cell.key in stored and not self._run(cell, stored[cell.key]).exists():
+                        self._write(cell, stored[cell.key])
+            case CellDone(cell, record):
+                self._write(cell, record)
 
-    def cell_done(self, cell: Cell, record: Record) -> None:
-        """Write the cell's run."""
+    def _write(self, cell: Cell, record: Record) -> None:
         if record.status != "done":
             return
         with self._writer(str(self._run(cell, record))) as writer:

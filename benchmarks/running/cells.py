@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.planning.plan import Cell, Plan
+from benchmarks.progress.events import Note
 from benchmarks.progress.reporter import Reporter
 from benchmarks.records import record as records
 from benchmarks.records.record import Record, RecordError
@@ -70,7 +71,8 @@ def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
     try:
         records.write(record, out)
     except OSError as error:
-        reporter.note(f"the record of {record.backbone} | {record.strategy} cannot be written: {error.strerror}")
+        line = f"the record of {record.backbone} | {record.strategy} cannot be written: {error.strerror}"
+        reporter.tell(Note(line))
         return False
     return True
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.planning.pending import pending, prune
 from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.progress.events import CellDone, JobDone, JobLost, JobProgress, JobStarted, Note, RunEnded, RunStarted
 from benchmarks.progress.reporter import Reporter, describe
 from benchmarks.records.record import Record
 from benchmarks.running import attempts, supervisor
@@ -48,21 +49,21 @@ def execute(
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
     prepare(plan, context, todo)
     supervisor.write_stacks(context.store.work)
-    reporter.begin(plan, stored)
+    reporter.tell(RunStarted(plan, stored))
     failures, done = [], 0
     run = _Run(plan, context, reporter, job_timeout)
     try:
         for cell in todo:
             record = run.cell(cell)
             written = write_record(record, out, reporter)
-            reporter.cell_done(cell, record)
+            reporter.tell(CellDone(cell, record))
             if record.status == "done" and written:
                 done += 1
             else:
                 failures.append(cell)
             prune(plan, context.store, cell)
     finally:
-        reporter.end()
+        reporter.tell(RunEnded())
     return Outcome(len(stored), done, tuple(failures))
 
 
@@ -89,22 +90,24 @@ class _Run:
 
     def _job(self, job: Job, cell: Cell) -> None:
         """Train a job, once more where memory ran out; raises JobFailed where it has been given up."""
-        work, reporter = self.context.store.work, self.reporter
+        work, tell = self.context.store.work, self.reporter.tell
         noted = attempts.of(work, job.key)
         while not noted.exhausted:
-            reporter.job_started(job, cell)
+            tell(JobStarted(job, cell))
             supervisor.tell(work, job.key, describe(job), self.job_timeout)
             try:
-                result = run_job(self.context, job, lambda s, steps: self._step(job, s, steps), reporter.note)
-                reporter.job_done(job, result)
+                result = run_job(
+                    self.context, job, lambda s, steps: self._step(job, s, steps), lambda line: tell(Note(line))
+                )
+                tell(JobDone(job, result))
                 return
             except Exception as error:
                 supervisor.stop_if_interrupted()
                 final = not attempts.worth_another(error)
                 noted = attempts.note(work, job.key, reason_of(error), final=final, traceback=traceback.format_exc())
-                reporter.job_lost(job, noted.reason)
+                tell(JobLost(job, noted.reason))
                 if not noted.exhausted:
-                    reporter.note(f"{describe(job)}: {reason_of(error)}; {noted.then}.")
+                    tell(Note(f"{describe(job)}: {reason_of(error)}; {noted.then}."))
                     if isinstance(error, CheckpointError):
                         self._parent_again(job, cell)
             finally:
@@ -115,7 +118,7 @@ class _Run:
     def _step(self, job: Job, step: int, steps: int) -> None:
         """Tell of a step of a job, and stop here where an interrupt came to nothing."""
         supervisor.stop_if_interrupted()
-        self.reporter.progress(job, step, steps)
+        self.reporter.tell(JobProgress(job, step, steps))
 
     def _parent_again(self, job: Job, cell: Cell) -> None:
         """Train the job again whose state `job` starts from, because that is damaged."""

@@ -18,9 +18,7 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.planning.plan import Cell, Job
-from benchmarks.planning.store import JobResult
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.events import Event, JobDone, JobStarted
 from benchmarks.running import local
 from benchmarks.running.ray.cluster import QUIET, JobResources, joined
 from benchmarks.running.session import Request, open_session
@@ -38,21 +36,22 @@ ONE = JobResources(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
 
 
-class Watch(Reporter):
+class Watch:
     """Times from the start of the first job to the end of the last one."""
 
     def __init__(self) -> None:
         self.started = self.ended = 0.0
         self.images, self.trained, self.jobs = 0, 0.0, set[str]()
 
-    def job_started(self, job: Job, cell: Cell) -> None:
-        self.started = self.started or time.perf_counter()
-
-    def job_done(self, job: Job, result: JobResult) -> None:
-        self.ended = time.perf_counter()
-        self.images += result.images
-        self.trained += result.seconds
-        self.jobs.add(job.key)
+    def tell(self, event: Event) -> None:
+        match event:
+            case JobStarted():
+                self.started = self.started or time.perf_counter()
+            case JobDone(job, result):
+                self.ended = time.perf_counter()
+                self.images += result.images
+                self.trained += result.seconds
+                self.jobs.add(job.key)
 
     @property
     def seconds(self) -> float:

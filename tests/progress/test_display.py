@@ -1,4 +1,4 @@
-"""The live display on a terminal of a given size, drawn into memory; and the choice between it and plain lines."""
+"""The live display on a terminal of a given size, drawn into memory, and when plain lines are used instead."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import io
 import re
 import time
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
@@ -16,7 +16,20 @@ from benchmarks.planning.estimate import Outlook
 from benchmarks.planning.plan import Cell, Job, Plan
 from benchmarks.planning.store import JobResult
 from benchmarks.progress.display import LiveReporter, is_terminal, make_reporter
-from benchmarks.progress.reporter import PlainReporter, Reporter, Reporters
+from benchmarks.progress.events import (
+    CellDone,
+    Event,
+    JobDone,
+    JobLost,
+    JobOutput,
+    JobPlaced,
+    JobProgress,
+    JobStarted,
+    Note,
+    RunEnded,
+    RunStarted,
+)  # fmt: skip
+from benchmarks.progress.reporter import PlainReporter, Reporters
 from benchmarks.records.record import Record
 from tests.leaderboard.make import record, stage_result
 
@@ -34,8 +47,11 @@ def _record(cell: Cell, accuracy: float) -> Record:
     return dataclasses.replace(record(stages), backbone=cell.backbone, strategy=cell.strategy)
 
 
-def _terminal(width: int = 80, height: int = 24) -> Console:
-    return Console(file=io.StringIO(), force_terminal=True, width=width, height=height, highlight=False, no_color=True)
+def _terminal(width: int = 80, height: int = 24, clock: Callable[[], float] = time.monotonic) -> Console:
+    return Console(
+        file=io.StringIO(), force_terminal=True, width=width, height=height, highlight=False, no_color=True,
+        get_time=clock,
+    )  # fmt: skip
 
 
 def _drawn(console: Console) -> str:
@@ -45,33 +61,38 @@ def _drawn(console: Console) -> str:
 
 def _frame(reporter: LiveReporter, console: Console) -> str:
     with console.capture() as capture:
-        console.print(reporter._frame())
+        console.print(reporter)
     return Text.from_ansi(capture.get()).plain
 
 
+def _result(key: str) -> JobResult:
+    return JobResult(key, 1.0, 400, 4, (1.0,), 0)
+
+
 def test_a_run_is_shown_with_its_share_its_job_and_its_ranking() -> None:
-    console = _terminal()
+    now = 0.0
+    console = _terminal(clock=lambda: now)
     live = LiveReporter(OUTLOOK, console)
-    live.begin(Plan(JOBS, CELLS), {})
+    live.tell(RunStarted(Plan(JOBS, CELLS), {}))
     try:
-        live.job_started(JOBS["a"], CELLS[0])
-        live.progress(JOBS["a"], 1, 8)
-        time.sleep(1.1)
-        live.progress(JOBS["a"], 4, 8)
+        live.tell(JobStarted(JOBS["a"], CELLS[0]))
+        live.tell(JobProgress(JOBS["a"], 1, 8))
+        now = 1.5
+        live.tell(JobProgress(JOBS["a"], 4, 8))
         shown = _frame(live, console)
         assert "12 %" in shown  # 5 of 40 expected seconds
-        assert re.search(r"stage 1 resnet10t none seed 0: epoch 2/4, 1[0-4]\d img/s", shown)
-        live.job_done(JOBS["a"], JobResult("a", 1.0, 400, 4, (1.0,), 0))
-        live.cell_done(CELLS[0], _record(CELLS[0], 0.3))
-        live.job_started(JOBS["b"], CELLS[1])
-        live.job_done(JOBS["b"], JobResult("b", 1.0, 400, 4, (1.0,), 0))
-        live.cell_done(CELLS[1], _record(CELLS[1], 0.9))
+        assert "stage 1 resnet10t none seed 0: epoch 2/4, 100 img/s" in shown  # 3/8 of 400 images in 1.5 s
+        live.tell(JobDone(JOBS["a"], _result("a")))
+        live.tell(CellDone(CELLS[0], _record(CELLS[0], 0.3)))
+        live.tell(JobStarted(JOBS["b"], CELLS[1]))
+        live.tell(JobDone(JOBS["b"], _result("b")))
+        live.tell(CellDone(CELLS[1], _record(CELLS[1], 0.9)))
         shown = _frame(live, console)
         assert "100 %" in shown
         assert "2 of 2 cells" in shown
         assert shown.index("oversample[odd]") < shown.index("none ")
     finally:
-        live.end()
+        live.tell(RunEnded())
     text = _drawn(console)
     assert "resnet10t | none | seed 0: head" in text
     assert text.rindex(SHOW_CURSOR) > text.rindex("%")
@@ -81,37 +102,35 @@ def test_a_run_is_shown_with_its_share_its_job_and_its_ranking() -> None:
 def test_it_keeps_within_the_window(width: int, height: int) -> None:
     console = _terminal(width, height)
     live = LiveReporter(OUTLOOK, console)
-    live._cells = 2
-    live.job_started(JOBS["b"], CELLS[1])
-    live.progress(JOBS["b"], 1, 8)
-    for _ in range(30):
-        live._records.append(_record(CELLS[1], 0.5))
-    live._count()
+    live.tell(RunStarted(Plan(JOBS, CELLS), {str(number): _record(CELLS[1], 0.5) for number in range(30)}))
+    live.tell(JobStarted(JOBS["b"], CELLS[1]))
+    live.tell(JobProgress(JOBS["b"], 1, 8))
+    live.tell(RunEnded())
     shown = _frame(live, console)
     assert all(len(line) <= min(width, 79) for line in shown.splitlines())
     assert width < 40 or re.search(r" 0\.\d{3}  ", shown)
 
 
-def test_every_worker_at_work_has_a_line_until_its_job_is_done_or_lost() -> None:
+def test_every_running_job_has_a_line_until_it_is_done_or_lost() -> None:
     console = _terminal()
     live = LiveReporter(OUTLOOK, console)
-    live.begin(Plan(JOBS, CELLS), {})
+    live.tell(RunStarted(Plan(JOBS, CELLS), {}))
     for key, cell, where in (("a", CELLS[0], "box GPU 0 (7)"), ("b", CELLS[1], "box GPU 1 (8)")):
-        live.job_started(JOBS[key], cell)
-        live.job_placed(JOBS[key], where)
-        live.progress(JOBS[key], 4, 8)
+        live.tell(JobStarted(JOBS[key], cell))
+        live.tell(JobPlaced(JOBS[key], where))
+        live.tell(JobProgress(JOBS[key], 4, 8))
     shown = _frame(live, console)
     assert "box GPU 0 (7): stage 1 resnet10t none seed 0: epoch 2/4" in shown
     assert "box GPU 1 (8): stage 1 resnet10t oversample[odd] seed 0: epoch 2/4" in shown
     assert " 50 %" in shown
-    live.note("[b]: its worker is gone; it goes on")
-    live.job_lost(JOBS["b"], "its worker is gone")
-    live.progress(JOBS["b"], 5, 8)  # the last that was heard of it comes late
+    live.tell(Note("[b]: its worker is gone; it goes on"))
+    live.tell(JobLost(JOBS["b"], "its worker is gone"))
+    live.tell(JobProgress(JOBS["b"], 5, 8))  # a late report of the lost worker
     assert "GPU 1" not in _frame(live, console)
     assert " 12 %" in _frame(live, console)  # 5 of 40 expected seconds
-    live.job_done(JOBS["a"], JobResult("a", 1.0, 400, 4, (1.0,), 0))
+    live.tell(JobDone(JOBS["a"], _result("a")))
     assert "GPU" not in _frame(live, console)
-    live.end()
+    live.tell(RunEnded())
     assert "[b]: its worker is gone; it goes on" in _drawn(console)
 
 
@@ -119,7 +138,7 @@ def test_more_jobs_than_the_window_has_rows_are_counted() -> None:
     console = _terminal(height=12)
     live = LiveReporter(OUTLOOK, console)
     for number in range(20):
-        live.job_started(dataclasses.replace(JOBS["a"], key=str(number)), CELLS[0])
+        live.tell(JobStarted(dataclasses.replace(JOBS["a"], key=str(number)), CELLS[0]))
     shown = _frame(live, console)
     assert "and 18 more jobs at work" in shown
     assert len(shown.splitlines()) < 12
@@ -128,11 +147,11 @@ def test_more_jobs_than_the_window_has_rows_are_counted() -> None:
 def test_failures_are_counted_and_told() -> None:
     console = _terminal()
     live = LiveReporter(OUTLOOK, console)
-    live.begin(Plan(JOBS, CELLS), {})
+    live.tell(RunStarted(Plan(JOBS, CELLS), {}))
     failed = dataclasses.replace(_record(CELLS[0], 0.5), status="failed", error="[red]no[/red] memory", stages=())
-    live.cell_done(CELLS[0], failed)
+    live.tell(CellDone(CELLS[0], failed))
     assert "1 failed" in _frame(live, console)
-    live.end()
+    live.tell(RunEnded())
     assert "failed: [red]no[/red] memory" in _drawn(console)
 
 
@@ -143,32 +162,35 @@ def test_pipes_and_dumb_terminals_get_lines(monkeypatch: pytest.MonkeyPatch) -> 
     assert not is_terminal(_terminal())
 
 
-def test_reporters_tell_each_of_everything() -> None:
-    heard: list[tuple[str, str]] = []
+def test_reporters_tell_each_of_everything_in_order() -> None:
+    heard: list[tuple[str, Event]] = []
 
-    class Ear(Reporter):
-        def __init__(self, name: str) -> None:
-            self._name = name
+    @dataclasses.dataclass
+    class Ear:
+        name: str
 
-        def __getattribute__(self, name: str) -> Any:
-            if not name.startswith("_"):
-                heard.append((object.__getattribute__(self, "_name"), name))
-            return object.__getattribute__(self, name)
+        def tell(self, event: Event) -> None:
+            heard.append((self.name, event))
 
-    both = Reporters([Ear("first"), Ear("second")])
-    job, cell = JOBS["a"], CELLS[0]
-    both.begin(Plan(JOBS, CELLS), {})
-    both.job_started(job, cell)
-    both.job_placed(job, "box (7)")
-    both.progress(job, 1, 2)
-    both.job_said(job, "word")
-    both.job_lost(job, "reason")
-    both.note("line")
-    both.job_done(job, JobResult("a", 1.0, 1, 1, (), 0))
-    both.cell_done(cell, _record(cell, 0.5))
-    both.end()
-    told = [
-        "begin", "job_started", "job_placed", "progress", "job_said", "job_lost", "note", "job_done", "cell_done",
-        "end",
-    ]  # fmt: skip
-    assert heard == [(name, event) for event in told for name in ("first", "second")]
+    both = Reporters(Ear("first"), Ear("second"))
+    events = [Note("line"), JobOutput(JOBS["a"], "word"), RunEnded()]
+    for event in events:
+        both.tell(event)
+    assert heard == [(name, event) for event in events for name in ("first", "second")]
+
+
+def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = PlainReporter()
+    plain.tell(RunStarted(Plan(JOBS, CELLS), {}))
+    plain.tell(JobDone(JOBS["a"], JobResult("a", 2.0, 400, 4, (3.0, 1.0), 0)))
+    plain.tell(JobDone(JOBS["b"], JobResult("b", 0.0, 0, 0, (), 0)))
+    plain.tell(Note("careful"))
+    plain.tell(CellDone(CELLS[0], _record(CELLS[0], 0.5)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "2 cells, 2 jobs; 0 cells are there already.",
+        "  stage 1 resnet10t none seed 0: 4 epochs, 2.0 s, 200 img/s, loss 1.000",
+        "  stage 1 resnet10t oversample[odd] seed 0: no training of its own",
+        "  careful",
+    ]
+    assert re.fullmatch(r"\[1/2, \d+ s\] resnet10t \| none \| seed 0: head 0\.\d+ .*", lines[4])

@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.store import JobResult, Store
+from benchmarks.progress.events import RunStarted
 from benchmarks.progress.tensorboard import TensorBoardReporter
 from benchmarks.records.ranking import stage_means
 from benchmarks.support.errors import UserError
@@ -24,8 +25,8 @@ def test_a_cell_leaves_the_loss_of_every_epoch_and_what_it_reached(tmp_path: Pat
     cell = Cell("resnet10t", "a+b(x=1)", 3, (("a", "b"), ("c",)), "cell")
     found = dataclasses.replace(record(), suite="toy")
     reporter = TensorBoardReporter(tmp_path / "logs", store)
-    reporter.begin(Plan({}, (cell,)), {"cell": found})
-    reporter.begin(Plan({}, (cell,)), {"cell": found})  # there already
+    reporter.tell(RunStarted(Plan({}, (cell,)), {"cell": found}))
+    reporter.tell(RunStarted(Plan({}, (cell,)), {"cell": found}))  # there already
     (events,) = (tmp_path / "logs/toy/resnet10t/a+b(x=1)-seed3").iterdir()
     scalars = accumulator.EventAccumulator(str(events)).Reload().Scalars
     assert [(e.step, e.value) for e in scalars("head/loss")] == [(1, 3.0), (2, 2.0), (3, 1.5)]

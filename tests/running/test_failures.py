@@ -13,7 +13,8 @@ import torch
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
 from benchmarks.planning.store import Store
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.events import Event, Note
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records import record as records
 from benchmarks.running import attempts
 from benchmarks.running.job import begin, run_job
@@ -32,14 +33,15 @@ from tests.running.test_kill import measured
 BOARD = Path("digits-test/leaderboard.md")
 
 
-class Notes(Reporter):
-    """Keeps what is said."""
+class Notes:
+    """Keeps the notes of a run."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def note(self, line: str) -> None:
-        self.lines.append(line)
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self.lines.append(event.line)
 
 
 def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_is_room(
@@ -93,10 +95,10 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before_it_in_one_line(tmp_path
     step = checkpoint.load(newest)[1]["step"]
     assert checkpoint.load(checkpoint.previous(newest))[1]["step"] in (step - 1, 0)
     newest.write_bytes(newest.read_bytes()[:-7])
-    notes = Notes()
-    run_job(broken, session.plan.jobs[key], say=notes.note)
-    assert len(notes.lines) == 1
-    assert str(newest) in notes.lines[0] and "goes on from the one before" in notes.lines[0]
+    lines: list[str] = []
+    run_job(broken, session.plan.jobs[key], say=lines.append)
+    assert len(lines) == 1
+    assert str(newest) in lines[0] and "goes on from the one before" in lines[0]
     assert not list(broken.store.folder(key).glob("*checkpoint*"))
     one, other = (checkpoint.load(store.state(key))[0] for store in (session.context.store, broken.store))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -121,7 +123,7 @@ def test_a_damaged_state_of_a_parent_is_made_again(tmp_path: Path) -> None:
     run_job(session.context, session.plan.jobs[head])
     before = session.context.store.state(head).read_bytes()
     session.context.store.state(head).write_bytes(before[: len(before) // 2])
-    outcome = execute(session.plan, session.context, tmp_path, Reporter())
+    outcome = execute(session.plan, session.context, tmp_path, Reporters())
     assert outcome.done == 1
     assert checkpoint.load(session.context.store.state(head))[0].keys()
 
@@ -150,7 +152,7 @@ def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
     assert any("goes on from its last checkpoint" in line for line in notes.lines)
     left[0] = 2
     other = digits_session(tmp_path / "other")
-    assert len(execute(other.plan, other.context, tmp_path / "other", Notes()).failed) == 1
+    assert len(execute(other.plan, other.context, tmp_path / "other", Reporters()).failed) == 1
     record = records.read(records.record_path(tmp_path / "other", "digits-test", BACKBONE, "none", 0))
     assert record.error is not None and record.error.endswith("(2 attempts)")
 
@@ -178,7 +180,7 @@ def test_a_gpu_without_room_trains_and_predicts_in_pieces_and_says_so_everywhere
     monkeypatch.setattr(train_module, "forward", small)
     monkeypatch.setattr(predict, "forward", small_prediction)
     session = digits_session(tmp_path, digits_suite({"epochs": {"head": 1, "tail": 1}}))
-    assert execute(session.plan, session.context, tmp_path, Reporter()).done == 1
+    assert execute(session.plan, session.context, tmp_path, Reporters()).done == 1
     assert session.context.store.result(_first(session)).pieces == 4  # 32 rows: 16 are too many, 8 are not
     record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
     assert record.stages[0].epochs == 1

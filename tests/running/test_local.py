@@ -9,9 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from benchmarks.planning.plan import Cell, Job
-from benchmarks.planning.store import JobResult
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.events import Event, JobDone, JobStarted
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records import metrics
 from benchmarks.records import record as records
 from benchmarks.running.cells import stored_records
@@ -21,18 +20,19 @@ from strategies.base import Facts, Outputs, Progress, Strategy
 from tests.making import BACKBONE, digits_session, digits_suite
 
 
-class Counting(Reporter):
+class Counting:
     """Counts what is trained."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
         self.finished: list[str] = []
 
-    def job_started(self, job: Job, cell: Cell) -> None:
-        self.started.append(job.key)
-
-    def job_done(self, job: Job, result: JobResult) -> None:
-        self.finished.append(job.key)
+    def tell(self, event: Event) -> None:
+        match event:
+            case JobStarted(job):
+                self.started.append(job.key)
+            case JobDone(job):
+                self.finished.append(job.key)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_every_distinct_job_is_trained_once_and_a_second_run_trains_nothing(tmp_
 
 def test_a_record_says_what_the_predictions_give_and_what_the_cell_cost(tmp_path: Path, further: None) -> None:
     session = digits_session(tmp_path, strategies=("none", "t-first-always"))
-    execute(session.plan, session.context, tmp_path, Reporter())
+    execute(session.plan, session.context, tmp_path, Reporters())
     plain, first = (
         records.read(records.record_path(tmp_path, "digits-test", BACKBONE, name, 0))
         for name in ("none", "t-first-always")
@@ -95,7 +95,7 @@ def test_a_record_says_what_the_predictions_give_and_what_the_cell_cost(tmp_path
 
 def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_path: Path, further: None) -> None:
     session = digits_session(tmp_path, strategies=("t-breaks", "none"))
-    outcome = execute(session.plan, session.context, tmp_path, Reporter())
+    outcome = execute(session.plan, session.context, tmp_path, Reporters())
     assert [cell.strategy for cell in outcome.failed] == ["t-breaks"]
     broken = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "t-breaks", 0))
     assert (broken.status, broken.error) == ("failed", "ZeroDivisionError: no weights today")
@@ -105,6 +105,6 @@ def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_p
 
 def test_the_joint_protocol_is_one_stage_over_all_classes(tmp_path: Path) -> None:
     session = digits_session(tmp_path, digits_suite(protocol="joint"))
-    execute(session.plan, session.context, tmp_path, Reporter())
+    execute(session.plan, session.context, tmp_path, Reporters())
     record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
     assert [(stage.name, len(stage.classes), stage.rows) for stage in record.stages] == [("all", 10, 500)]

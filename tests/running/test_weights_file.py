@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from benchmarks.leaderboard import files
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records import record as records
 from benchmarks.records.record import Record
 from benchmarks.running.local import execute
@@ -39,7 +39,7 @@ def trained(out: Path, weights: Path | None) -> Record:
     suite = digits_suite(EPOCHS, protocol="joint")
     request = Request(suite, device="cpu", out=out, threads=1, weights=weights)
     session = open_session(request, lambda line: None, lambda *progress: None)
-    execute(session.plan, session.context, out, Reporter())
+    execute(session.plan, session.context, out, Reporters())
     (found,), problems = records.read_all(out / suite.name / "records")
     assert not problems
     return found

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records import confusions, metrics, stats
 from benchmarks.records import record as records
 from benchmarks.running import local
@@ -40,7 +40,7 @@ def test_every_miss_is_counted_once_for_the_strongest_rival(logits_NC, seed):
 
 def test_a_cell_keeps_its_confusions_and_they_sum_to_its_misses(tmp_path: Path):
     session = digits_session(tmp_path)
-    local.execute(session.plan, session.context, tmp_path, Reporter())
+    local.execute(session.plan, session.context, tmp_path, Reporters())
     cell = session.plan.cells[0]
     record = records.read(records.record_path(tmp_path, "digits-test", cell.backbone, cell.strategy, cell.seed))
     for stage, (chain, result) in enumerate(zip(cell.jobs, record.stages, strict=True)):

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks.planning.store import Store
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records.record import read, record_path
 from benchmarks.running import job as job_module
 from benchmarks.running.job import begin, run_job
@@ -121,7 +121,7 @@ def test_a_classifier_may_give_more_than_logits_and_its_strategy_sees_them_in_tr
     own: None, tmp_path: Path
 ) -> None:
     session = digits_session(tmp_path, SHORT, strategies=("t-twins",))
-    execute(session.plan, session.context, tmp_path, Reporter())
+    execute(session.plan, session.context, tmp_path, Reporters())
     cell = session.plan.cells[0]
     record = read(record_path(tmp_path, SHORT.name, cell.backbone, cell.strategy, 0))
     assert record.status == "done", record.error

@@ -14,7 +14,7 @@ import torch
 from benchmarks.data.text.vocabulary import UNKNOWN
 from benchmarks.data.text.words import words
 from benchmarks.leaderboard.files import generate
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records.record import Record
 from benchmarks.running.cells import stored_records
 from benchmarks.running.job import begin, run_job
@@ -64,7 +64,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Session, Path, dict[s
     """Run all of `STRATEGIES` once; return the session, its folder, and the records by strategy."""
     out = tmp_path_factory.mktemp("names")
     session = session_of(out, small_catalog(), *STRATEGIES)
-    outcome = execute(session.plan, session.context, out, Reporter())
+    outcome = execute(session.plan, session.context, out, Reporters())
     assert not outcome.failed
     found = stored_records(session.plan, out, "catalog-test")
     return session, out, {cell.strategy: found[cell.key] for cell in session.plan.cells}
@@ -233,7 +233,7 @@ def test_missing_empty_long_foreign_and_unknown_names_are_read(tmp_path: Path) -
     data.mkdir()
     asked = ("text-only", "text-fusion", "text-fallback", "text-only(mask-class-words=true)")
     session = session_of(tmp_path / "out", suite, *asked, data=_images_with_names(data))
-    assert not execute(session.plan, session.context, tmp_path / "out", Reporter()).failed
+    assert not execute(session.plan, session.context, tmp_path / "out", Reporters()).failed
     records = stored_records(session.plan, tmp_path / "out", suite.name)
     assert len(records) == 4
     assert all(record.status == "done" and record.stages[1].rows == 8 for record in records.values())

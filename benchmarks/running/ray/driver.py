@@ -23,6 +23,18 @@ from benchmarks.planning.estimate import Outlook
 from benchmarks.planning.pending import pending, prune
 from benchmarks.planning.plan import Cell, Job, Plan
 from benchmarks.planning.store import JobResult
+from benchmarks.progress.events import (
+    CellDone,
+    JobDone,
+    JobLost,
+    JobOutput,
+    JobPlaced,
+    JobProgress,
+    JobStarted,
+    Note,
+    RunEnded,
+    RunStarted,
+)  # fmt: skip
 from benchmarks.progress.reporter import Reporter, describe
 from benchmarks.records.record import Record
 from benchmarks.running import attempts, supervisor
@@ -68,7 +80,7 @@ def execute(
     write_bytes(token, b"")
     pool = WorkerPool(_config(context, out, given, plugins, token.name if share_folder else None), given)
     run = _Run(plan, context, out, reporter, graph, pool, outlook)
-    reporter.begin(plan, stored)
+    reporter.tell(RunStarted(plan, stored))
     try:
         while True:
             supervisor.stop_if_interrupted()
@@ -84,7 +96,7 @@ def execute(
     finally:
         pool.end()
         token.unlink(missing_ok=True)
-        reporter.end()
+        reporter.tell(RunEnded())
     return Outcome(len(stored), run.done, tuple(run.failures))
 
 
@@ -121,6 +133,7 @@ class _Run:
         outlook: Outlook,
     ) -> None:
         self._plan, self._context, self._out, self._reporter = plan, context, out, reporter
+        self._tell = reporter.tell
         self._graph, self._pool, self._outlook = graph, pool, outlook
         self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of the jobs done in this run
         self._traces: dict[str, str] = {}  # job -> where it failed
@@ -136,8 +149,8 @@ class _Run:
             assert worker.info is not None
             self._graph.take(job)
             cell = self._graph.first_cell(job)
-            self._reporter.job_started(job, cell)
-            self._reporter.job_placed(job, worker.info.where)
+            self._tell(JobStarted(job, cell))
+            self._tell(JobPlaced(job, worker.info.where))
             self._pool.start(worker, job, {} if worker.info.shares else self._files(job))
         self._pool.hire(wanted)
         spare = len(self._pool.idle()) - (self._graph.open - len(self._pool.busy()))
@@ -160,7 +173,7 @@ class _Run:
                 self._failed(job, f"its worker is gone: {told.reason}")
             else:
                 self._unbegun.add(job.key)
-                self._reporter.job_lost(job, told.reason)
+                self._tell(JobLost(job, told.reason))
                 self._graph.again(job)
             return
         try:
@@ -169,11 +182,11 @@ class _Run:
         except OSError as error:  # a full disk: without a checkpoint the job goes on, without a result it has failed
             told = dataclasses.replace(told, error=told.error or reason_of(error))
         if told.said:
-            self._reporter.job_said(job, told.said)
+            self._tell(JobOutput(job, told.said))
         for line in told.notes:
-            self._reporter.note(line)
+            self._tell(Note(line))
         if told.step:
-            self._reporter.progress(job, told.step, told.steps)
+            self._tell(JobProgress(job, told.step, told.steps))
         if told.ended:
             self._ended(worker, job, told)
 
@@ -189,7 +202,7 @@ class _Run:
         else:
             self._graph.done(job)
             self._learn(job, result)
-            self._reporter.job_done(job, result)
+            self._tell(JobDone(job, result))
 
     def _learn(self, job: Job, result: JobResult) -> None:
         """Expect of the jobs that are left what those of their backbone took here: not all backbones were timed."""
@@ -207,8 +220,8 @@ class _Run:
     def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
         """Count an attempt at the job that failed; let it be tried again where one is left."""
         noted = attempts.note(self._context.store.work, job.key, why, final=final, traceback=trace)
-        self._reporter.job_said(job, noted.traceback)
-        self._reporter.job_lost(job, noted.reason)
+        self._tell(JobOutput(job, noted.traceback))
+        self._tell(JobLost(job, noted.reason))
         if noted.exhausted:
             self._traces[job.key] = noted.traceback
             self._graph.fail(job, noted.reason)
@@ -218,7 +231,7 @@ class _Run:
             missing = pending(self._plan, self._context.store, [self._graph.first_cell(job)])
             self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
         self._graph.again(job)
-        self._reporter.note(f"{describe(job)}: {why}; {noted.then}.")
+        self._tell(Note(f"{describe(job)}: {why}; {noted.then}."))
 
     def note_wait(self) -> None:
         """Say, once, that no worker has come up for a while: the cluster may be full, or its nodes are starting."""
@@ -226,7 +239,7 @@ class _Run:
             self._waits_since = None
         elif self._waits_since is not None and time.monotonic() - self._waits_since > QUIET_SECONDS:
             self._waits_since = None
-            self._reporter.note("no worker is up yet; the run waits for room on the Ray cluster (see `ray status`).")
+            self._tell(Note("no worker is up yet; the run waits for room on the Ray cluster (see `ray status`)."))
 
     def end_late(self, seconds: float) -> None:
         """End the workers whose job takes longer than `seconds`, and give those jobs up."""
@@ -240,7 +253,7 @@ class _Run:
         for cell, failed in self._graph.settled():
             record = self._record(cell, failed)
             written = write_record(record, self._out, self._reporter)
-            self._reporter.cell_done(cell, record)
+            self._tell(CellDone(cell, record))
             prune(self._plan, self._context.store, cell)
             if record.status == "done" and written:
                 self.done += 1

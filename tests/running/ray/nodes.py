@@ -16,7 +16,8 @@ from ray.cluster_utils import Cluster
 from safetensors.numpy import load_file
 
 from benchmarks.planning.plan import Cell, Job
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.events import Event, JobPlaced, Note
+from benchmarks.progress.reporter import Reporters
 from benchmarks.records import record as records
 from benchmarks.records.record import Record
 from benchmarks.running import local
@@ -101,7 +102,7 @@ def _processes(session: str) -> list[str]:
     return found
 
 
-class Heard(Reporter):
+class Heard:
     """Remembers where jobs ran, and what was noted."""
 
     def __init__(self, nodes: Nodes) -> None:
@@ -111,15 +112,19 @@ class Heard(Reporter):
         self.places: list[str] = []
         self.notes: list[str] = []
 
-    def job_placed(self, job: Job, where: str) -> None:
+    def tell(self, event: Event) -> None:
+        match event:
+            case JobPlaced(job, where):
+                self._place(job, where)
+            case Note(line):
+                self.notes.append(line)
+
+    def _place(self, job: Job, where: str) -> None:
         pid = re.search(r"\((\d+)\)$", where)
         assert pid
         self.places.append(where)
         self.pids.setdefault(job.key, []).append(int(pid[1]))
         self.caches.setdefault(job.key, []).append(self.nodes.cache_of(int(pid[1])))
-
-    def note(self, line: str) -> None:
-        self.notes.append(line)
 
 
 def load_plugin(folder: Path, text: str) -> Path:
@@ -133,7 +138,7 @@ def load_plugin(folder: Path, text: str) -> Path:
 def run_here(out: Path, suite: Suite, strategies: tuple[str, ...]) -> Session:
     """Run cells in this process; return the session."""
     session = digits_session(out, suite, strategies=strategies)
-    assert not local.execute(session.plan, session.context, out, Reporter()).failed
+    assert not local.execute(session.plan, session.context, out, Reporters()).failed
     return session
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.planning.pending import pending
 from benchmarks.planning.store import JobResult
-from benchmarks.progress.reporter import Reporter
+from benchmarks.progress.events import Event, JobLost, Note
 from benchmarks.running import attempts
 from benchmarks.running.estimate import look
 from benchmarks.running.graph import Graph
@@ -134,18 +134,19 @@ def test_a_loss_says_whether_the_job_had_begun(played: Played) -> None:
         assert lost.began == began and "out of order" in lost.reason
 
 
-class Lines(Reporter):
+class Lines:
     """Keeps what was noted and lost."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.lost: list[str] = []
 
-    def note(self, line: str) -> None:
-        self.notes.append(line)
-
-    def job_lost(self, job: Any, reason: str) -> None:
-        self.lost.append(reason)
+    def tell(self, event: Event) -> None:
+        match event:
+            case Note(line):
+                self.notes.append(line)
+            case JobLost(_, reason):
+                self.lost.append(reason)
 
 
 def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:

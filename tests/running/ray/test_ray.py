@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.planning.plan import Job
+from benchmarks.progress.events import Event, JobProgress
 from benchmarks.progress.job_logs import JobLogs
-from benchmarks.progress.reporter import Reporter, Reporters
+from benchmarks.progress.reporter import Reporters
 from benchmarks.running import local
 from benchmarks.running.session import Session
 from benchmarks.suites.suite import load as load_suite
@@ -52,7 +53,12 @@ class Killing(Heard):
         self.at_work: set[tuple[str, int]] = set()  # jobs, and how often they were started
         self.mapped, self.joined, self.killed = set[Path](), list[Path](), False
 
-    def progress(self, job: Job, step: int, steps: int) -> None:
+    def tell(self, event: Event) -> None:
+        super().tell(event)
+        if isinstance(event, JobProgress):
+            self._watch(event.job)
+
+    def _watch(self, job: Job) -> None:
         if job.key not in self.jobs or self.go.exists() or not self.store.checkpoint(job.key).exists():
             return
         self.at_work.add((job.key, len(self.pids[job.key])))
@@ -91,7 +97,7 @@ def test_a_worker_and_a_node_killed_in_the_middle_and_a_node_that_joins_cost_no_
     monkeypatch.setattr(driver._Run, "_files", watch)
     heard = Killing(two_nodes, session, tmp_path / "go")
     outcome = driver.execute(
-        session.plan, session.context, tmp_path / "out", Reporters([heard, JobLogs(work)]), given=ONE, plugins=[plugin],
+        session.plan, session.context, tmp_path / "out", Reporters(heard, JobLogs(work)), given=ONE, plugins=[plugin],
         share_folder=False, job_timeout=300,
     )  # fmt: skip
     assert (outcome.done, outcome.failed) == (3, ())
@@ -139,8 +145,8 @@ def test_a_driver_that_is_killed_or_interrupted_goes_on_where_it_was(two_nodes: 
     assert not re.search(r"raylet|worker|INFO|WARN", said)
 
     here, there = (digits_session(tmp_path / out, load_suite(str(suite_file))) for out in ("here", "out"))
-    outcome = driver.execute(there.plan, there.context, tmp_path / "out", Reporter(), given=ONE)
+    outcome = driver.execute(there.plan, there.context, tmp_path / "out", Reporters(), given=ONE)
     assert outcome.stored + outcome.done == 3
     assert finished.items() <= {path: path.stat().st_mtime_ns for path in finished}.items()
-    local.execute(here.plan, here.context, tmp_path / "here", Reporter())
+    local.execute(here.plan, here.context, tmp_path / "here", Reporters())
     same(here, there, here.plan.cells)
