@@ -1,4 +1,4 @@
-"""Where the taps of a convolution's kernel lie on maps of a size, and which of them ever meet a pixel there."""
+"""Which taps of a convolution's kernel ever meet a pixel on maps of a given size."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import itertools
 from typing import Any
 
 Pair = tuple[int, int]
-Taps = tuple[int, int]  # the first one along a side, and the one after the last
+Taps = tuple[int, int]  # half-open range of taps along one side: the first, and the one after the last
 
 
 @functools.lru_cache(maxsize=4096)
 def taps_used(size: int, kernel: int, stride: int, padding: int, dilation: int) -> Taps:
-    """Return the taps along one side between which all that meet a pixel of `size` ones anywhere lie.
+    """Return the smallest range of taps along one side that contains every tap that meets one of `size` pixels.
 
-    All taps, (0, `kernel`), where leaving some out would not leave the output as large as it is.
+    Returns all taps, (0, `kernel`), where a kernel of fewer taps would change the size of the output.
     """
     outputs = _outputs(size, kernel, stride, padding, dilation)
     meets = [
@@ -36,23 +36,18 @@ def _outputs(size: int, kernel: int, stride: int, padding: int, dilation: int) -
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Geometry:
-    """Where a convolution's taps lie on maps of one size; each pair is along rows and along columns.
+    """A convolution on maps of one size, cut to the taps that meet pixels. Pairs are (rows, columns).
 
-    `stored`, `used`: the taps that the weight holds, and those of them that meet pixels. `padding`: beside the used
-    ones. `outputs`: pixels of the output.
+    `used`: the taps that meet pixels. `crops`: whether the kernel has others. `padding`: what the used taps need.
+    `outputs`: size of the output in pixels.
     """
 
-    stored: tuple[Taps, Taps]
     used: tuple[Taps, Taps]
+    crops: bool
     stride: Pair
     padding: Pair
     dilation: Pair
     outputs: Pair
-
-    @functools.cached_property
-    def crops(self) -> bool:
-        """Whether taps of the weight are left out."""
-        return self.used != self.stored
 
     @functools.cached_property
     def taps(self) -> Pair:
@@ -62,12 +57,11 @@ class Geometry:
     @functools.cached_property
     def where(self) -> tuple[Any, ...]:
         """The index of the used taps in a weight [O, I, H, W]."""
-        slices = [slice(u[0] - s[0], u[1] - s[0]) for u, s in zip(self.used, self.stored, strict=True)]
-        return ..., *slices
+        return ..., *(slice(*taps) for taps in self.used)
 
     @functools.cached_property
     def pixels_met(self) -> list[tuple[slice, slice]]:
-        """Which rows and columns of the padded input each used tap meets."""
+        """The rows and columns of the padded input that each used tap meets."""
         rows, columns = (
             [slice(tap * dilation, tap * dilation + (outputs - 1) * stride + 1, stride) for tap in range(taps)]
             for taps, outputs, stride, dilation in zip(self.taps, self.outputs, self.stride, self.dilation, strict=True)
@@ -76,15 +70,11 @@ class Geometry:
 
 
 @functools.lru_cache(maxsize=4096)
-def geometry(
-    size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, stored: tuple[Taps, Taps] | None = None
-) -> Geometry:
-    """Return the geometry of a convolution on maps of `size` pixels; None: all taps of the `kernel` are stored."""
+def geometry(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Geometry:
+    """Return the geometry of a convolution on maps of `size` pixels."""
     sides = list(zip(size, kernel, stride, padding, dilation, strict=True))
     rows, columns = (taps_used(*side) for side in sides)
-    whole = (0, kernel[0]), (0, kernel[1])
-    if stored is None or not all(s[0] <= u[0] and u[1] <= s[1] for s, u in zip(stored, (rows, columns), strict=True)):
-        stored = whole
     left = padding[0] - rows[0] * dilation[0], padding[1] - columns[0] * dilation[1]
     high, wide = (_outputs(*side) for side in sides)
-    return Geometry(stored, (rows, columns), stride, left, dilation, (high, wide))
+    crops = (rows, columns) != ((0, kernel[0]), (0, kernel[1]))
+    return Geometry((rows, columns), crops, stride, left, dilation, (high, wide))

@@ -12,7 +12,6 @@ import torch
 
 from backbones.network import Network, build, seeded
 from backbones.probe import Choice
-from backbones.small_maps import keep_used_taps
 from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
@@ -145,7 +144,6 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
     )  # fmt: skip
     with seeded(seed, "architecture"):
         strategy.architecture(network, stage.facts)
-    keep_used_taps(network.encoder, context.suite.recipe.image_size)
     return FusionNetwork(network, vocabulary, classes, seed) if text else network
 
 

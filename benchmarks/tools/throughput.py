@@ -21,7 +21,7 @@ import torch
 
 from backbones.network import Network, build
 from backbones.probe import Choice, autocast, probe
-from backbones.small_maps import SmallMapConv2d, keep_used_taps
+from backbones.small_maps import SmallMapConv2d
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder
 from benchmarks.planning.plan import Job
@@ -127,7 +127,7 @@ def photographs(count: int, size: int) -> np.ndarray:
 
 
 def take_torchs_convolutions(network: torch.nn.Module) -> None:
-    """Undo `ease_small_maps`, in place, before taps were left out of weights: scripts have torch's own."""
+    """Undo `ease_small_maps`, in place: a plain script uses torch's own convolutions."""
     for module in network.modules():
         if type(module) is SmallMapConv2d:
             module.__class__ = torch.nn.Conv2d  # type: ignore[assignment]
@@ -137,7 +137,6 @@ def _bare(
     backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, steps: int
 ) -> Callable[[], None]:
     network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device)
-    keep_used_taps(network.encoder, recipe.image_size)
     network.train().to(memory_format=choice.memory_format)
     optimizer = make_optimizer(recipe, network)
     images_BHWC = torch.from_numpy(images_NHWC[: recipe.batch_size])

@@ -1,19 +1,20 @@
-"""However a convolution on a small map is computed, its outputs and gradients are those of `nn.Conv2d`."""
+"""`SmallMapConv2d` gives the outputs and gradients of `nn.Conv2d`, whichever way it computes them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import timm
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from backbones import small_maps
 from backbones.network import build
-from backbones.small_maps import SmallMapConv2d, ease_small_maps, keep_used_taps
-from backbones.taps import Geometry, taps_used
+from backbones.small_maps import SmallMapConv2d, ease_small_maps
+from backbones.taps import taps_used
+from benchmarks.tools.throughput import take_torchs_convolutions
 
 
 def _pair(**options: object) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -101,19 +102,17 @@ def test_taps_that_lie_apart_are_left_out_too() -> None:
     ],
 )
 def test_few_pixels_are_matrix_products_of_the_taps_that_meet_them(
-    size: int, dtype: torch.dtype, expected: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+    size: int, dtype: torch.dtype, expected: tuple[int, int] | None
 ) -> None:
-    """More are left to torch, which is faster there."""
-    seen = []
-
-    def met(pixels: Tensor, where: Geometry, of: Any = small_maps._met) -> Tensor:
-        seen.append(tuple(of(pixels, where).shape))
-        return of(pixels, where)
-
-    monkeypatch.setattr(small_maps, "_met", met)
+    """Maps with more pixels are left to torch's convolution, which is faster there."""
     _, eased = _pair(kernel_size=3, padding=1)
-    eased.to(dtype, memory_format=torch.channels_last)(torch.randn(2, 4, size, size, dtype=dtype))
-    assert seen == ([] if expected is None else [expected])
+    images_BCHW = torch.randn(2, 4, size, size, dtype=dtype)
+    eased.to(dtype, memory_format=torch.channels_last)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], record_shapes=True) as profile:
+        eased(images_BCHW)
+    operations = {event.name: event.input_shapes for event in profile.events()}
+    assert ("aten::convolution" in operations) == (expected is None)
+    assert expected is None or operations["aten::addmm"][1] == list(expected)
 
 
 def test_gradients_summed_over_taps_are_as_precise_as_torchs() -> None:
@@ -148,12 +147,12 @@ def test_in_autocast_the_taps_are_those_of_torchs_convolution_in_its_precision()
 
 
 @pytest.mark.parametrize("size", [1, 2])
-def test_weights_and_outputs_lie_in_memory_as_the_weight_does(size: int) -> None:
-    """What does not is copied in every step."""
+def test_gradients_and_outputs_have_the_memory_layout_of_the_weight(size: int) -> None:
+    """torch copies any other layout in every step."""
     _, eased = _pair(kernel_size=3, padding=1)
     eased.to(memory_format=torch.channels_last)
     out = eased(torch.randn(2, 4, size, size, dtype=torch.float64))
-    (gradient,) = torch.autograd.grad(out.sum(), eased.weight)  # as it was made: `.grad` is laid out anew
+    (gradient,) = torch.autograd.grad(out.sum(), eased.weight)  # `.grad` would be a copy in the weight's layout
     assert gradient.stride() == eased.weight.stride()
     assert out.is_contiguous(memory_format=torch.channels_last)
 
@@ -185,39 +184,6 @@ def test_a_backbone_is_built_with_them_and_keeps_its_names() -> None:
     assert "layer4.0.conv1.weight" in network.encoder.state_dict()
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    layer=_layers(7, 5, 3, 3, 2), data=st.data(), layout=st.sampled_from([torch.contiguous_format, torch.channels_last])
-)
-def test_taps_that_are_not_kept_are_not_missed_on_maps_of_up_to_the_largest_size(
-    layer: dict[str, Any], data: st.DataObject, layout: torch.memory_format
-) -> None:
-    largest = layer.pop("size")
-    plain, eased = _pair(**layer)
-    eased.keep_taps(largest)
-    eased.to(memory_format=layout)
-    smaller = data.draw(
-        st.tuples(*(st.integers(1, side) for side in largest)).filter(lambda s: _fits({**layer, "size": s}))
-    )
-    used = [slice(*taps) for taps in eased.kept or ((None, None), (None, None))]
-    for size in (largest, smaller):
-        images_BCHW = torch.randn(3, 4, *size, dtype=torch.float64).to(memory_format=layout)
-        expected, got = _outcome(plain, images_BCHW), _outcome(eased, images_BCHW)
-        plain.zero_grad()
-        eased.zero_grad()
-        expected[2] = expected[2][..., *used]
-        for one, other in zip(expected, got, strict=True):
-            assert other.shape == one.shape
-            torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
-
-
-def test_maps_larger_than_those_that_taps_were_kept_for_are_refused() -> None:
-    _, eased = _pair(kernel_size=3, padding=1)
-    eased.keep_taps((1, 1))
-    with pytest.raises(ValueError, match=r"cut down to maps of \(1, 1\) pixels got one of \(2, 1\)"):
-        eased(torch.zeros(1, 4, 2, 1, dtype=torch.float64))
-
-
 def _trained(network: nn.Module, steps: int = 3) -> Tensor:
     """Return the network's outputs after a few steps of SGD with momentum and weight decay."""
     images_BCHW = torch.randn(6, 3, 32, 32, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -229,36 +195,17 @@ def _trained(network: nn.Module, steps: int = 3) -> Tensor:
     return network(images_BCHW)[0]
 
 
-def test_a_network_that_keeps_used_taps_trains_as_the_whole_one_does() -> None:
-    whole, kept = (build("resnet10t", 5, image_size=32, seed=0).double() for _ in range(2))
-    keep_used_taps(kept.encoder, 32)
-    assert _weights(kept) < 0.5 * _weights(whole)
-    torch.testing.assert_close(_trained(kept), _trained(whole), rtol=1e-9, atol=1e-9)
+def test_a_network_trains_as_with_torchs_convolutions() -> None:
+    ours, torchs = (build("resnet10t", 5, image_size=32, seed=0).double() for _ in range(2))
+    for network in (ours, torchs):
+        network.to(memory_format=torch.channels_last)
+    take_torchs_convolutions(torchs)
+    torch.testing.assert_close(_trained(ours), _trained(torchs), rtol=1e-9, atol=1e-9)
 
 
-def _weights(network: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
-
-
-def test_states_of_whole_weights_and_of_kept_ones_are_both_taken() -> None:
-    whole, kept, other = (build("resnet10t", 5, image_size=32, seed=seed) for seed in (0, 1, 2))
-    images_BCHW = torch.randn(2, 3, 32, 32)
-    for network in (kept, other):
-        keep_used_taps(network.encoder, 32)
-    kept.load_state_dict(whole.state_dict())
-    other.load_state_dict(kept.state_dict())
-    for network in (whole, kept, other):
-        network.eval()
-    torch.testing.assert_close(kept(images_BCHW)[0], whole(images_BCHW)[0])
-    assert torch.equal(other(images_BCHW)[0], kept(images_BCHW)[0])
-
-
-def test_keeping_used_taps_leaves_modes_and_statistics_alone() -> None:
-    network = build("resnet10t", 5, image_size=32, seed=0).train()
-    network.encoder.layer1.eval()  # type: ignore[union-attr,operator]
-    modes = [module.training for module in network.modules()]
-    means = [b.clone() for n, b in network.named_buffers() if n.endswith("running_mean")]
-    keep_used_taps(network.encoder, 32)
-    assert [module.training for module in network.modules()] == modes
-    after = [b for n, b in network.named_buffers() if n.endswith("running_mean")]
-    assert all(torch.equal(a, b) for a, b in zip(means, after, strict=True))
+@pytest.mark.parametrize("px", [24, 32, 64])
+def test_states_have_timms_shapes(px: int) -> None:
+    """So that an exported state loads into a plain timm model."""
+    ours, plain = build("resnet10t", 5, image_size=px, seed=0).encoder, timm.create_model("resnet10t", num_classes=0)
+    shapes = [{name: tensor.shape for name, tensor in encoder.state_dict().items()} for encoder in (ours, plain)]
+    assert shapes[0] == shapes[1]
