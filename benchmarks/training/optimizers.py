@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from benchmarks.suites.suite import Recipe
-from benchmarks.training.sgd import ChannelsLastSGD
 from strategies.base import Text
 
 
@@ -98,4 +97,4 @@ def _groups(parameters: Sequence[nn.Parameter], decay: float) -> list[dict[str, 
 def _recipes(recipe: Recipe, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate, fused=True)
-    return ChannelsLastSGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)
+    return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=recipe.momentum, fused=True)

@@ -1,8 +1,9 @@
-"""Two optimisers as one: what each would have done alone, and states that come back."""
+"""Two optimisers joined: each steps as it would alone, and states are restored to the bit."""
 
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import torch
 
@@ -24,9 +25,12 @@ def _step(layers: torch.nn.ModuleList, optimizer: torch.optim.Optimizer, seed: i
     optimizer.step()
 
 
+def _recipe() -> Recipe:
+    return Recipe(image_size=8, epochs=Epochs(), learning_rate=0.01, weight_decay=0.1)
+
+
 def _joined(layers: torch.nn.ModuleList) -> torch.optim.Optimizer:
-    recipe = Recipe(image_size=8, epochs=Epochs(), learning_rate=0.01, weight_decay=0.1)
-    return make_optimizer(recipe, layers, None, Text(), list(layers[1].parameters()))
+    return make_optimizer(_recipe(), layers, None, Text(), list(layers[1].parameters()))
 
 
 def test_each_part_steps_as_it_would_alone() -> None:
@@ -64,6 +68,33 @@ def test_a_state_that_was_stored_goes_on_with_the_same_bits() -> None:
                 group["lr"] = 0.001 * seed
             _step(one, other, seed)
     assert all(torch.equal(a, b) for a, b in zip(layers.parameters(), again.parameters(), strict=True))
+
+
+def test_a_restored_buffer_has_the_memory_layout_of_its_parameter(tmp_path: Path) -> None:
+    """torch's fused kernels read raw memory: a buffer in another layout would be added to the wrong weights."""
+    layer = _channels_last_layer()
+    optimizer = make_optimizer(_recipe(), layer)
+    _step_on_images(layer, optimizer, 0)
+    checkpoint.save(tmp_path / "state", checkpoint.pack_optimizer(optimizer), {})
+    again = copy.deepcopy(layer)
+    resumed = make_optimizer(_recipe(), again)
+    checkpoint.unpack_optimizer(resumed, checkpoint.load(tmp_path / "state")[0])
+    assert resumed.state[again.weight]["momentum_buffer"].stride() == again.weight.stride()
+    for one, other in ((layer, optimizer), (again, resumed)):
+        _step_on_images(one, other, 1)
+    assert torch.equal(layer.weight, again.weight)
+
+
+def _channels_last_layer() -> torch.nn.Conv2d:
+    torch.manual_seed(0)
+    return torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+
+
+def _step_on_images(layer: torch.nn.Conv2d, optimizer: torch.optim.Optimizer, seed: int) -> None:
+    images_BCHW = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+    optimizer.zero_grad()
+    layer(images_BCHW.to(memory_format=torch.channels_last)).square().sum().backward()
+    optimizer.step()
 
 
 def test_a_rate_set_on_the_whole_is_the_parts() -> None:
