@@ -42,14 +42,21 @@ def normalised_weights(weights_C: np.ndarray, facts: Facts) -> np.ndarray:
     return np.where(present_C, weights_C * scale, 1.0)
 
 
-def weighted_mean(loss_B: Tensor, y_BC: Tensor, weights_C: Tensor) -> Tensor:
-    """Return sum_i w_i l_i / sum_i w_i with w_i = sum_c y_ic w_c, a scalar.
+def weighted_mean(loss_BC: Tensor, y_BC: Tensor, weights_C: Tensor) -> Tensor:
+    """Return sum_i sum_c y_ic w_c l_ic / sum_i sum_c y_ic w_c, a scalar; l_ic is the loss of sample i for label c.
 
-    The weighted mean, not the mean of weighted losses: a common factor of the weights cancels, so that weights change
-    which samples count and never the learning rate. It is what PyTorch's own reduction and the study do.
+    A mixed target's weight belongs to each of its labels. A weight per sample, (sum_c y_ic w_c) (sum_c y_ic l_ic),
+    would give the frequent label of a pair the weight of the rare one. For hard labels it is PyTorch's weighted mean,
+    and the study's: a common factor of the weights cancels, so that weights do not change the step size.
+    Raises ValueError if the loss does not have a column per label.
     """
-    weight_B = y_BC @ weights_C
-    return (weight_B * loss_B).sum() / weight_B.sum()
+    if loss_BC.shape != y_BC.shape:
+        raise ValueError(
+            f"weighted_mean needs the loss of each sample for each label, shape {tuple(y_BC.shape)}, got "
+            f"{tuple(loss_BC.shape)}; do not sum over labels before it."
+        )
+    weight_BC = y_BC * weights_C
+    return (weight_BC * loss_BC).sum() / weight_BC.sum()
 
 
 def require_at_least_zero(strategy: Strategy, *fields: str) -> None:

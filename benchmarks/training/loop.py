@@ -29,16 +29,17 @@ from strategies.common import weighted_mean
 
 
 def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Return sum_i w_i l_i / sum_i w_i with w_i = sum_c y_ic w_c and l_i the cross entropy with the smoothed target.
+    """Return sum_ic q_ic w_c l_ic / sum_ic y_ic w_c with l_ic = -log p_ic and q = (1 - smoothing) y + smoothing / C.
 
-    The weighted mean (PyTorch's own reduction, and the study's) keeps the step's size independent of the weights'
-    scale. The weight follows the unsmoothed target: smoothing must not lend a sample the weights of other classes.
+    This is `torch.nn.functional.cross_entropy` with `weight` and `label_smoothing`: for hard labels as it is; for mixed
+    targets torch has the same sum but divides it by B, which would let the weights change the step size.
     """
-    log_p_BC = torch.log_softmax(logits_BC, dim=1)
-    loss_B = -(y_BC * log_p_BC).sum(1)
+    loss_BC = -torch.log_softmax(logits_BC, dim=1)
+    loss = weighted_mean(loss_BC, y_BC, weights_C)
     if smoothing:
-        loss_B = (1 - smoothing) * loss_B - smoothing * log_p_BC.mean(1)
-    return weighted_mean(loss_B, y_BC, weights_C)
+        uniform = (loss_BC @ weights_C).sum() / (y_BC @ weights_C).sum() / logits_BC.shape[1]
+        loss = (1 - smoothing) * loss + smoothing * uniform
+    return loss
 
 
 def steps_per_epoch(stage: Stage, recipe: Recipe) -> int:

@@ -39,6 +39,7 @@ class Ride(Strategy):
 
     name = "ride"
     summary = "several experts with margins that are encouraged to disagree, averaged"
+    version = "2"
     paper = (
         "Wang, Lian, Miao, Liu, Yu: Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, "
         "arXiv:2010.01809"
@@ -94,8 +95,8 @@ class Ride(Strategy):
         log_mean_BC = (logits_BC.detach() / cool_C).log_softmax(1)
         loss = logits_BC.new_zeros(())
         for expert_BC in outputs.extra["logits_BEC"].unbind(1):
-            loss_B = -(batch.y_BC * (expert_BC - margin_BC).log_softmax(1)).sum(1)
+            loss_BC = -(expert_BC - margin_BC).log_softmax(1)
             log_p_BC = (expert_BC / cool_C).log_softmax(1)
             divergence_B = (log_mean_BC.exp() * (log_mean_BC - log_p_BC)).sum(1)
-            loss = loss + weighted_mean(loss_B, batch.y_BC, step.weights_C) - strength * divergence_B.mean()
+            loss = loss + weighted_mean(loss_BC, batch.y_BC, step.weights_C) - strength * divergence_B.mean()
         return loss

@@ -35,6 +35,7 @@ class Sade(Strategy):
 
     name = "sade"
     summary = "three experts, for the long-tailed, uniform and reversed class distribution, averaged"
+    version = "2"
     paper = (
         "Zhang, Hooi, Hong, Feng: Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed "
         "Recognition, NeurIPS 2022, arXiv:2107.09249"
@@ -71,5 +72,4 @@ class Sade(Strategy):
         """Return the scalar loss."""
         logits_BEC = outputs.extra["logits_BEC"]
         log_p_BEC = (logits_BEC + logits_BEC.new_tensor(self.shifts_EC(step.facts))).log_softmax(2)
-        loss_B = -(batch.y_BC[:, None] * log_p_BEC).sum((1, 2))
-        return weighted_mean(loss_B, batch.y_BC, step.weights_C)
+        return weighted_mean(-log_p_BEC.sum(1), batch.y_BC, step.weights_C)

@@ -20,8 +20,8 @@ class Equalization(Strategy):
 
     The paper's softmax equalization loss: T(f) = 1 for classes rarer than a threshold, f_k = n_k / N; beta is 1 with
     probability `gamma`, else 0, drawn for each sample and class. Samples of other classes mostly do not lower the
-    logits of rare classes. The loss is at least 0 for mixed targets as well (Jensen; w_k >= y_k). It holds the seat
-    "prior", because w corrects the softmax by class frequency.
+    logits of rare classes. Without class weights the loss is at least 0 for mixed targets as well (Jensen; w_k >= y_k).
+    It holds the seat "prior", because w corrects the softmax by class frequency.
 
     `gamma` is in [0, 1]; 0.9 is the value of the Bag of Tricks benchmark (Zhang et al., AAAI 2021) for CIFAR-100-LT.
     `threshold`, at least 0, is in units of the uniform share 1/C: 0.5 is that benchmark's lambda of 0.005 for 100
@@ -31,6 +31,7 @@ class Equalization(Strategy):
 
     name = "equalization"
     summary = "softmax equalization loss (SEQL): samples of other classes do not lower rare classes' logits"
+    version = "2"
     paper = (
         "Tan, Wang, Li, Li, Ouyang, Yin, Yan: Equalization Loss for Long-Tailed Object Recognition, CVPR 2020, "
         "arXiv:2003.05176"
@@ -56,5 +57,5 @@ class Equalization(Strategy):
         beta_BC = (torch.rand(y_BC.shape, generator=step.generator) < self.gamma).to(logits_BC)
         # log 0 = -inf is fine for logsumexp, because the label's own weight is never 0
         log_weights_BC = torch.log1p(-beta_BC * rare_C * (1 - y_BC))
-        loss_B = (logits_BC + log_weights_BC).logsumexp(1) - (y_BC * logits_BC).sum(1)
-        return weighted_mean(loss_B, y_BC, step.weights_C)
+        loss_BC = (logits_BC + log_weights_BC).logsumexp(1, keepdim=True) - logits_BC
+        return weighted_mean(loss_BC, y_BC, step.weights_C)

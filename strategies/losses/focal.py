@@ -29,6 +29,7 @@ class Focal(Strategy):
 
     name = "focal"
     summary = "focal loss (softmax form): easy samples count less"
+    version = "2"
     paper = "Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002"
 
     gamma: float = 2.0
@@ -44,5 +45,4 @@ class Focal(Strategy):
         log_p_BC = outputs.logits_BC.log_softmax(1)
         # expm1 is accurate for p near 1; the clamp keeps the gradient finite for gamma < 1
         rest_BC = (-log_p_BC.expm1()).clamp_min(torch.finfo(log_p_BC.dtype).tiny)
-        loss_B = -(batch.y_BC * rest_BC**self.gamma * log_p_BC).sum(1)
-        return weighted_mean(loss_B, batch.y_BC, step.weights_C)
+        return weighted_mean(-(rest_BC**self.gamma) * log_p_BC, batch.y_BC, step.weights_C)

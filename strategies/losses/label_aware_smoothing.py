@@ -32,12 +32,13 @@ class LabelAwareSmoothing(Strategy):
     other class to smooth to, and the loss is 0.
 
     Deviation: the paper's formula is followed; common code spreads e_y over all C classes instead of the other C - 1.
-    min and max are over classes with samples. Over a batch the weighted mean (`common.weighted_mean`); mixed
-    targets take sum_y y_y l_y, as the official code does.
+    min and max are over classes with samples. Over a batch and for mixed targets the
+    weighted mean over labels (`common.weighted_mean`).
     """
 
     name = "label-aware-smoothing"
     summary = "label smoothing that grows with class frequency"
+    version = "2"
     paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
 
     head: float = 0.4
@@ -72,4 +73,4 @@ class LabelAwareSmoothing(Strategy):
         smoothing_C = log_p_BC.new_tensor(self.smoothing_C(step.facts))
         others_BC = log_p_BC.sum(1, keepdim=True) - log_p_BC
         of_label_BC = (1 - smoothing_C) * log_p_BC + smoothing_C / max(step.facts.num_classes - 1, 1) * others_BC
-        return weighted_mean(-(batch.y_BC * of_label_BC).sum(1), batch.y_BC, step.weights_C)
+        return weighted_mean(-of_label_BC, batch.y_BC, step.weights_C)

@@ -28,12 +28,13 @@ class Seesaw(Strategy):
 
     Deviations: n are the stage's training counts; the paper accumulates them while it trains, which gives the same
     ratios if every sample is seen equally often, but is state that a resumed run would have to carry. The paper's
-    normalised linear layer and objectness branch are parts of its detector, not of the loss. Over a batch the
-    weighted mean (`common.weighted_mean`); mixed targets take sum_y y_y l_y, as mixup's authors do with any loss.
+    normalised linear layer and objectness branch are parts of its detector, not of the loss. Over a batch and for
+    mixed targets the weighted mean over labels (`common.weighted_mean`).
     """
 
     name = "seesaw"
     summary = "seesaw loss: frequent classes lower rare ones' logits less, confident mistakes cost more"
+    version = "2"
     paper = (
         "Wang, Zhang, Zang, Cao, Pang, Gong, Chen, Liu, Loy, Lin: Seesaw Loss for Long-Tailed Instance Segmentation, "
         "CVPR 2021, arXiv:2008.10032"
@@ -65,5 +66,5 @@ class Seesaw(Strategy):
         # both logarithms are 0 at the label itself
         total_K = (logits_KC + mitigation_KC + compensation_KC).logsumexp(1)
         loss_K = total_K - logits_KC.gather(1, label_K[:, None])[:, 0]
-        loss_B = loss_K.new_zeros(len(batch.y_BC)).index_add(0, row_K, batch.y_BC[row_K, label_K] * loss_K)
-        return weighted_mean(loss_B, batch.y_BC, step.weights_C)
+        loss_BC = loss_K.new_zeros(batch.y_BC.shape).index_put((row_K, label_K), loss_K)
+        return weighted_mean(loss_BC, batch.y_BC, step.weights_C)

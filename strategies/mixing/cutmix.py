@@ -47,6 +47,7 @@ class CutMix(Strategy):
 
     name = "cutmix"
     summary = "paste a box of another image, targets weighted by area"
+    version = "2"
     paper = (
         "Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "
         "Features, ICCV 2019, arXiv:1905.04899"

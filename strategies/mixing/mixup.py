@@ -46,11 +46,12 @@ class Mixup(Strategy):
     code. A batch of one sample is unchanged.
 
     Default `alpha=0.2` from the paper's ImageNet experiments (0.1 to 0.4 helped there, 1 on CIFAR); it is positive.
-    No deviations; with class weights a sample's weight is the same blend of its two classes' weights.
+    No deviations; class weights apply to each of a pair's two labels (`common.weighted_mean`).
     """
 
     name = "mixup"
     summary = "blend pairs of images and their targets"
+    version = "2"
     paper = "Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412"
 
     alpha: float = 0.2

@@ -31,6 +31,7 @@ class Remix(Strategy):
 
     name = "remix"
     summary = "blend pairs of images, with targets that favour the rarer class"
+    version = "2"
     paper = "Chou, Chang, Pan, Wei, Juan: Remix: Rebalanced Mixup, ECCV workshops 2020, arXiv:2007.03943"
 
     alpha: float = 1.0

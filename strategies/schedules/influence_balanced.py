@@ -35,6 +35,7 @@ class InfluenceBalanced(Strategy):
 
     name = "influence-balanced"
     summary = "divide each sample's loss by its influence on the decision boundary, late in training"
+    version = "2"
     paper = (
         "Park, Lim, Jeon, Choi: Influence-Balanced Loss for Imbalanced Visual Classification, ICCV 2021, "
         "arXiv:2110.02444"
@@ -61,5 +62,5 @@ class InfluenceBalanced(Strategy):
         log_p_BC = outputs.logits_BC.log_softmax(1)
         influence_B = (log_p_BC.exp() - y_BC).abs().sum(1) * outputs.features_BF.to(log_p_BC).abs().sum(1)
         lambda_C = log_p_BC.new_tensor(self.alpha * normalised_weights(1 / positive_counts(step.facts), step.facts))
-        loss_B = -(y_BC * log_p_BC).sum(1) * (y_BC @ lambda_C) / (influence_B + self.epsilon)
-        return weighted_mean(loss_B, y_BC, step.weights_C)
+        loss_BC = -log_p_BC * lambda_C / (influence_B + self.epsilon)[:, None]
+        return weighted_mean(loss_BC, y_BC, step.weights_C)

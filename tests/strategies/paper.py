@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -58,7 +58,8 @@ EXTREME = Case(
 )
 BALANCED = dataclasses.replace(EXTREME, counts=(9, 9, 9, 9, 9))
 
-Reference = Callable[[np.ndarray, int, Case], float]  # (logits of one row, the row's number, all the rest) -> loss
+# (logits of one row, the row's number, all the rest) -> the row's loss for each label [C]
+Reference = Callable[[np.ndarray, int, Case], Sequence[float] | np.ndarray]
 
 
 def softmax(z_C: np.ndarray) -> np.ndarray:
@@ -68,15 +69,6 @@ def softmax(z_C: np.ndarray) -> np.ndarray:
 
 def log_softmax(z_C: np.ndarray) -> np.ndarray:
     return z_C - z_C.max() - math.log(np.exp(z_C - z_C.max()).sum())
-
-
-def cross_entropy(z_C: np.ndarray, y_C: np.ndarray) -> float:
-    return -float(sum(y * log_p for y, log_p in zip(y_C, log_softmax(z_C), strict=True) if y))
-
-
-def mixed(of_label: Callable[[int], float], y_C: np.ndarray) -> float:
-    """Return sum_y y_y l_y: what mixing makes of a loss for one label."""
-    return math.fsum(share * of_label(label) for label, share in enumerate(y_C) if share)
 
 
 @st.composite
@@ -98,9 +90,15 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def expected(reference: Reference, case: Case, z_BC: np.ndarray) -> float:
-    """Return sum_i w_i l_i / sum_i w_i."""
-    w_B = [math.fsum(y_C * case.w_C) for y_C in case.y_BC]
-    return math.fsum(w * reference(z_C, b, case) for b, (w, z_C) in enumerate(zip(w_B, z_BC, strict=True))) / sum(w_B)
+    """Return sum_ic y_ic w_c l_ic / sum_ic y_ic w_c."""
+    return weighted([reference(z_C, b, case) for b, z_C in enumerate(z_BC)], case)
+
+
+def weighted(loss_BC: Sequence[Sequence[float] | np.ndarray], case: Case) -> float:
+    """Return sum_ic y_ic w_c l_ic / sum_ic y_ic w_c for losses l [B, C]."""
+    labels = [(b, c) for b, y_C in enumerate(case.y_BC) for c, y in enumerate(y_C) if y]
+    total = math.fsum(case.y_BC[b, c] * case.w_C[c] * float(loss_BC[b][c]) for b, c in labels)
+    return total / math.fsum(case.y_BC[b, c] * case.w_C[c] for b, c in labels)
 
 
 def differences(value: Callable[[np.ndarray], float], at: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import os
 import time
@@ -28,6 +29,7 @@ from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import TrainingError
 from strategies import registry
 from strategies.base import Facts, Phase, Strategy
+from strategies.common import weighted_mean
 from tests.making import digits_session, digits_suite
 
 
@@ -35,20 +37,30 @@ def test_the_loss_is_the_papers_formula_in_float64() -> None:
     draws = np.random.default_rng(0)
     for smoothing in (0.0, 0.1):
         logits = draws.normal(0, 5, (7, 4))
-        weights, target = draws.uniform(0.1, 9, 4), np.eye(4)[draws.integers(0, 4, 7)]
+        weights, share = draws.uniform(0.1, 9, 4), draws.uniform(0, 1, (7, 1))
+        target = share * np.eye(4)[draws.integers(0, 4, 7)] + (1 - share) * np.eye(4)[draws.integers(0, 4, 7)]
         log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
         smoothed = (1 - smoothing) * target + smoothing / 4
-        sample_weights = target @ weights
-        expected = (sample_weights * -(smoothed * log_p).sum(1)).sum() / sample_weights.sum()
+        expected = -(smoothed * weights * log_p).sum() / (target * weights).sum()
         given = (torch.tensor(a) for a in (logits, target, weights))
         assert float(weighted_cross_entropy(*given, smoothing)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_unsmoothed_it_is_what_torch_calls_a_weighted_mean() -> None:
-    logits, labels = torch.randn(9, 5), torch.randint(0, 5, (9,))
-    weights = torch.rand(5) + 0.1
-    ours = weighted_cross_entropy(logits, torch.nn.functional.one_hot(labels, 5).float(), weights)
-    torch.testing.assert_close(ours, torch.nn.functional.cross_entropy(logits, labels, weight=weights))
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_it_is_torchs_weighted_cross_entropy_for_hard_and_for_mixed_targets(smoothing: float) -> None:
+    logits, labels = torch.randn(9, 5, dtype=torch.float64), torch.randint(0, 5, (9,))
+    weights = torch.rand(5, dtype=torch.float64) + 0.1
+    torchs = functools.partial(torch.nn.functional.cross_entropy, logits, weight=weights, label_smoothing=smoothing)
+    hard = torch.nn.functional.one_hot(labels, 5).double()
+    torch.testing.assert_close(weighted_cross_entropy(logits, hard, weights, smoothing), torchs(labels))
+    mixed = 0.3 * hard + 0.7 * hard.roll(1, 0)
+    ours = weighted_cross_entropy(logits, mixed, weights, smoothing)
+    torch.testing.assert_close(ours * (mixed @ weights).sum(), torchs(mixed, reduction="sum"))
+
+
+def test_a_loss_without_a_column_per_label_is_refused() -> None:
+    with pytest.raises(ValueError, match="do not sum over labels before it"):
+        weighted_mean(torch.ones(3), torch.eye(3), torch.ones(3))
 
 
 def test_the_one_cycle_rises_to_the_peak_and_falls_to_zero() -> None:

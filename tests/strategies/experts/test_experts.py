@@ -19,18 +19,13 @@ from benchmarks.training import checkpoint
 from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
-from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, cases, cross_entropy, differences, log_softmax
+from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, cases, differences, log_softmax, weighted
 
 
 def expert_logits(case: Case, experts: int) -> np.ndarray:
     """Return logits [B, E, C] of the case's size, each expert's its own."""
     wobble_EC = np.random.default_rng(1).normal(0, np.abs(case.z_BC).mean() + 0.1, (experts, case.z_BC.shape[1]))
     return case.z_BC[:, None] + wobble_EC
-
-
-def weighted(loss_B: list[float], case: Case) -> float:
-    w_B = case.y_BC @ case.w_C
-    return math.fsum(w * loss for w, loss in zip(w_B, loss_B, strict=True)) / math.fsum(w_B)
 
 
 def ride(z_BEC: np.ndarray, case: Case, late: bool, mean_BC: np.ndarray) -> float:
@@ -42,7 +37,7 @@ def ride(z_BEC: np.ndarray, case: Case, late: bool, mean_BC: np.ndarray) -> floa
     total = 0.0
     for e in range(z_BEC.shape[1]):
         z_BC = z_BEC[:, e]
-        total += weighted([cross_entropy(z - y * margin_C, y) for z, y in zip(z_BC, case.y_BC, strict=True)], case)
+        total += weighted([-log_softmax(z - y * margin_C) for z, y in zip(z_BC, case.y_BC, strict=True)], case)
         kl_B = []
         for z_C, mean_C in zip(z_BC, mean_BC, strict=True):
             log_p_C, log_q_C = log_softmax(mean_C / t_C), log_softmax(z_C / t_C)
@@ -58,11 +53,8 @@ def sade(z_BEC: np.ndarray, case: Case, late: bool, mean_BC: np.ndarray) -> floa
     for at, c in enumerate(rank):
         inverse_C[c] = pi_C[rank[len(rank) - 1 - at]]
     shifts = [0 * pi_C, np.log(pi_C), np.log(pi_C) - 2 * np.log(inverse_C)]
-    of_experts = [
-        [cross_entropy(z + shift, y) for z, y in zip(z_BEC[:, e], case.y_BC, strict=True)]
-        for e, shift in enumerate(shifts)
-    ]
-    return sum(weighted(loss_B, case) for loss_B in of_experts)
+    of_experts = [[-log_softmax(z + shift) for z in z_BEC[:, e]] for e, shift in enumerate(shifts)]
+    return sum(weighted(loss_BC, case) for loss_BC in of_experts)
 
 
 def check(text: str, case: Case, late: bool) -> None:

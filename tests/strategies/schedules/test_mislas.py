@@ -14,13 +14,13 @@ from strategies.combining.expression import parse
 from strategies.losses.label_aware_smoothing import LabelAwareSmoothing
 from tests.making import digits_session, digits_suite
 from tests.planning.test_plan import EPOCHS, plan
-from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, compare, log_softmax, mixed
+from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, compare, log_softmax
 from tests.strategies.schedules.test_schedules import acted, run_cell
 
 FACTS = Facts((50, 7, 1, 0), ("a", "b", "c", "d"))
 
 
-def smoothed(z_C: np.ndarray, row: int, case: Case) -> float:
+def smoothed(z_C: np.ndarray, row: int, case: Case) -> list[float]:
     """Return label-aware smoothing, concave, from 0.1 to 0.4."""
     n = [k for k in case.counts if k]
     log_p_C = log_softmax(z_C)
@@ -30,7 +30,7 @@ def smoothed(z_C: np.ndarray, row: int, case: Case) -> float:
         e = 0.1 + 0.3 * np.sin(np.pi / 2 * rank)
         return -float((1 - e) * log_p_C[y] + e / (len(log_p_C) - 1) * (log_p_C.sum() - log_p_C[y]))
 
-    return mixed(of_label, case.y_BC[row])
+    return [of_label(y) for y in range(len(z_C))]
 
 
 @pytest.mark.parametrize("case", [TYPICAL, EXTREME, BALANCED])
