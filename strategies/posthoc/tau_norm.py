@@ -15,7 +15,7 @@ from strategies.registry import register
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-GRID = tuple(step / 10 for step in range(11))
+GRID = tuple(step / 10 for step in range(11))  # the paper's range; the official script scans 0 to 2
 
 
 @register
@@ -27,8 +27,9 @@ class TauNormalisation(Strategy):
     Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 3. Frequent classes get weights of larger norm; tau =
     0 keeps them, tau = 1 makes all norms equal. Nothing is trained: the cell shares all of plain training.
 
-    Default: `tau=none`, chosen on validation as in the paper, between 0 and 1 as there; in steps of 0.1, by the mean
-    of the classes' top-1 (the paper's validation sets are balanced, ours are not), the smallest tau if several tie.
+    Default: `tau=none`, chosen on validation from 0, 0.1, ... 1, the paper's range; its official script (`tau_norm.py`)
+    prints 0 to 2 in the same steps. The choice is by the mean of the classes' top-1 (the paper's validation sets are
+    balanced, ours are not), the smallest tau if several tie.
     A given `tau` is at least 0 and needs no validation part.
     Deviations: in a classifier of several layers only the last, which gives the logits, is normalised. Classes without
     a validation row do not influence the choice. A class with weights all zero keeps them.
