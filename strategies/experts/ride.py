@@ -28,9 +28,10 @@ class Ride(Strategy):
     classifier with the margins of `ldam`. T_c = w_c / max w, w_c = balance C n_c / N + 1 - balance from `start` of the
     stage's epochs on, 1 before; t is its mean, and p takes no gradient. The mean of the experts' logits is scored.
 
-    Defaults from the official code for CIFAR100-LT: 3 experts, `max_margin=0.5`, `scale=30`, `diversity=0.2`,
-    `balance=0.05`, `start=0.8` (epoch 160 of 200). Its deferred class weights are `ride+drw`. `experts` is at least 2,
-    `balance` is in [0, 1), `start` in [0, 1).
+    Defaults from the official code: 3 experts, `max_margin=0.5`, `scale=30`, `diversity=0.2`, `balance=0.05` (those of
+    `RIDELoss`) and `start=0.8` (epoch 160 of 200). Its configuration for CIFAR100-LT has had the diversity factors 0.2
+    and 0.45 (`config_imbalance_cifar100_ride.json`); the suite `cifar100-lt` takes 0.45. Its deferred class weights are
+    `ride+drw`. `experts` is at least 2, `balance` is in [0, 1), `start` in [0, 1).
     Deviations: no routing (the paper's second stage, which saves time but no errors), no distillation; only the last
     stage is each expert's own, at full width, where the code thins the last two by a quarter; in encoders whose last
     stage cannot be identified (see `backbones/experts.py`) an expert is one layer on the pooled features. The KL to

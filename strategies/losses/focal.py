@@ -24,7 +24,8 @@ class Focal(Strategy):
     `+`.
 
     Deviation: reduced by the weighted mean (`common.weighted_mean`); the paper divides by the number of anchors with
-    an object, which classification does not have. For mixed targets each class's term is weighted by y.
+    an object, which classification does not have. Class weights multiply the loss, as in Cui et al.; LDAM's official
+    code has them in the exponent as well, p = e^(-w CE), so that they also change which samples count as easy.
     """
 
     name = "focal"

@@ -31,8 +31,9 @@ class LabelAwareSmoothing(Strategy):
     If all counts are equal r = 0, because no class is more frequent than the rarest. With a single class there is no
     other class to smooth to, and the loss is 0.
 
-    Deviation: the paper's formula is followed; common code spreads e_y over all C classes instead of the other C - 1.
-    min and max are over classes with samples. Over a batch and for mixed targets the
+    The paper's formula is followed. The official code (dvlab-research/MiSLAS) spreads e_y over all C classes, as usual
+    label smoothing does; its e_y corresponds to e_y (C - 1) / C here.
+    Deviations: min and max are over classes with samples. Over a batch and for mixed targets the
     weighted mean over labels (`common.weighted_mean`).
     """
 
