@@ -13,6 +13,7 @@ from benchmarks.data.load import cache_folder, from_source, open_source
 from benchmarks.running import session
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
+from strategies.combining.expression import parse
 from tests.conftest import REAL_DATA
 
 META = Meta("", "", (), (), 0, 0, 0, "")
@@ -47,3 +48,14 @@ def test_a_suite_of_the_package_can_be_planned(name: str, tmp_path: Path, monkey
     plan = session.open_session(request, said.append, lambda *_: None).plan
     assert plan.cells and plan.jobs
     assert not [line for line in said if "left out" in line]
+
+
+@pytest.mark.parametrize(("name", "diversity"), [("cifar10-lt", 0.2), ("cifar100-lt", 0.45)])
+def test_the_long_tailed_suites_have_the_methods_of_the_literature(name: str, diversity: float) -> None:
+    parts = {part.name: part for text in suite.load(name).strategies for part in parse(text).parts()}
+    assert {
+        "ride", "sade", "cmo", "mislas", "seesaw", "influence-balanced", "label-aware-smoothing", "lws",
+        "weight-balancing", "crt", "ldam", "drw", "balanced-softmax",
+    } <= set(parts)  # fmt: skip
+    assert not any(part.needs for part in parts.values()), "nothing is held back for validation"
+    assert parts["ride"].parameters()["diversity"] == diversity
