@@ -1,9 +1,15 @@
-"""Every strategy alone and every pair of them: it trains through the one trainer, or is refused naming both parts."""
+"""Pairs of strategies: each is refused in one sentence that names both parts, or can be planned, stepped and trained.
+
+One pair for each two sets of seats is trained; `BENCHMARKS_PAIRS=all` (`tox -e soak`) trains every pair.
+"""
 
 from __future__ import annotations
 
+import collections
+import functools
 import itertools
 import math
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +17,8 @@ import pytest
 import torch
 
 from benchmarks.contract import tiny
+from benchmarks.contract.cases import PROGRESS, batches, ordinary
+from benchmarks.contract.step import try_step
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
 from strategies.base import StrategyError
@@ -19,6 +27,7 @@ from strategies.combining.seats import SEAT_OF_HOOK, seats_of
 from strategies.registry import names
 
 NAMES = [name for name in names() if name != "none"]
+PAIRS_PER_TEST = 20
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -29,6 +38,7 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@functools.cache
 def refusal(text: str) -> str:
     """Return the sentence with which a combination is refused, "" where it is not."""
     try:
@@ -38,22 +48,56 @@ def refusal(text: str) -> str:
     return ""
 
 
-@pytest.mark.parametrize("first", NAMES)
-def test_alone_and_with_every_other_it_trains_or_is_refused(first: str, tmp_path: Path) -> None:
-    pairs = {f"{first}+{other}": other for other in NAMES[NAMES.index(first) + 1 :]}
-    refused = {text: sentence for text in pairs if (sentence := refusal(text))}
-    for text, sentence in refused.items():
-        assert first in sentence and pairs[text] in sentence and "\n" not in sentence
-    joined = [first, *(text for text in pairs if text not in refused)]
+def representatives(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return one pair for each two sets of seats, the one whose strategies were chosen least often so far."""
+    alike = collections.defaultdict(list)
+    for pair in pairs:
+        alike[frozenset(seats_of(parse(name)) for name in pair)].append(pair)
+    chosen: list[tuple[str, str]] = []
+    used: collections.Counter[str] = collections.Counter()
+    for candidates in alike.values():
+        chosen.append(min(candidates, key=lambda pair: sorted(used[name] for name in pair)))
+        used.update(chosen[-1])
+    return chosen
+
+
+JOINED = [pair for pair in itertools.combinations(NAMES, 2) if not refusal("+".join(pair))]
+TRAINED = JOINED if os.environ.get("BENCHMARKS_PAIRS") == "all" else representatives(JOINED)
+
+
+def test_every_strategy_that_joins_with_another_is_trained_in_a_pair() -> None:
+    assert set(itertools.chain(*TRAINED)) == set(itertools.chain(*JOINED))
+
+
+@pytest.mark.parametrize("start", range(0, len(TRAINED), PAIRS_PER_TEST))
+def test_a_pair_trains(start: int, tmp_path: Path) -> None:
+    texts = ["+".join(pair) for pair in TRAINED[start : start + PAIRS_PER_TEST]]
     with tiny.backbone():
-        plan, context = tiny.session(joined, tmp_path, epochs=2)
-        assert [cell.strategy for cell in plan.cells] == joined and not plan.left_out
+        plan, context = tiny.session(texts, tmp_path, epochs=2)
         for job in plan.jobs.values():
             result = run_job(context, job)
-            assert len(result.losses) == job.epochs and all(map(math.isfinite, result.losses))
+            assert len(result.losses) == job.epochs and all(map(math.isfinite, result.losses)), job
         for cell in plan.cells:
             record = done_record(context, plan, cell)
             assert (record.status, record.strategy) == ("done", cell.strategy)
+
+
+def test_every_pair_that_is_not_refused_can_be_planned(tmp_path: Path) -> None:
+    texts = ["+".join(pair) for pair in JOINED]
+    with tiny.backbone():
+        plan, _ = tiny.session(texts, tmp_path, epochs=2)
+    assert [cell.strategy for cell in plan.cells] == texts and not plan.left_out
+
+
+@pytest.mark.parametrize("first", NAMES)
+def test_every_pair_that_is_not_refused_takes_a_step(first: str) -> None:
+    case = ordinary()[0]
+    _, batch = next(batches(case))
+    for pair in JOINED:
+        if pair[0] == first:
+            tried = try_step(parse("+".join(pair)), case, batch, PROGRESS[-1])
+            tried.loss.backward()
+            assert torch.isfinite(tried.loss), pair
 
 
 def test_what_is_refused_is_decided_by_declared_seats_and_schedules() -> None:
@@ -63,6 +107,8 @@ def test_what_is_refused_is_decided_by_declared_seats_and_schedules() -> None:
         left = {SEAT_OF_HOOK.get(hook) for hook in a.defers ^ b.defers}
         shared = seats_of(a) & seats_of(b) - left
         assert bool(sentence) == bool(shared or "cannot defer" in sentence), (one, other, sentence)
+        if sentence:
+            assert one in sentence and other in sentence and "\n" not in sentence
         if shared:
             assert any(f"seat {seat!r}" in sentence for seat in shared)
         assert bool(sentence) == bool(refusal(f"{other}+{one}")), "the order of the parts decides nothing"
