@@ -19,7 +19,7 @@ def added(section: Section) -> list[str]:
     columns.append([str(len(section.comparable(entry, part.strategy))) for entry, part in rows])
     for stage, result in reversed(list(enumerate(section.first.stages))):
         headers += [f"{result.name}: part alone", f"{result.name}: the combination adds"]
-        columns.append([number(part.scores[stage].mean("class_mean")) for _, part in rows])
+        columns.append([number(part.scores[stage].mean("class-mean")) for _, part in rows])
         found = [section.differences(entry, stage, part.strategy) for entry, part in rows]
         columns.append([tables.interval(pair[1] if pair else None) for pair in found])
     note = (

@@ -9,7 +9,7 @@ from importlib import resources
 
 import numpy as np
 
-from benchmarks.records import metrics
+from benchmarks.records.metrics import from_hits
 from benchmarks.records.record import Record, StageResult
 
 DATASET = "fashion"
@@ -33,8 +33,8 @@ def of_class(record: Record) -> dict[str, tuple[float, float]]:
     return tables()["head"] | tables()["tail"] if record.dataset == DATASET else {}
 
 
-def summary(record: Record, stage: StageResult) -> metrics.Summary | None:
-    """Return the published top-1 table summarised over the test rows of `stage`.
+def summary(record: Record, stage: StageResult) -> dict[str, float] | None:
+    """Return the metrics of the published top-1 table over the test rows of `stage`.
 
     The study left classes without any hit out of its tables, so a missing class counts as zero. None where the stage
     is not the study's: another data set, or classes of the table that are not in the stage.
@@ -44,7 +44,7 @@ def summary(record: Record, stage: StageResult) -> metrics.Summary | None:
         return None
     top1_C = np.array([table.get(name, (0.0, 0.0))[0] for name in stage.classes])
     test_C = np.array(stage.test_n)
-    return metrics.summarise(top1_C * test_C, test_C, np.array(stage.train_n))
+    return from_hits(top1_C * test_C, test_C, np.array(stage.train_n))
 
 
 def _number(text: str) -> float:

@@ -17,19 +17,24 @@ BASELINE = "none"
 
 @dataclasses.dataclass(frozen=True)
 class StageScores:
-    """What an entry reached in one stage. `top1`, `top5`: one `Summary` per seed; `pooled`: top-1 over all seeds."""
+    """What an entry reached in one stage: the metrics' values by name.
 
-    top1: tuple[metrics.Summary, ...]
-    top5: tuple[metrics.Summary, ...]
-    pooled: metrics.Summary
+    `top1`, `top5`: per seed, from the top-1 and the top-5 hits; `pooled`: from the top-1 hits of all seeds together.
+    `worst_class`: position of the class with the lowest pooled accuracy, -1 without test rows.
+    """
 
-    def mean(self, field: str, top: int = 1) -> float:
-        """Return the mean over seeds of a field of `Summary`."""
-        return fmean(getattr(summary, field) for summary in (self.top1 if top == 1 else self.top5))
+    top1: tuple[dict[str, float], ...]
+    top5: tuple[dict[str, float], ...]
+    pooled: dict[str, float]
+    worst_class: int
 
-    def deviation(self, field: str) -> float:
-        """Return the standard deviation over seeds of a field of the top-1 summaries, NaN for one seed."""
-        return stats.spread([getattr(s, field) for s in self.top1])[1]
+    def mean(self, metric: str, top: int = 1) -> float:
+        """Return the mean over seeds of a metric."""
+        return fmean(values[metric] for values in (self.top1 if top == 1 else self.top5))
+
+    def deviation(self, metric: str) -> float:
+        """Return the standard deviation over seeds of a metric of the top-1 hits, NaN for one seed."""
+        return stats.spread([values[metric] for values in self.top1])[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +116,7 @@ def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:
     def rank(entry: Entry) -> tuple[float | str, ...]:
         """The last stage's class mean, then overall, highest first and none last; then the names."""
         last = entry.scores[-1]
-        keys = (last.mean("class_mean"), last.mean("overall"))
+        keys = (last.mean("class-mean"), last.mean("overall"))
         return (*(-round(np.nan_to_num(k, nan=-1.0), 9) for k in keys), entry.backbone, entry.strategy)
 
     return tuple(sorted(entries, key=rank))
@@ -125,9 +130,10 @@ def _scores(seeds: Sequence[Record]) -> tuple[StageScores, ...]:
         top1_SC, top5_SC = (np.array([getattr(r, name) for r in results]) for name in ("top1_hits", "top5_hits"))
         found.append(
             StageScores(
-                tuple(metrics.summarise(hits_C, test_C, train_C) for hits_C in top1_SC),
-                tuple(metrics.summarise(hits_C, test_C, train_C) for hits_C in top5_SC),
-                metrics.summarise(top1_SC.sum(axis=0), test_C * len(results), train_C),
+                tuple(metrics.from_hits(hits_C, test_C, train_C) for hits_C in top1_SC),
+                tuple(metrics.from_hits(hits_C, test_C, train_C) for hits_C in top5_SC),
+                metrics.from_hits(top1_SC.sum(axis=0), test_C * len(results), train_C),
+                metrics.worst_class(top1_SC.sum(axis=0), test_C),
             )
         )
     return tuple(found)

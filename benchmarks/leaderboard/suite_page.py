@@ -55,10 +55,10 @@ def _ranking(section: Section) -> list[str]:
     references = [published.summary(section.first, stage) for stage in section.first.stages]
     reference = [NOTHING, f"{published.WHO} ({published.LABEL})", NOTHING, NOTHING]
     for stage, result in reversed(list(enumerate(section.first.stages))):
-        for field, label in (("class_mean", "class mean"), ("overall", "top-1")):
+        for field, label in (("class-mean", "class mean"), ("overall", "top-1")):
             headers.append(f"{result.name} {label}")
             columns.append(_spread_column([entry.scores[stage] for entry in section.entries], field))
-            reference.append(number(getattr(references[stage], field)) if references[stage] else NOTHING)
+            reference.append(number(known[field]) if (known := references[stage]) else NOTHING)
     headers.append("cost alone")
     columns.append([describe.seconds(tables.mean(entry, "seconds_alone")) for entry in section.entries])
     reference.append(NOTHING)

@@ -29,15 +29,15 @@ def stage_table(section: Section, stage: int) -> list[str]:
 
     for top in (1, 5):
         add(f"top-{top}", [s.mean("overall", top) for s in scores])
-        add(f"top-{top} class mean", [s.mean("class_mean", top) for s in scores])
+        add(f"top-{top} class mean", [s.mean("class-mean", top) for s in scores])
     for group in _GROUPS:
         values = [s.mean(group) for s in scores]
         if not all(math.isnan(value) for value in values):
             add(group, values)
     classes = section.first.stages[stage].classes
-    worst = [s.pooled.worst for s in scores]
+    worst = [s.pooled["worst"] for s in scores]
     marked = mark_best(worst, [number(value) for value in worst])
-    labels = [f" {escape(classes[s.pooled.worst_class])}" if s.pooled.worst_class >= 0 else "" for s in scores]
+    labels = [f" {escape(classes[s.worst_class])}" if s.worst_class >= 0 else "" for s in scores]
     headers.append("worst class")
     columns.append([text + label for text, label in zip(marked, labels, strict=True)])
     add("classes at zero", [s.mean("zeros") for s in scores], digits=1, lowest=True)

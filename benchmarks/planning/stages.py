@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.data.base import Loaded
 from benchmarks.data.split import StageData, stages
-from benchmarks.records import metrics
+from benchmarks.records.hits import hits
 from benchmarks.suites.suite import Suite
 from benchmarks.support.keys import content_key
 from strategies.base import Facts
@@ -54,7 +54,7 @@ def rows_key(loaded: Loaded, rows: Sequence[int] | np.ndarray) -> str:
 
 def accuracy_C(logits_NC: np.ndarray, labels_N: np.ndarray, classes: int) -> tuple[float, ...]:
     """Return top-1 accuracy per class in [0, 1], NaN for a class without rows."""
-    hit_N = metrics.hits(logits_NC, labels_N, 1)
+    hit_N = hits(logits_NC, labels_N, 1)
     count_C = np.bincount(labels_N, minlength=classes)
     hits_C = np.bincount(labels_N, weights=hit_N, minlength=classes)
     with np.errstate(invalid="ignore"):

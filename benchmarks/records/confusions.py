@@ -12,7 +12,7 @@ from benchmarks.records.record import Record
 
 
 def count(logits_NC: np.ndarray, labels_N: np.ndarray, hits_N: np.ndarray) -> list[list[int]]:
-    """Return [class, taken for, rows] of the misses, in order of the classes; `hits_N` are top-1 `metrics.hits`.
+    """Return [class, taken for, rows] of the misses, in order of the classes; `hits_N` are top-1 hits (`hits.hits`).
 
     A miss is taken for the class with the highest logit but its own; a row with a NaN logit is taken for none.
     """

@@ -1,82 +1,185 @@
-"""Logits -> hits -> numbers: top-k per class, overall, class mean, many/medium/few. NumPy only.
+"""Metrics by name: one number that says how good a stage's predictions are.
 
-Shape suffixes: N rows, C classes. An accuracy that has no rows behind it is NaN, never 0.
+To add a metric, add one decorated function here (or in a plugin, before anything is scored):
+
+    @metric("geometric-mean", "G-mean")
+    def _geometric_mean(counts: Counts) -> float:
+        return float(scipy.stats.gmean(counts.accuracy_T))
+
+    @metric("nll", "NLL", needs="probabilities", higher_is_better=False)
+    def _nll(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
+        return float(-np.log(probabilities_NC[np.arange(len(labels_N)), labels_N]).mean())
+
+A metric from hits is computed from the counts that every record keeps, so it also exists for older records. A metric
+from probabilities is computed once, when a cell is scored, and stored in the record (`StageResult.metrics`).
+
+Shape suffixes: N rows, C classes, T classes with test rows. A number without rows behind it is NaN, never 0.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 import numpy as np
 
+from benchmarks.support.errors import UserError, nearest
+
 MANY, FEW = 100, 20  # more than 100 / 20..100 / fewer than 20 training rows: Liu et al., Open Long-Tailed Recognition
 
-
-def hits(logits_NC: np.ndarray, labels_N: np.ndarray, k: int) -> np.ndarray:
-    """Return bool [N]: whether the label is among the `k` highest logits; `k` is cut to the number of classes C.
-
-    Ties count against: a row is a hit only where fewer than `k` other classes have a logit as high as the label's. So
-    constant logits earn nothing, and the answer depends on no sorting order. A row with a NaN logit is a miss.
-
-    Raises `ValueError` where shapes do not fit, `k` is below 1 or a label is outside 0..C-1.
-    """
-    logits_NC, labels_N = np.asarray(logits_NC), np.asarray(labels_N)
-    if logits_NC.ndim != 2 or labels_N.shape != logits_NC.shape[:1] or k < 1:
-        raise ValueError(f"hits needs logits [N, C], labels [N], k >= 1; got {logits_NC.shape}, {labels_N.shape}, {k}")
-    rows, classes = logits_NC.shape
-    if rows and not (labels_N.min() >= 0 and labels_N.max() < classes):
-        raise ValueError(f"labels must be in 0..{classes - 1}")
-    own_N1 = logits_NC[np.arange(rows), labels_N][:, None]
-    rivals_N = (logits_NC >= own_N1).sum(axis=1) - 1
-    miss_N = np.isnan(logits_NC).any(axis=1)
-    return np.asarray((rivals_N < min(k, classes)) & ~miss_N)
+Needs = Literal["hits", "probabilities"]
+_Function = TypeVar("_Function", bound=Callable[..., float])
 
 
-def per_class(hits_N: np.ndarray, labels_N: np.ndarray, classes: int) -> tuple[int, ...]:
-    """Return how many of each class's rows are hits, C plain integers; with all hits true: the rows per class."""
-    counts_C = np.bincount(np.asarray(labels_N)[np.asarray(hits_N, dtype=bool)], minlength=classes)
-    return tuple(counts_C.tolist())
+@dataclasses.dataclass(frozen=True, eq=False)
+class Counts:
+    """Hits, test rows and training rows per class of one stage, each [C]; hits may be means and so fractions."""
+
+    hits_C: np.ndarray
+    test_C: np.ndarray
+    train_C: np.ndarray
+
+    @functools.cached_property
+    def tested(self) -> np.ndarray:
+        """The classes with test rows, int64 [T] positions."""
+        return np.flatnonzero(np.asarray(self.test_C) > 0)
+
+    @functools.cached_property
+    def hits_T(self) -> np.ndarray:
+        """Hits of the classes with test rows."""
+        return np.asarray(self.hits_C)[self.tested]
+
+    @functools.cached_property
+    def test_T(self) -> np.ndarray:
+        """Test rows of the classes that have some."""
+        return np.asarray(self.test_C)[self.tested]
+
+    @functools.cached_property
+    def train_T(self) -> np.ndarray:
+        """Training rows of the classes with test rows."""
+        return np.asarray(self.train_C)[self.tested]
+
+    @functools.cached_property
+    def accuracy_T(self) -> np.ndarray:
+        """Accuracy of the classes with test rows, float64 in [0, 1]."""
+        return np.asarray(self.hits_T / self.test_T, dtype=np.float64)
 
 
 @dataclasses.dataclass(frozen=True)
-class Summary:
-    """One stage's accuracies in [0, 1]; NaN where no class with test rows falls into a group.
+class Metric:
+    """A registered metric; `metric` describes the fields."""
 
-    `class_mean`: mean over classes with test rows, each counting once. `many`, `medium`, `few`: class means over the
-    classes with more than 100, 20 to 100, fewer than 20 training rows. `worst_class`: index into C of the lowest
-    accuracy (the earliest, where several are lowest), -1 without test rows. `zeros`: classes with test rows and no hit.
+    name: str
+    header: str
+    function: Callable[..., float]
+    needs: Needs = "hits"
+    higher_is_better: bool = True
+    digits: int = 3
+
+
+METRICS: dict[str, Metric] = {}  # in the order of registration
+
+
+def metric(
+    name: str, header: str, *, needs: Needs = "hits", higher_is_better: bool = True, digits: int = 3
+) -> Callable[[_Function], _Function]:
+    """Decorator for the function that computes a metric; it is returned unchanged.
+
+    With `needs="hits"` the function takes a stage's `Counts`; with "probabilities" it takes float64 [N, C]
+    (rows sum to 1) and int64 labels [N] of the test rows, N at least 1. `header`: the short text above its column,
+    in which the value is written with `digits` decimals. Raises ValueError for a name that is taken.
     """
 
-    overall: float
-    class_mean: float
-    many: float
-    medium: float
-    few: float
-    worst: float
-    worst_class: int
-    zeros: int
+    def register(function: _Function) -> _Function:
+        if name in METRICS:
+            raise ValueError(f"the metric {name!r} is registered already; choose another name")
+        METRICS[name] = Metric(name, header, function, needs, higher_is_better, digits)
+        return function
+
+    return register
 
 
-def summarise(hits_C: np.ndarray, test_C: np.ndarray, train_C: np.ndarray) -> Summary:
-    """Return the summary of hits, test rows and training rows per class, each [C]."""
-    tested = np.flatnonzero(np.asarray(test_C) > 0)  # T classes with test rows
-    if not tested.size:
-        return Summary(*(math.nan,) * 6, worst_class=-1, zeros=0)
-    hits_T, test_T, train_T = (np.asarray(values)[tested] for values in (hits_C, test_C, train_C))
-    accuracy_T = hits_T / test_T
+def get(name: str) -> Metric:
+    """Return the metric of that name; UserError with the nearest names where there is none."""
+    if name not in METRICS:
+        known = ", ".join(METRICS)
+        raise UserError(f"There is no metric {name!r}{nearest(name, METRICS)}; there are {known}.")
+    return METRICS[name]
 
-    def mean(chosen: np.ndarray) -> float:
-        return float(chosen.sum() / chosen.size) if chosen.size else math.nan
 
-    worst = int(accuracy_T.argmin())
-    return Summary(
-        overall=float(hits_T.sum() / test_T.sum()),
-        class_mean=mean(accuracy_T),
-        many=mean(accuracy_T[train_T > MANY]),
-        medium=mean(accuracy_T[(train_T >= FEW) & (train_T <= MANY)]),
-        few=mean(accuracy_T[train_T < FEW]),
-        worst=float(accuracy_T[worst]),
-        worst_class=int(tested[worst]),
-        zeros=int((hits_T == 0).sum()),
-    )
+def names(needs: Needs | None = None) -> list[str]:
+    """Return the names of the metrics, in the order of registration; with `needs`, only those computed from that."""
+    return [entry.name for entry in METRICS.values() if needs in (None, entry.needs)]
+
+
+def from_hits(hits_C: np.ndarray, test_C: np.ndarray, train_C: np.ndarray) -> dict[str, float]:
+    """Return every metric that needs hits; the arguments are those of `Counts`."""
+    counts = Counts(hits_C, test_C, train_C)
+    return {name: METRICS[name].function(counts) for name in names("hits")}
+
+
+def from_probabilities(logits_NC: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
+    """Return every metric that needs probabilities, from the softmax of the logits; NaN values are left out."""
+    wanted = names("probabilities")
+    if not wanted or not len(labels_N):
+        return {}
+    logits_NC = np.asarray(logits_NC, dtype=np.float64)
+    exp_NC = np.exp(logits_NC - logits_NC.max(axis=1, keepdims=True))
+    probabilities_NC = exp_NC / exp_NC.sum(axis=1, keepdims=True)
+    found = {name: float(METRICS[name].function(probabilities_NC, labels_N)) for name in wanted}
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def worst_class(hits_C: np.ndarray, test_C: np.ndarray) -> int:
+    """Return the position of the class with the lowest accuracy (the first of several), -1 without test rows."""
+    counts = Counts(hits_C, test_C, test_C)
+    return int(counts.tested[counts.accuracy_T.argmin()]) if counts.tested.size else -1
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.sum() / values.size) if values.size else math.nan
+
+
+@metric("overall", "top-1")
+def _overall(counts: Counts) -> float:
+    """Accuracy over all rows."""
+    return float(counts.hits_T.sum() / counts.test_T.sum()) if counts.tested.size else math.nan
+
+
+@metric("class-mean", "class mean")
+def _class_mean(counts: Counts) -> float:
+    """Mean accuracy over the classes with test rows, each counting once (balanced accuracy)."""
+    return _mean(counts.accuracy_T)
+
+
+@metric("many", "many")
+def _many(counts: Counts) -> float:
+    """Class mean of the classes with more than 100 training rows."""
+    return _mean(counts.accuracy_T[counts.train_T > MANY])
+
+
+@metric("medium", "medium")
+def _medium(counts: Counts) -> float:
+    """Class mean of the classes with 20 to 100 training rows."""
+    return _mean(counts.accuracy_T[(counts.train_T >= FEW) & (counts.train_T <= MANY)])
+
+
+@metric("few", "few")
+def _few(counts: Counts) -> float:
+    """Class mean of the classes with fewer than 20 training rows."""
+    return _mean(counts.accuracy_T[counts.train_T < FEW])
+
+
+@metric("worst", "worst class")
+def _worst(counts: Counts) -> float:
+    """Lowest accuracy of a class."""
+    return float(counts.accuracy_T.min()) if counts.tested.size else math.nan
+
+
+@metric("zeros", "classes at zero", higher_is_better=False, digits=1)
+def _zeros(counts: Counts) -> float:
+    """Number of classes with test rows and no hit."""
+    return float((counts.hits_T == 0).sum())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from benchmarks.records.metrics import summarise
+from benchmarks.records.metrics import from_hits
 from benchmarks.records.record import Record
 
 
@@ -23,11 +23,11 @@ class Row:
 
 def stage_means(record: Record) -> dict[str, tuple[float, float]]:
     """Return top-1 (overall, class mean) in [0, 1] of each stage, NaN where it has no test rows."""
-    summaries = {
-        stage.name: summarise(np.array(stage.top1_hits), np.array(stage.test_n), np.array(stage.train_n))
+    found = {
+        stage.name: from_hits(np.array(stage.top1_hits), np.array(stage.test_n), np.array(stage.train_n))
         for stage in record.stages
     }
-    return {name: (summary.overall, summary.class_mean) for name, summary in summaries.items()}
+    return {name: (values["overall"], values["class-mean"]) for name, values in found.items()}
 
 
 def ranking(records: Iterable[Record]) -> list[Row]:

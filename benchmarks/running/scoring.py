@@ -16,7 +16,8 @@ from benchmarks.data.split import unseen
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.stages import Stage, rows_key
 from benchmarks.planning.store import JobResult
-from benchmarks.records import confusions, metrics
+from benchmarks.records import confusions
+from benchmarks.records.hits import hits, per_class
 from benchmarks.records.record import Record, StageResult, pack_bits
 from benchmarks.running.context import RunContext
 from benchmarks.support.hardware import machine, versions
@@ -41,8 +42,8 @@ def score_stage(
     labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]
     test, held = _outputs(context, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
     logits_NC = _after_the_fact(strategy, test, stage)
-    top1_N, top5_N = metrics.hits(logits_NC, labels_N, 1), metrics.hits(logits_NC, labels_N, 5)
-    checked_N = metrics.hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
+    top1_N, top5_N = hits(logits_NC, labels_N, 1), hits(logits_NC, labels_N, 5)
+    checked_N = hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
     told = {
         **_report(context, stage, strategy, test, labels_N),
         "confusions": confusions.count(logits_NC, labels_N, top1_N),
@@ -56,9 +57,9 @@ def score_stage(
         train_n=stage.facts.counts_C,
         validation_n=tuple(stage.counts(data.validation_rows).tolist()),
         test_n=tuple(stage.counts(data.test_rows).tolist()),
-        top1_hits=metrics.per_class(top1_N, labels_N, classes),
-        top5_hits=metrics.per_class(top5_N, labels_N, classes),
-        validation_top1_hits=metrics.per_class(checked_N, checked_labels_N, classes),
+        top1_hits=per_class(top1_N, labels_N, classes),
+        top5_hits=per_class(top5_N, labels_N, classes),
+        validation_top1_hits=per_class(checked_N, checked_labels_N, classes),
         rows=len(data.test_rows),
         top1_bits=pack_bits(top1_N, labels_N),
         top5_bits=pack_bits(top5_N, labels_N),

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.leaderboard import published
-from benchmarks.records import metrics
 from benchmarks.records import record as records
+from benchmarks.records.hits import per_class
 from benchmarks.records.record import Record, StageResult
 
 STRATEGIES = ("none", "loss-weights(scheme=inverse)", "oversample", "oversample+minority-augment", "balanced-softmax")
@@ -31,7 +31,7 @@ def stage_result(
     if hits_N is None:
         hits_N = draws.random(len(labels_N)) < accuracy * ease_C[labels_N]
     top5_N = hits_N | (draws.random(len(labels_N)) < 0.8)
-    count = lambda mask_N: metrics.per_class(mask_N, labels_N, len(test_n))  # noqa: E731
+    count = lambda mask_N: per_class(mask_N, labels_N, len(test_n))  # noqa: E731
     return StageResult(
         stage=2 if name == "tail" else 1,
         name=name,

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.progress.events import Event, JobDone, JobStarted
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import metrics
 from benchmarks.records import record as records
+from benchmarks.records.hits import per_class
 from benchmarks.running.cells import stored_records
 from benchmarks.running.local import execute
 from strategies import registry
@@ -86,7 +86,7 @@ def test_a_record_says_what_the_predictions_give_and_what_the_cell_cost(tmp_path
         hit_N = logits_NC.argmax(1) == labels_N
         expected_C = [int(hit_N[labels_N == c].sum()) for c in range(stage.facts.num_classes)]
         assert list(plain.stages[number].top1_hits) == expected_C
-        assert metrics.per_class(hit_N, labels_N, len(expected_C)) == plain.stages[number].top1_hits
+        assert per_class(hit_N, labels_N, len(expected_C)) == plain.stages[number].top1_hits
         tested = plain.stages[number].test_n
         assert first.stages[number].top1_hits == (tested[0],) + (0,) * (len(tested) - 1)
     assert plain.seconds_marginal == plain.seconds_alone == first.seconds_alone > 0

@@ -15,8 +15,9 @@ from hypothesis.extra.numpy import arrays
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import confusions, metrics, stats
+from benchmarks.records import confusions, stats
 from benchmarks.records import record as records
+from benchmarks.records.hits import hits
 from benchmarks.running import local
 from benchmarks.tools.explain import explain
 from tests.leaderboard import make
@@ -34,7 +35,7 @@ def test_every_miss_is_counted_once_for_the_strongest_rival(logits_NC, seed):
             expected[int(label), best] += 1
     assert {
         (label, other): rows
-        for label, other, rows in confusions.count(logits_NC, labels_N, metrics.hits(logits_NC, labels_N, 1))
+        for label, other, rows in confusions.count(logits_NC, labels_N, hits(logits_NC, labels_N, 1))
     } == expected
 
 
@@ -56,11 +57,11 @@ def test_a_cell_keeps_its_confusions_and_they_sum_to_its_misses(tmp_path: Path):
 def _pair(out: Path, seeds: int = 1, keep: bool = True) -> None:
     """Write plain training and `oversample`: of class "all 0" (4 test rows) the first wins one row, loses two."""
     for seed in range(seeds):
-        for strategy, hits, kept in (
+        for strategy, top1, kept in (
             ("none", [1, 1, 1, 0, 1, 1], [[0, 2, 1]]),
             ("oversample", [0, 0, 1, 1, 1, 0], [[0, 1, 2], [1, 0, 1]]),
         ):
-            stage = make.stage_result(test_n=(4, 2, 0), hits_N=np.array(hits, dtype=bool))
+            stage = make.stage_result(test_n=(4, 2, 0), hits_N=np.array(top1, dtype=bool))
             extra = {"confusions": {"all": kept}} if keep else {}
             records.write(make.record((stage,), strategy=strategy, seed=seed, extra=extra), out)
 
@@ -149,7 +150,7 @@ def test_what_is_not_there_is_said_in_a_sentence(tmp_path: Path, capsys, argumen
 
 def test_hits_and_confusions_agree_on_ties():
     logits_NC, labels_N = np.zeros((3, 3)), np.array([0, 1, 2])
-    hits_N = metrics.hits(logits_NC, labels_N, 1)
+    hits_N = hits(logits_NC, labels_N, 1)
     assert not hits_N.any()
     assert sum(rows for _, _, rows in confusions.count(logits_NC, labels_N, hits_N)) == 3
 
