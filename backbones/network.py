@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,7 @@ def build(
     *,
     image_size: int,
     seed: int,
-    weights: Literal["none", "imagenet"] | Path = "none",
+    weights: weights_.Weights = "none",
 ) -> Network:
     """Build the network that `spec` names, on the CPU, for square images of `image_size` pixels.
 
@@ -118,7 +118,7 @@ def seeded(*parts: int | str) -> Iterator[None]:
         torch.set_rng_state(state)
 
 
-def _encoder(backbone: Backbone, image_size: int, weights: Literal["none", "imagenet"] | Path) -> nn.Module:
+def _encoder(backbone: Backbone, image_size: int, weights: weights_.Weights) -> nn.Module:
     """Return the encoder without a classifier, its weights loaded where asked."""
     if backbone.builder is not None:
         if weights == "imagenet":

@@ -11,10 +11,12 @@ from torch import Tensor, nn
 from backbones.errors import BackboneError
 from backbones.registry import Backbone
 
+Weights = Literal["none", "imagenet"] | Path  # from the seed, from timm's hub, or from a safetensors file
+
 FILE_NAME = "model.safetensors"
 
 
-def create_timm(backbone: Backbone, image_size: int, weights: Literal["none", "imagenet"] | Path) -> nn.Module:
+def create_timm(backbone: Backbone, image_size: int, weights: Weights) -> nn.Module:
     """Return a timm model without its classifier, for square images of `image_size` pixels.
 
     Raises `BackboneError` for an image size that the model cannot be made for, and for weights that cannot be had.

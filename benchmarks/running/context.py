@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 
 from backbones.probe import Choice
+from backbones.weights import Weights
 from benchmarks.data.base import Loaded
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import Store
@@ -30,7 +30,7 @@ class RunContext:
     stages: tuple[Stage, ...]
     choices: Mapping[str, Choice]
     device: torch.device
-    weights: str | Path
+    weights: Weights
     store: Store
     checkpoint_seconds: float | None = None
     weights_key: str = "none"

@@ -12,6 +12,7 @@ import torch
 
 from backbones.network import build
 from backbones.probe import Choice, probe
+from backbones.weights import Weights
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
 from benchmarks.planning.plan import Plan, Setting, make_plan
@@ -158,7 +159,7 @@ def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
     )
 
 
-def check_weights(suite: Suite, file: Path | None, backbones: Sequence[str]) -> str | Path:
+def check_weights(suite: Suite, file: Path | None, backbones: Sequence[str]) -> Weights:
     """Return where the first weights come from, having tried that they can be had: never silently random."""
     if file is not None:
         for backbone in backbones:
@@ -170,5 +171,5 @@ def check_weights(suite: Suite, file: Path | None, backbones: Sequence[str]) -> 
     return suite.recipe.weights
 
 
-def _weights_key(weights: str | Path) -> str:
+def _weights_key(weights: Weights) -> str:
     return hashlib.sha256(weights.read_bytes()).hexdigest() if isinstance(weights, Path) else weights
