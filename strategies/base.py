@@ -61,12 +61,11 @@ class Strategy:
         """The strategies joined in this one, in order; a plain strategy is its only part."""
         return (self,)
 
-    def acts_in(self, stage: int) -> bool:
-        """Whether any hook acts in this stage; a strategy that skips stage 1 shares it with plain training."""
-        return True
-
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Split a stage of `epochs` epochs into segments that cover 0..epochs without gaps."""
+        """Split a stage of `epochs` epochs into segments that cover 0..epochs without gaps.
+
+        A strategy that skips a stage (`facts.stage`) gives one inactive phase there, which plain training shares.
+        """
         return (Phase(0, epochs),)
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
@@ -171,16 +170,16 @@ class Strategy:
         """Whether a training hook is overridden; if not, the cell shares the jobs of plain training."""
         return any(getattr(type(self), hook) is not getattr(Strategy, hook) for hook in TRAINING_HOOKS)
 
-    def acting(self, stage: int, phase: Phase) -> Strategy:
-        """Return the strategy whose training hooks to call in this segment of this stage.
+    def acting(self, phase: Phase) -> Strategy:
+        """Return the strategy whose training hooks to call in this segment.
 
         `Strategy()`, all neutral, if training is plain; a combination leaves out the parts that do not act.
         """
-        return self if phase.active and self.acts_in(stage) and self.trains_differently() else Strategy()
+        return self if phase.active and self.trains_differently() else Strategy()
 
-    def training_identity(self, stage: int, phase: Phase) -> str:
+    def training_identity(self, phase: Phase) -> str:
         """Return the `identity` of what acts in this segment, for the job's key; "" if training is plain."""
-        return self.acting(stage, phase).identity()
+        return self.acting(phase).identity()
 
     def identity(self) -> str:
         """Return the expression with all defaults and versions spelled out: changing one changes the job's key."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.planning.history import Segment
+from benchmarks.planning.plan import Job
 from benchmarks.running.session import Request, Session, open_session
 from benchmarks.suites.suite import Suite, validate
+from strategies.base import Phase
 
 # timm's own model for tests: a ResNet of 0.5 M parameters.
 BACKBONE = "test_resnet"
@@ -33,6 +37,18 @@ def digits_suite(recipe: Mapping[str, Any] | None = None, **changes: Any) -> Sui
         **changes,
     }
     return validate(content, "digits-test", "test")
+
+
+def plain_job(key: str, backbone: str = BACKBONE, strategy: str = "none", **changes: Any) -> Job:
+    """Return a job of one epoch of stage 1 that is in no plan."""
+    segment = Segment(Phase(0, changes.pop("epochs", 1)), strategy, identity="")
+    return Job(key, backbone, stage=1, seed=0, segment=segment, **changes)
+
+
+def with_phase(job: Job, **changes: Any) -> Job:
+    """Return the job with another phase."""
+    segment = dataclasses.replace(job.segment, phase=dataclasses.replace(job.segment.phase, **changes))
+    return dataclasses.replace(job, segment=segment)
 
 
 def digits_session(out: Path, suite: Suite | None = None, **request: Any) -> Session:

@@ -35,22 +35,23 @@ def frozen(strategy: Strategy) -> None:
         plan, context = tiny.session([str(strategy)], Path(folder))
         for job in plan.jobs.values():
             run_job(context, job)
-            if job.trains != "all":
+            if job.segment.phase.trains != "all":
                 _frozen(context, job)
 
 
 def _frozen(context: RunContext, job: Job) -> None:
     statistics = ("running_mean", "running_var", "num_batches_tracked")
+    phase = job.segment.phase
     before = _state(context, job.parent) if job.continues and job.parent else begin(context, job).network.state_dict()
     after = _state(context, job.key)
     for name, tensor in before.items():
-        trained = name == job.trains or name.startswith(f"{job.trains}.")
-        fresh = job.new_classifier and name.startswith("classifier.")
-        moving = job.moving_statistics and name.endswith(statistics)
+        trained = name == phase.trains or name.startswith(f"{phase.trains}.")
+        fresh = phase.new_classifier and name.startswith("classifier.")
+        moving = phase.moving_statistics and name.endswith(statistics)
         if not (trained or fresh or moving or name.startswith("optimizer.")):
             expect(
                 name in after and torch.equal(tensor, after[name]),
-                f"{name} changed in epochs {job.start}..{job.end} of stage {job.stage}, which train {job.trains} only",
+                f"{name} changed in epochs {job.start}..{job.end} of stage {job.stage}, which train {phase.trains}",
             )
 
 

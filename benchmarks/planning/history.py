@@ -1,75 +1,77 @@
-"""A stage's history under a strategy: segments of epochs, which hooks act in each, and what the next stage sees."""
+"""The segments of a stage under a strategy, and after how many of them the next stage starts."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 from benchmarks.planning.stages import Stage
-from strategies.base import Strategy
-from strategies.combining.expression import parse
+from strategies.base import Phase, Strategy
 
 
 @dataclasses.dataclass(frozen=True)
 class Segment:
-    """A part of a stage's history: `identity` of the hooks that act (for the key), and their expression, `text`."""
+    """Consecutive epochs of a stage in which the same hooks act in the same way.
 
+    `phase`: its epochs and how they train, with `active` and `acting` at their defaults, because the rest of the
+    segment says what acts: `strategy` is the expression whose hooks act ("none" for plain training), `identity` the
+    same with all defaults and versions, for keys ("" for plain training).
+    """
+
+    phase: Phase
+    strategy: str
     identity: str
-    start: int
-    end: int
-    trains: str
-    new_classifier: bool
-    text: str
-    rate_over: tuple[int, int] | None = None
-    weight_decay: float | None = None
-    moving_statistics: bool = False
-    on: Literal["images", "features"] = "images"
 
-    def content(self) -> list[object]:
-        """Return what a key covers; what stands at its default is left out, so that older keys stay."""
-        later = {f.name: f.default for f in dataclasses.fields(self) if f.default is not dataclasses.MISSING}
-        own = {name: value for name, default in later.items() if (value := getattr(self, name)) != default}
-        return [self.identity, self.start, self.end, self.trains, self.new_classifier, *([own] if own else [])]
+    def content(self) -> dict[str, object]:
+        """Return what a job's key covers, as JSON values."""
+        return {"identity": self.identity, "phase": dataclasses.asdict(self.phase)}
+
+    def cut(self, start: int, end: int) -> Segment:
+        """Return the epochs [start, end) of this segment; only its first part starts a new classifier."""
+        new = self.phase.new_classifier and start == self.phase.start
+        return dataclasses.replace(
+            self, phase=dataclasses.replace(self.phase, start=start, end=end, new_classifier=new)
+        )
+
+    def continues(self, other: Segment) -> bool:
+        """Whether this segment differs from the one before it, `other`, in nothing but its epochs."""
+        alike = dataclasses.replace(
+            self.phase, start=other.phase.start, end=other.phase.end, new_classifier=other.phase.new_classifier
+        )
+        return not self.phase.new_classifier and other == dataclasses.replace(self, phase=alike)
 
     def leaves_the_representation(self) -> bool:
-        """Whether the next stage starts from the state before: all that it takes over is what stood there already."""
-        return self.trains.split(".")[0] == "classifier" and not self.moving_statistics
+        """Whether the next stage, which takes over all but the classifier, is the same with or without this segment."""
+        return self.phase.trains.split(".")[0] == "classifier" and not self.phase.moving_statistics
 
 
 def history_of(stage: Stage, epochs: int, strategy: Strategy) -> list[Segment]:
-    """Return the stage's segments under a strategy, merged where nothing changes at a border."""
-    number = stage.data.stage
-    active = strategy if strategy.acts_in(number) else parse("none")
+    """Return the stage's segments under a strategy, neighbours merged where nothing changes between them."""
     merged: list[Segment] = []
-    for phase in active.phases(epochs, stage.facts):
-        identity, text = active.training_identity(number, phase), str(active.acting(number, phase)) or "none"
+    for phase in strategy.phases(epochs, stage.facts):
+        acting = strategy.acting(phase)
         new = Segment(
-            identity, phase.start, phase.end, phase.trains, phase.new_classifier, text, phase.rate_over,
-            phase.weight_decay, phase.moving_statistics, phase.on,
-        )  # fmt: skip
-        last = merged[-1] if merged else None
-        if last and not new.new_classifier and _trains_alike(last, new):
-            merged[-1] = dataclasses.replace(last, end=new.end)
+            phase=dataclasses.replace(phase, active=True, acting=None),
+            strategy=str(acting) or "none",
+            identity=acting.identity(),
+        )
+        if merged and new.continues(merged[-1]):
+            merged[-1] = merged[-1].cut(merged[-1].phase.start, phase.end)
         else:
             merged.append(new)
     return merged
 
 
-def _trains_alike(one: Segment, other: Segment) -> bool:
-    """Whether two segments differ in nothing but their epochs and whether the classifier is new."""
-    return one == dataclasses.replace(other, start=one.start, end=one.end, new_classifier=one.new_classifier)
-
-
 def states(history: Sequence[Segment]) -> Iterator[tuple[Segment, int, list[Segment]]]:
-    """Yield each state on the way: the segment it stands in, its epoch, and the history so far."""
+    """Yield each state that training passes through: its segment, its epoch, and the history up to it."""
     for index, segment in enumerate(history):
-        for at in range(min(segment.start + 1, segment.end), segment.end + 1):
-            yield segment, at, [*history[:index], dataclasses.replace(segment, end=at)]
+        start, end = segment.phase.start, segment.phase.end
+        for at in range(min(start + 1, end), end + 1):
+            yield segment, at, [*history[:index], segment.cut(start, at)]
 
 
 def handed_on(history: Sequence[Segment]) -> int:
-    """Return after how many of a stage's segments the next stage starts: without those at the end that it cannot see.
+    """Return after how many segments of a stage the next stage starts: trailing ones that it cannot see do not count.
 
     At least one: a first segment may begin with weights that only it has drawn.
     """

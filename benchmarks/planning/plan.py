@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 from backbones.registry import identity
 from benchmarks.planning.history import Segment, handed_on, history_of, states
@@ -25,28 +24,35 @@ NAMES = "names"  # stands for the backbone in jobs that see no image
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One trained segment of a stage, in epochs [start, end) of it.
+    """One part of a stage that is trained in one go and shared by all cells whose histories begin with it.
 
-    `strategy` is the expression whose hooks act ("none" for plain training). `parent` is the job it starts from:
-    of the same stage where `continues`, else the last one of the stage before. `ends_stage`: some cell is scored on it.
+    `segment`: its epochs of the stage, how they train and what acts. `parent`: the job it starts from, of the same
+    stage where it `continues` one, else of the stage before. `ends_stage`: some cell is scored on its predictions.
     """
 
     key: str
     backbone: str
-    strategy: str
     stage: int
     seed: int
-    start: int
-    end: int
-    trains: str
-    new_classifier: bool
-    parent: str | None
-    continues: bool
+    segment: Segment
+    parent: str | None = None
+    continues: bool = False
     ends_stage: bool = False
-    rate_over: tuple[int, int] | None = None
-    weight_decay: float | None = None
-    moving_statistics: bool = False
-    on: Literal["images", "features"] = "images"
+
+    @property
+    def strategy(self) -> str:
+        """The expression whose hooks act, "none" for plain training."""
+        return self.segment.strategy
+
+    @property
+    def start(self) -> int:
+        """The first epoch of the stage that it trains, from 0."""
+        return self.segment.phase.start
+
+    @property
+    def end(self) -> int:
+        """The epoch of the stage before which it ends."""
+        return self.segment.phase.end
 
     @property
     def epochs(self) -> int:
@@ -218,11 +224,7 @@ def _chains(
             key = _state_key(setting, backbone, seed, stage, start, history)
             if key not in borders:
                 continue
-            job = Job(
-                key, backbone, segment.text, stage.data.stage, seed, begun, at, segment.trains,
-                segment.new_classifier and begun == segment.start, parent, bool(chain), rate_over=segment.rate_over,
-                weight_decay=segment.weight_decay, moving_statistics=segment.moving_statistics, on=segment.on,
-            )  # fmt: skip
+            job = Job(key, backbone, stage.data.stage, seed, segment.cut(begun, at), parent, continues=bool(chain))
             jobs.setdefault(key, job)
             chain.append(key)
             parent, begun = key, at

@@ -38,7 +38,7 @@ def shares(plan: Plan) -> list[Share]:
     found = []
     for (backbone, strategy), of_cell in keys.items():
         own = [plan.jobs[key] for key in of_cell if len(users[key]) == 1]
-        on_features = sum(job.epochs for job in own if job.on == "features")
+        on_features = sum(job.epochs for job in own if job.segment.phase.on == "features")
         asked = sum(plan.jobs[key].epochs for key in of_cell)
         found.append(Share(backbone, strategy, asked, sum(job.epochs for job in own), on_features))
     return found

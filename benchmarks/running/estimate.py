@@ -26,7 +26,7 @@ def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlo
         if measured:
             rates[backbone] = sum(r.images for r in measured) / sum(r.seconds for r in measured)
     # a segment on stored features sees every image once, when it stores them
-    passes = {job.key: min(job.epochs, 1) if job.on == "features" else job.epochs for job in todo}
+    passes = {job.key: min(job.epochs, 1) if job.segment.phase.on == "features" else job.epochs for job in todo}
     images = {job.key: passes[job.key] * len(context.stage(job.stage).data.train_rows) for job in todo}
     seconds = {job.key: images[job.key] / rates.get(job.backbone, UNTIMED_IMG_PER_S) for job in todo}
     return Outlook(stored, finished, todo, images, seconds, rates)

@@ -122,13 +122,19 @@ def begin(context: RunContext, job: Job) -> Training:
     batcher = _batcher(context, network, strategy, stage)
     if names:
         batcher.read(names[0])
-    training = Training(
-        job, stage, strategy, recipe, choice, network, batcher,
-        stage.facts, None, job.start,  # type: ignore[arg-type]
-    )  # fmt: skip
-    prepare(training)
-    training.optimizer = make_optimizer(recipe, network, job.weight_decay, text, reading_parameters(network))
-    return training
+    prepare(network, job.segment.phase, choice)
+    return Training(
+        job=job,
+        stage=stage,
+        strategy=strategy,
+        recipe=recipe,
+        choice=choice,
+        network=network,
+        batcher=batcher,
+        facts=stage.facts,
+        optimizer=make_optimizer(recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network)),
+        epoch=job.start,
+    )
 
 
 def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int) -> Network:
@@ -138,10 +144,7 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
     if text and not text.images:
         return NameNetwork(vocabulary, classes, seed)
     weights = context.weights if job.stage == 1 else "none"
-    network = build(
-        job.backbone, classes, image_size=context.suite.recipe.image_size, seed=seed,
-        weights=weights,  # type: ignore[arg-type]
-    )  # fmt: skip
+    network = build(job.backbone, classes, image_size=context.suite.recipe.image_size, seed=seed, weights=weights)
     with seeded(seed, "architecture"):
         strategy.architecture(network, stage.facts)
     return FusionNetwork(network, vocabulary, classes, seed) if text else network
@@ -189,7 +192,7 @@ def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.
         "step": training.step,
         "loss_sum": float(training.loss_sum),
         "pieces": training.pieces,
-        "trains": training.job.trains,
+        "trains": training.job.segment.phase.trains,
         "spent": so_far,
         # JSON has no NaN: None stands for a class without validation rows.
         "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
@@ -199,17 +202,17 @@ def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.
 
 def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
     """Put a state back; a fresh classifier is kept fresh where the job starts with one."""
-    network, job = training.network, training.job
+    network, phase = training.network, training.job.segment.phase
     names = set(network.state_dict())
-    fresh = job.new_classifier and not resumed
+    fresh = phase.new_classifier and not resumed
     kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
     network.load_state_dict({**network.state_dict(), **kept})
-    if numbers.get("trains", "all") == job.trains and not fresh and _same_parameters(training, tensors):
+    if numbers["trains"] == phase.trains and not fresh and _same_parameters(training, tensors):
         checkpoint.unpack_optimizer(training.optimizer, tensors)  # its buffers belong to what it trained
     training.epoch = int(numbers["epoch"])
     if resumed:
-        training.step, training.loss_sum = int(numbers.get("step", 0)), float(numbers.get("loss_sum", 0.0))
-        training.pieces = int(numbers.get("pieces", 1))
+        training.step, training.loss_sum = int(numbers["step"]), float(numbers["loss_sum"])
+        training.pieces = int(numbers["pieces"])
     accuracy = numbers["validation_accuracy"]
     if accuracy:
         measured = tuple(float("nan") if a is None else a for a in accuracy)

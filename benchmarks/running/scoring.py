@@ -93,15 +93,14 @@ def _stored_outputs(stored: Mapping[str, np.ndarray], rows: str) -> Outputs:
 
 def _after_the_fact(strategy: Strategy, outputs: Outputs, stage: Stage) -> np.ndarray:
     """Return the logits [N, C] that are scored."""
-    acts = strategy.acts_in(stage.data.stage)
-    return (strategy.predict(outputs, stage.facts) if acts else outputs.logits_BC).numpy()
+    return strategy.predict(outputs, stage.facts).numpy()
 
 
 def _report(
     context: RunContext, stage: Stage, strategy: Strategy, test: Outputs, labels_N: np.ndarray
 ) -> dict[str, Any]:
     """Return the strategy's own counts of a stage; where it reads names, also how many of them tell the class."""
-    told = strategy.report(test, labels_N, stage.facts) if strategy.acts_in(stage.data.stage) else {}
+    told = strategy.report(test, labels_N, stage.facts)
     if "text" in strategy.needs and context.loaded.texts is not None:
         telling_C = telling(context.loaded, stage.data.test_rows)
         told = {**told, "names": {"telling": [int(telling_C[c]) for c in stage.data.classes]}}

@@ -6,16 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from benchmarks.support.errors import UserError, nearest, one_line
 
@@ -68,15 +59,6 @@ class Recipe(_Frozen):
     steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     flip_test: bool = False
-
-    @model_serializer(mode="wrap")
-    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out fields that came later where they stand at their default: keys and records stay what they were."""
-        content: dict[str, Any] = handler(self)
-        for name in ("steps_at", "step_factor", "flip_test"):
-            if name in content and getattr(self, name) == type(self).model_fields[name].default:
-                del content[name]
-        return content
 
     @model_validator(mode="after")
     def _grows_upwards(self) -> Recipe:

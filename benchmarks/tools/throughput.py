@@ -24,6 +24,7 @@ from backbones.probe import Choice, autocast, probe
 from backbones.small_maps import SmallMapConv2d
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder
+from benchmarks.planning.history import history_of
 from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import make_stages
 from benchmarks.planning.store import Store
@@ -35,6 +36,7 @@ from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.loop import one_epoch
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.state import Training
+from strategies.combining.expression import parse
 
 CLASSES = 20
 MOST_WORKERS = 8
@@ -195,7 +197,8 @@ def _training(
     )  # fmt: skip
     stages = make_stages(loaded, suite)
     context = RunContext(loaded, suite, stages, {backbone: choice}, device, "none", Store(folder))
-    job = Job("throughput", backbone, "none", stages[0].data.stage, 0, 0, recipe.epochs.all, "all", False, None, False)
+    (segment,) = history_of(stages[0], recipe.epochs.all, parse("none"))
+    job = Job("throughput", backbone, stages[0].data.stage, seed=0, segment=segment)
     return begin(context, job)
 
 

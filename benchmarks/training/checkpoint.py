@@ -105,9 +105,7 @@ def load(path: Path) -> State:
         raise CheckpointError(
             f"checkpoint {path} cannot be read ({type(error).__name__}); it is left aside."
         ) from error
-    # states written before numbers had a checksum of their own have none
-    whole = header.get("numbers_sha256", _hash(header["numbers"])) == _hash(header["numbers"])
-    if not whole or _digest(tensors) != header.get("sha256"):
+    if (_hash(header["numbers"]), _digest(tensors)) != (header.get("numbers_sha256"), header.get("sha256")):
         raise CheckpointError(f"checkpoint {path} does not match its checksum; it is left aside.")
     return tensors, numbers
 

@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from backbones.network import Network
+from backbones.probe import Choice
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
 from benchmarks.support.keys import seed_for
@@ -24,7 +26,7 @@ from benchmarks.training.forward import classify, forward, seed_network
 from benchmarks.training.microbatches import gradients_in_pieces
 from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import Epoch, Training, TrainingError
-from strategies.base import Batch, Outputs, Progress, Step
+from strategies.base import Batch, Outputs, Phase, Progress, Step
 from strategies.common import weighted_mean
 
 
@@ -47,22 +49,21 @@ def steps_per_epoch(stage: Stage, recipe: Recipe) -> int:
     return -(-len(stage.data.train_rows) // recipe.batch_size)
 
 
-def prepare(training: Training) -> None:
-    """Set layout, frozen parts and modes as the job asks."""
-    job, network = training.job, training.network
-    if training.choice.layout == "channels_last":
+def prepare(network: Network, phase: Phase, choice: Choice) -> None:
+    """Set the network's layout, and freeze what the phase does not train."""
+    if choice.layout == "channels_last":
         network.to(memory_format=torch.channels_last)
     network.train()
-    if job.trains != "all":
+    if phase.trains != "all":
         network.requires_grad_(False)
         network.eval()
         for name, module in network.named_modules():
-            if name == job.trains:
+            if name == phase.trains:
                 module.requires_grad_(True).train()
         for name, parameter in network.named_parameters():
-            if name == job.trains:
+            if name == phase.trains:
                 parameter.requires_grad_(True)
-    if job.moving_statistics:
+    if phase.moving_statistics:
         for module in network.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                 module.train()
@@ -79,7 +80,7 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
         while training.epoch < training.job.end:
             plain_so_far = training.epoch > 0 and training.facts.validation_accuracy_C is None
             seconds = _seconds(measure, training) if measures and plain_so_far else 0.0
-            unstored = training.job.on == "features" and training.stored is None
+            unstored = training.job.segment.phase.on == "features" and training.stored is None
             seconds += _seconds(store_features, training) if unstored else 0.0
             epoch = one_epoch(training, on_step)
             seconds += _seconds(measure, training) if measures else 0.0
@@ -110,7 +111,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     second_N = second_rows(training, progress, key)
     weights_C = scaled_weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
-    first, end = job.rate_over or (0, epochs)
+    first, end = job.segment.phase.rate_over or (0, epochs)
     loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
     rate = 0.0
     for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):

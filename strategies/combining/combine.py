@@ -98,18 +98,14 @@ class Combined(Strategy):
         """The parts' canonical texts, joined by `+`."""
         return "+".join(str(part) for part in self.members)
 
-    def acts_in(self, stage: int) -> bool:
-        """Whether any part acts in this stage."""
-        return any(part.acts_in(stage) for part in self.members)
-
     def trains_differently(self) -> bool:
         """Whether any part does."""
         return any(part.trains_differently() for part in self.members)
 
-    def acting(self, stage: int, phase: Phase) -> Strategy:
+    def acting(self, phase: Phase) -> Strategy:
         """The parts that act in this segment (see `Phase.acting`), as one strategy."""
         named = [part for part in self.members if phase.acting is None or part.name in phase.acting]
-        found = [acts for part in named if (acts := part.acting(stage, phase)).trains_differently()]
+        found = [acts for part in named if (acts := part.acting(phase)).trains_differently()]
         return combine(found) if found else Strategy()
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
@@ -119,10 +115,10 @@ class Combined(Strategy):
         is done, the segment is the deferred part's, and shared with whoever else reaches it.
         Raises `StrategyError` if two parts freeze the network or start a new classifier.
         """
-        plans = {part.name: part.phases(epochs, facts) for part in self.members if part.acts_in(facts.stage)}
+        plans = {part.name: part.phases(epochs, facts) for part in self.members}
         for schedule, others in self._deferred():
             late = plans.pop(schedule.name)
-            plans.update({part.name: late for part in others if part.name in plans})
+            plans.update({part.name: late for part in others})
         retraining = [name for name, plan in plans.items() if any(p.trains != "all" or p.new_classifier for p in plan)]
         if len(retraining) > 1:
             raise StrategyError(f"{retraining[0]} and {retraining[1]} both train the classifier again; only one may.")
@@ -217,7 +213,7 @@ class Combined(Strategy):
         return next((named for part in self.members if (named := part.companions())), ())
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
-        """The stored logits through every part that acts in this stage, in order."""
+        """The stored logits through every part, in order."""
         *_, last = self._through(outputs, facts)
         return last[1].logits_BC
 
@@ -229,8 +225,8 @@ class Combined(Strategy):
         return found
 
     def _through(self, outputs: Outputs, facts: Facts) -> Iterator[tuple[Strategy | None, Outputs]]:
-        """Yield each part that acts in this stage with what it is given, and at the end None with the last outputs."""
-        for part in (part for part in self.members if part.acts_in(facts.stage)):
+        """Yield each part with what it is given, and at the end None with the last outputs."""
+        for part in self.members:
             yield part, outputs
             held = outputs.held
             if held is not None:  # later parts fit on what they are given for the test rows too
@@ -247,14 +243,17 @@ def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:
         name: min((p for p in plan if p.start <= start and end <= p.end), key=lambda p: p.end - p.start)
         for name, plan in plans.items()
     }
+    phases = covering.values()
     acting = tuple(name for name, phase in covering.items() if phase.active)
-    trains = next((p.trains for p in covering.values() if p.trains != "all"), "all")
-    fresh = any(p.new_classifier and p.start == start for p in covering.values())
-    rate_over = next((p.rate_over for p in covering.values() if p.rate_over), None)
-    weight_decay = next((p.weight_decay for p in covering.values() if p.weight_decay is not None), None)
-    moving = any(p.moving_statistics for p in covering.values())
-    on_features = any(p.on == "features" for p in covering.values())
     return Phase(
-        start, end, trains, fresh, bool(acting), acting, rate_over, weight_decay, moving,
-        "features" if on_features else "images",
-    )  # fmt: skip
+        start=start,
+        end=end,
+        trains=next((p.trains for p in phases if p.trains != "all"), "all"),
+        new_classifier=any(p.new_classifier and p.start == start for p in phases),
+        active=bool(acting),
+        acting=acting,
+        rate_over=next((p.rate_over for p in phases if p.rate_over), None),
+        weight_decay=next((p.weight_decay for p in phases if p.weight_decay is not None), None),
+        moving_statistics=any(p.moving_statistics for p in phases),
+        on="features" if any(p.on == "features" for p in phases) else "images",
+    )

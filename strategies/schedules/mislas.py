@@ -67,9 +67,9 @@ class Mislas(Strategy):
         again = retraining(self.start, epochs, "classifier", new_classifier=False, moving_statistics=True)
         return tuple(dataclasses.replace(phase, active=True) for phase in again)
 
-    def acting(self, stage: int, phase: Phase) -> Strategy:
+    def acting(self, phase: Phase) -> Strategy:
         """Return mixup for the first part, which is shared with that strategy."""
-        return Mixup(self.alpha) if phase.active and phase.trains == "all" else super().acting(stage, phase)
+        return Mixup(self.alpha) if phase.active and phase.trains == "all" else super().acting(phase)
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

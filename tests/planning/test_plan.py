@@ -50,8 +50,8 @@ def deferred(own_registry: None) -> None:
     class SecondOnly(Strategy):
         name: ClassVar[str] = "t-second"
 
-        def acts_in(self, stage: int) -> bool:
-            return stage == 2
+        def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+            return (Phase(0, epochs, active=facts.stage == 2),)
 
         def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
             return 1 / facts.counts

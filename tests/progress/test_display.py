@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from benchmarks.planning.estimate import Outlook
-from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.store import JobResult
 from benchmarks.progress.display import LiveReporter, is_terminal, make_reporter
 from benchmarks.progress.events import (
@@ -32,11 +32,11 @@ from benchmarks.progress.events import (
 from benchmarks.progress.reporter import PlainReporter, Reporters
 from benchmarks.records.record import Record
 from tests.leaderboard.make import record, stage_result
+from tests.making import plain_job
 
 SHOW_CURSOR = "\x1b[?25h"
 JOBS = {
-    key: Job(key, "resnet10t", strategy, 1, 0, 0, 4, "all", False, None, False)
-    for key, strategy in (("a", "none"), ("b", "oversample[odd]"))
+    key: plain_job(key, "resnet10t", strategy, epochs=4) for key, strategy in (("a", "none"), ("b", "oversample[odd]"))
 }
 CELLS = tuple(Cell(j.backbone, j.strategy, 0, ((j.key,),), f"cell {j.key}") for j in JOBS.values())
 OUTLOOK = Outlook({}, frozenset(), tuple(JOBS.values()), {"a": 400, "b": 400}, {"a": 10.0, "b": 30.0}, {})

@@ -5,16 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 from benchmarks.planning.estimate import Outlook
-from benchmarks.planning.plan import Cell, Job, Plan
+from benchmarks.planning.plan import Cell, Plan
 from benchmarks.running.graph import Graph, ancestors, paths
-
-
-def _job(key: str, parent: str | None = None) -> Job:
-    return Job(key, "b", "none", 1, 0, 0, 1, "all", False, parent, False)
-
+from tests.making import plain_job
 
 # a -> a2, a3; b alone; c -> c2
-JOBS = {j.key: j for j in (_job("a"), _job("b"), _job("c"), _job("a2", "a"), _job("a3", "a"), _job("c2", "c"))}
+PARENTS = {"a": None, "b": None, "c": None, "a2": "a", "a3": "a", "c2": "c"}
+JOBS = {key: plain_job(key, "b", parent=parent) for key, parent in PARENTS.items()}
 SECONDS = {"a": 5.0, "b": 8.0, "c": 1.0, "a2": 2.0, "a3": 6.0, "c2": 1.0}
 CELLS = tuple(
     Cell("b", "s", 0, tuple((key,) for key in keys), "+".join(keys))

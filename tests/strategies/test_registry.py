@@ -94,12 +94,12 @@ def test_a_plugin_file_registers_its_names_and_its_content_is_its_version(tmp_pa
         assert registry.load_file(file) == ["mine"]
         assert registry.load_file(file) == ["mine"], "loading twice is harmless"
         facts = Facts((3, 1), ("a", "b"))
-        before = registry.get("mine")().training_identity(1, Phase(0, 1))
+        before = registry.get("mine")().training_identity(Phase(0, 1))
         assert registry.get("mine")(power=2.0).class_weights_C(facts, None).tolist() == [2.0, 2.0]  # type: ignore[call-arg, arg-type, union-attr]
 
     file.write_text(PLUGIN.format(name="mine").replace("self.power)", "self.power + 1)"))
     registry.load_file(file)
-    assert registry.get("mine")().training_identity(1, Phase(0, 1)) != before
+    assert registry.get("mine")().training_identity(Phase(0, 1)) != before
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from benchmarks.training.predict import outputs_of
 from strategies import registry
 from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError, Trained
 from strategies.schedules.common import retraining
-from tests.making import digits_session, digits_suite
+from tests.making import digits_session, digits_suite, with_phase
 
 SHORT = digits_suite({"epochs": {"head": 3, "tail": 1}})
 
@@ -170,7 +170,7 @@ def test_a_stretch_on_features_trains_the_classifier_alone_on_what_the_strategy_
     plain, cell = session.plan.cells
     assert cell.jobs[0][0] == plain.jobs[0][0], "the representation is plain training's"
     job = session.plan.jobs[cell.jobs[0][-1]]
-    assert (job.on, job.trains, job.start, job.end) == ("features", "classifier", 1, 3)
+    assert (job.segment.phase.on, job.segment.phase.trains, job.start, job.end) == ("features", "classifier", 1, 3)
     results = [run_job(session.context, session.plan.jobs[key]) for key in cell.jobs[0]]
     assert results[1].epochs == 2 and results[1].images == 0, "no image was trained on"
     before, after = (checkpoint.load(session.context.store.state(key))[0] for key in cell.jobs[0])
@@ -243,7 +243,7 @@ def test_rows_resampled_are_all_that_is_drawn_and_steps_stay(own: None, tmp_path
 @pytest.mark.parametrize("moves", [False, True])
 def test_statistics_below_a_classifier_move_only_where_the_phase_says_so(tmp_path: Path, moves: bool) -> None:
     session = digits_session(tmp_path, SHORT)
-    job = dataclasses.replace(first_job(session), trains="classifier", moving_statistics=moves)
+    job = with_phase(first_job(session), trains="classifier", moving_statistics=moves)
     training = begin(session.context, job)
     before = {n: t.clone() for n, t in training.network.state_dict().items()}
     train.run(training, lambda *_: None, lambda _: None)
@@ -271,8 +271,3 @@ def test_flip_test_gives_the_mean_over_an_image_and_its_mirror_in_scores_feature
     torch.testing.assert_close(both.features_BF, (plain.features_BF + mirror.features_BF) / 2)
     twins = "logits_BEC"
     torch.testing.assert_close(both.extra[twins], (plain.extra[twins] + mirror.extra[twins]) / 2)
-
-
-def test_flip_test_off_leaves_keys_and_recipes_as_they_were() -> None:
-    assert "flip_test" not in SHORT.recipe.model_dump()
-    assert digits_suite({"flip_test": True}).recipe.model_dump()["flip_test"] is True

@@ -30,7 +30,7 @@ from benchmarks.training.state import TrainingError
 from strategies import registry
 from strategies.base import Facts, Phase, Strategy
 from strategies.common import weighted_mean
-from tests.making import digits_session, digits_suite
+from tests.making import digits_session, digits_suite, with_phase
 
 
 def test_the_loss_is_the_papers_formula_in_float64() -> None:
@@ -138,7 +138,7 @@ def test_a_strategys_own_classifier_is_a_function_of_the_seed(tmp_path: Path) ->
 
 def test_training_only_the_classifier_leaves_the_rest_and_its_statistics_as_they_were(tmp_path: Path) -> None:
     session = digits_session(tmp_path)
-    job = dataclasses.replace(session.plan.jobs[session.plan.cells[0].jobs[0][0]], trains="classifier")
+    job = with_phase(session.plan.jobs[session.plan.cells[0].jobs[0][0]], trains="classifier")
     training = begin(session.context, job)
     before = {n: t.clone() for n, t in training.network.state_dict().items()}
     run(training, lambda *_: None, lambda _: None)

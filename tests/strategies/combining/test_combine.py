@@ -84,14 +84,14 @@ class TailOnly(Strategy):
     paper = "Someone 2020"
     needs = frozenset({"validation"})
 
-    def acts_in(self, stage: int) -> bool:
-        return stage == 2
+    def phases(self, epochs: int, facts: Facts) -> list[Phase]:
+        return [Phase(0, epochs, active=facts.stage == 2)]
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> torch.Tensor:
         return outputs.logits_BC * 2
 
     def predict(self, outputs: Outputs, facts: Facts) -> torch.Tensor:
-        return outputs.logits_BC * 2
+        return outputs.logits_BC * facts.stage
 
     def after_step(self, network: Any) -> None:
         network.append("tail-only")
@@ -124,7 +124,7 @@ class Margin(Strategy):
 
 def identities(strategy: Strategy, stage: int = 2) -> list[tuple[int, int, str]]:
     facts = dataclasses.replace(FACTS, stage=stage)
-    return [(p.start, p.end, str(strategy.acting(stage, p))) for p in strategy.phases(10, facts)]
+    return [(p.start, p.end, str(strategy.acting(p))) for p in strategy.phases(10, facts)]
 
 
 def test_weights_multiply_and_the_sampler_stands() -> None:
@@ -178,7 +178,7 @@ class PostHoc2(PostHoc):
     add: float = 10.0
 
 
-def test_predicting_in_a_stage_where_a_part_does_not_act_leaves_it_out() -> None:
+def test_parts_predict_with_the_facts_of_the_stage() -> None:
     outputs = Outputs(torch.ones(1, 4), torch.zeros(1, 3))
     assert combine([PostHoc(), TailOnly()]).predict(outputs, FACTS).unique().tolist() == [2]
 
@@ -255,20 +255,19 @@ def test_a_part_that_skips_a_stage_and_a_post_hoc_part_leave_training_plain() ->
     joined = combine([TailOnly(), PostHoc()])
     assert identities(joined, stage=1) == [(0, 10, "")]
     assert identities(joined, stage=2) == [(0, 10, "tail-only")]
-    assert joined.acts_in(1)
     assert joined.trains_differently()
     assert not combine([PostHoc(), PostHoc2()]).trains_differently()
-    assert PostHoc().training_identity(1, Phase(0, 10)) == ""
-    assert parse("none").training_identity(1, Phase(0, 10)) == ""
+    assert PostHoc().training_identity(Phase(0, 10)) == ""
+    assert parse("none").training_identity(Phase(0, 10)) == ""
 
 
 def test_the_identity_spells_out_defaults_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     joined = combine([Deferred(), parse("loss-weights"), PostHoc()])
     late = joined.phases(10, FACTS)[1]
-    assert joined.training_identity(1, late) == "deferred@1(start=0.8)+loss-weights@1(scheme=max-ratio)"
+    assert joined.training_identity(late) == "deferred@1(start=0.8)+loss-weights@1(scheme=max-ratio)"
     assert joined.identity().endswith("+post-hoc@1(add=1.0)")
     monkeypatch.setattr(Deferred, "version", "2")
-    assert joined.training_identity(1, late).startswith("deferred@2(")
+    assert joined.training_identity(late).startswith("deferred@2(")
 
 
 @given(st.integers(1, 60), st.floats(0, 1), st.floats(0, 1))

@@ -179,7 +179,8 @@ def test_the_representation_is_plain_trainings_and_what_crt_shares(name: str) ->
     plain, crt, cell = made.cells
     assert cell.jobs[0][0] == plain.jobs[0][0] == crt.jobs[0][0]
     own = [made.jobs[key] for key in set(cell.jobs[0]) - set(plain.jobs[0])]
-    assert [(job.on, job.trains, job.start, job.end) for job in own] == [("features", "classifier", 9, EPOCHS)]
+    phases = [job.segment.phase for job in own]
+    assert [(p.on, p.trains, p.start, p.end) for p in phases] == [("features", "classifier", 9, EPOCHS)]
 
 
 def test_the_next_stage_starts_from_the_representation_and_is_shared() -> None:

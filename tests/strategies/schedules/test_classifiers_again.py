@@ -10,7 +10,7 @@ import torch
 
 from backbones.classifiers import CosineClassifier, mlp
 from benchmarks.training.optimizers import make_optimizer
-from strategies.base import Facts, StrategyError, Trained
+from strategies.base import Facts, Phase, StrategyError, Trained
 from strategies.combining.expression import parse
 from strategies.posthoc.tau_norm import GRID, normalised
 from tests.making import digits_session, digits_suite
@@ -125,7 +125,7 @@ def test_who_trains_the_classifier_again_hands_the_same_representation_to_the_ne
     started_from = {made.jobs[cell.jobs[1][0]].parent for cell in made.cells}
     assert len(started_from) == 1
     (parent,) = started_from
-    assert parent is not None and made.jobs[parent].trains == "all"
+    assert parent is not None and made.jobs[parent].segment.phase.trains == "all"
     # plain training up to the last epoch of each stage once, then an epoch of each of the three
     assert made.epochs_executed() == 2 * (EPOCHS - 1) + 2 * 3
     moved = plan("mislas", "mixup(alpha=1.0)+crt")  # statistics that moved are another representation
@@ -157,8 +157,7 @@ def test_weight_balancing_through_the_trainer(tmp_path: Path) -> None:
     session = digits_session(tmp_path, suite, strategies=("weight-balancing",))
     before, after = run_cell(session)
     job = session.plan.jobs[session.plan.cells[0].jobs[0][-1]]
-    assert (job.start, job.end, job.trains, job.new_classifier) == (2, 3, "classifier", False)
-    assert (job.rate_over, job.weight_decay) == ((2, 3), 0.1)
+    assert job.segment.phase == Phase(2, 3, "classifier", rate_over=(2, 3), weight_decay=0.1)
     assert all(torch.equal(before[n], after[n]) for n in before if n.startswith(("encoder", "pool")))
     assert (after["classifier.weight"].norm(dim=1) <= after["classifier.max_norm"] * (1 + 1e-6)).all()
     assert not torch.equal(before["classifier.weight"], after["classifier.weight"])

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from benchmarks.running.job import begin
-from strategies.base import Facts, Progress, StrategyError
+from strategies.base import Facts, Phase, Progress, StrategyError
 from strategies.combining.expression import parse
 from strategies.losses.label_aware_smoothing import LabelAwareSmoothing
 from tests.making import digits_session, digits_suite
@@ -48,9 +48,8 @@ def test_mixup_then_the_classifier_for_10_of_210_epochs() -> None:
     mixup, cell, _ = made.cells
     job = made.jobs[cell.jobs[0][-1]]
     assert cell.jobs[0][0] == mixup.jobs[0][0], "the representation is mixup's own"
-    assert (job.start, job.end, job.trains, job.moving_statistics, job.new_classifier) == (
-        round(0.95 * EPOCHS - 0.1), EPOCHS, "classifier", True, False,
-    )  # fmt: skip
+    start = round(0.95 * EPOCHS - 0.1)
+    assert job.segment.phase == Phase(start, EPOCHS, "classifier", rate_over=(start, EPOCHS), moving_statistics=True)
 
 
 def test_classes_are_drawn_equally_often_in_the_second_part() -> None:

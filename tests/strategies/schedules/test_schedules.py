@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from benchmarks.running.job import begin, run_job
 from benchmarks.running.session import Session
 from benchmarks.training import checkpoint
 from benchmarks.training import loop as train
-from strategies.base import Facts, Progress, StrategyError
+from strategies.base import Facts, Phase, Progress, StrategyError
 from strategies.combining.expression import parse
 from strategies.study.loss_weights import LossWeights
-from tests.making import digits_session, digits_suite
+from tests.making import digits_session, digits_suite, with_phase
 from tests.planning.test_plan import EPOCHS, plan
 
 FACTS = Facts((5000, 70, 1, 0), ("a", "b", "c", "d"))
@@ -29,7 +28,7 @@ SCHEDULES = ["drw", "drs", "crt", "drw+loss-weights", "drs+oversample", "drs+ove
 
 def acted(text: str, epochs: int) -> list[tuple[int, int, str]]:
     strategy = parse(text)
-    return [(p.start, p.end, str(strategy.acting(1, p))) for p in strategy.phases(epochs, FACTS)]
+    return [(p.start, p.end, str(strategy.acting(p))) for p in strategy.phases(epochs, FACTS)]
 
 
 @given(st.floats(0, 1, exclude_max=True), st.integers(1, 60))
@@ -135,7 +134,7 @@ def test_retraining_starts_a_new_classifier_and_freezes_all_else_bit_for_bit(tmp
     assert any("running_mean" in name for name in below)
     assert all(torch.equal(before[name], after[name]) for name in below)
     job = session.plan.jobs[session.plan.cells[1].jobs[0][-1]]
-    assert (job.start, job.end, job.trains, job.new_classifier, job.rate_over) == (2, 3, "classifier", True, (2, 3))
+    assert job.segment.phase == Phase(2, 3, "classifier", new_classifier=True, rate_over=(2, 3))
     assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
     plain = run_cell(session, 0)
     assert all(torch.equal(plain[0][name], before[name]) for name in before), "the first part is plain training's"
@@ -163,7 +162,7 @@ def test_cutting_a_retraining_changes_no_bit(tmp_path: Path) -> None:
 
 def test_a_segment_may_train_one_parameter_by_name(tmp_path: Path) -> None:
     session = digits_session(tmp_path)
-    job = dataclasses.replace(session.plan.jobs[session.plan.cells[0].jobs[0][0]], trains="classifier.bias")
+    job = with_phase(session.plan.jobs[session.plan.cells[0].jobs[0][0]], trains="classifier.bias")
     training = begin(session.context, job)
     assert [n for n, p in training.network.named_parameters() if p.requires_grad] == ["classifier.bias"]
     assert not any(module.training for module in training.network.modules())

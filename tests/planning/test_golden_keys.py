@@ -1,0 +1,39 @@
+"""The keys of a small plan, written down, so that no change of keys goes unnoticed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.data.split import StageData
+from benchmarks.planning.plan import Setting, make_plan
+from benchmarks.planning.stages import Stage
+from strategies.base import Facts
+from tests.making import digits_suite
+
+# strategy -> key of its cell, keys of its jobs in both stages
+KEYS = {
+    "none": ("38b3881f5998f63c30d6", ("4a03cfee02c174341757", "ad661205927f4f86beca", "536abba641991ff80bd9")),
+    "crt": (
+        "71623af557f43717b853",
+        ("4a03cfee02c174341757", "04a2fab694d268859548", "5d755e6974fba760525e", "fe63b1c8d5eb5e671206"),
+    ),
+}
+
+
+def _stage(number: int, name: str) -> Stage:
+    rows = np.arange(10)
+    data = StageData(stage=number, name=name, classes=(0, 1), train_rows=rows, validation_rows=rows, test_rows=rows)
+    return Stage(data, Facts((6, 4), ("a", "b"), number), np.zeros(10, dtype=np.int64))
+
+
+def keys_of_a_small_plan() -> dict[str, tuple[str, tuple[str, ...]]]:
+    suite = digits_suite({"epochs": {"head": 10, "tail": 10}})
+    precision = {"test_resnet": {"layout": "contiguous", "dtype": "float32"}}
+    setting = Setting("data", suite, (_stage(1, "head"), _stage(2, "tail")), precision, "none")
+    plan = make_plan(setting, ["test_resnet"], ["none", "crt"], range(1))
+    return {cell.strategy: (cell.key, cell.needed) for cell in plan.cells}
+
+
+def test_the_keys_of_a_small_plan_are_those_written_down() -> None:
+    """Changed on purpose? Copy the new keys to `KEYS` and say in CHANGELOG.md that stored jobs are trained again."""
+    assert keys_of_a_small_plan() == KEYS
