@@ -46,6 +46,9 @@ class Strategy:
     "architecture", "augmentation".
     `needs`: what the data must offer ("validation", "text").
     `defers`: hooks this schedule postpones; in `a+b` the other part's versions run in its phase.
+    `new_classifier`: its last phase trains a classifier from scratch; in `a+b`, a part that corrects for the class
+    counts in its loss acts only before that phase.
+    `joined_in_paper`: hooks of other parts that its paper combines it with although both correct for the class counts.
     `version`: raise it when the formula changes; it is part of every job's key.
     """
 
@@ -55,6 +58,8 @@ class Strategy:
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     defers: ClassVar[frozenset[str]] = frozenset()
+    new_classifier: ClassVar[bool] = False
+    joined_in_paper: ClassVar[frozenset[str]] = frozenset()
     version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from strategies.base import Strategy, StrategyError
-from strategies.combining.seats import clashes, overrides, seats_of
+from strategies.combining.seats import clashes, ends_at_new_classifier, overrides, seats_of
 from strategies.context import Batch, Facts, Outputs, Phase, Pipeline, Progress, Step, Text, Trained
 
 if TYPE_CHECKING:
@@ -119,6 +119,10 @@ class Combined(Strategy):
         for schedule, others in self._deferred():
             late = plans.pop(schedule.name)
             plans.update({part.name: late for part in others})
+        for part, other in itertools.permutations(self.members, 2):
+            if ends_at_new_classifier(part, other):
+                begins = next(p.start for p in plans[other.name] if p.new_classifier)
+                plans[part.name] = _until(plans[part.name], begins, epochs)
         retraining = [name for name, plan in plans.items() if any(p.trains != "all" or p.new_classifier for p in plan)]
         if len(retraining) > 1:
             raise StrategyError(f"{retraining[0]} and {retraining[1]} both train the classifier again; only one may.")
@@ -235,6 +239,12 @@ class Combined(Strategy):
                 held = dataclasses.replace(held, outputs=answered)
             outputs = dataclasses.replace(outputs, logits_BC=part.predict(outputs, facts), held=held)
         yield None, outputs
+
+
+def _until(plan: Sequence[Phase], end: int, epochs: int) -> Sequence[Phase]:
+    """Return the plan cut at the epoch `end`; after it the part does not act."""
+    before = [dataclasses.replace(phase, end=min(phase.end, end)) for phase in plan if phase.start < end]
+    return (*before, Phase(end, epochs, active=False))
 
 
 def _stretch(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:

@@ -1,4 +1,4 @@
-"""Seats: what only one part of `a+b` may do, and who corrects twice for the class counts."""
+"""Seats: what only one part of `a+b` may do, and which parts correct twice for the class counts."""
 
 from __future__ import annotations
 
@@ -13,36 +13,51 @@ SEAT_OF_HOOK = {
 def seats_of(strategy: Strategy) -> frozenset[str]:
     """Return the seats a strategy holds: those it declares, and those whose hook it overrides.
 
-    Whoever changes the network below its classifier also holds "architecture", which networks that read names declare.
+    A part that changes the network below its classifier also holds "architecture", as do networks that read names.
     """
     hooks = {seat for hook, seat in SEAT_OF_HOOK.items() if overrides(strategy, hook)}
     return strategy.seats | hooks | ({"architecture"} if overrides(strategy, "architecture") else set())
 
 
 def overrides(strategy: Strategy, hook: str) -> bool:
-    """Whether a strategy brings a hook of its own."""
+    """Whether a strategy overrides this hook."""
     return getattr(type(strategy), hook) is not getattr(Strategy, hook)
 
 
 def clashes(a: Strategy, b: Strategy) -> list[str]:
-    """Return the seats that both hold; who only defers a hook leaves its seat."""
+    """Return the seats that both hold and that neither leaves.
+
+    A part that only defers a hook leaves its seat, and a new classifier ends the other part's correction.
+    """
     left = {SEAT_OF_HOOK.get(hook) for hook in a.defers ^ b.defers}
+    if ends_at_new_classifier(a, b) or ends_at_new_classifier(b, a):
+        left.add("prior")
     return sorted(seats_of(a) & seats_of(b) - left)
 
 
-def corrected_twice(strategy: Strategy) -> list[str]:
-    """Return a line for every two parts that both answer for the class counts and may all the same be joined.
+def ends_at_new_classifier(part: Strategy, other: Strategy) -> bool:
+    """Whether `part` corrects for the class counts in its loss, and `other` later replaces the classifier so trained.
 
-    Two corrections of the logits are refused by their seat; one of them with class weights or a sampler is a choice
-    (LDAM with deferred weights is one of a paper), and is only named.
+    False for a part that builds another network: it has to act in every segment.
+    """
+    corrects = "prior" in part.seats and (overrides(part, "train_logits") or overrides(part, "loss"))
+    return other.new_classifier and corrects and not overrides(part, "architecture")
+
+
+def corrected_twice(strategy: Strategy) -> list[str]:
+    """Return a line for every two parts that act together and both correct for the class counts.
+
+    Two corrections of the logits are refused by their seat. One of them with class weights or a sampler is allowed
+    and reported, unless the paper has that pair (`joined_in_paper`) or a new classifier separates the two.
     """
     parts = strategy.parts()
     logits = [part for part in parts if "prior" in seats_of(part)]
-    weights = [part for part in parts if type(part).class_weights_C is not Strategy.class_weights_C]
+    weights = [part for part in parts if overrides(part, "class_weights_C")]
     draws = [part for part in parts if "sampler" in seats_of(part) and part not in weights]
+    pairs = [(a, b, "class_weights_C") for a in logits for b in weights]
+    pairs += [(a, b, "sampling_C") for a in logits for b in draws]
     return [
         f"{strategy}: the class counts are corrected for twice, by {a.name} and by {b.name}."
-        for a in logits
-        for b in weights + draws
-        if a is not b
+        for a, b, hook in pairs
+        if a is not b and hook not in a.joined_in_paper and not ends_at_new_classifier(a, b)
     ]

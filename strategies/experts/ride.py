@@ -46,6 +46,7 @@ class Ride(Strategy):
         "arXiv:2010.01809"
     )
     seats = frozenset({"prior"})
+    joined_in_paper = frozenset({"class_weights_C"})  # `reweight` in the official code
 
     experts: int = 3
     max_margin: float = 0.5

@@ -38,6 +38,7 @@ class Ldam(Strategy):
         "NeurIPS 2019, arXiv:1906.07413"
     )
     seats = frozenset({"prior"})
+    joined_in_paper = frozenset({"class_weights_C", "sampling_C"})  # deferred weights and samplers: tables 2 and 3
 
     max_margin: float = 0.5
     scale: float = 30.0

@@ -40,6 +40,7 @@ class Seesaw(Strategy):
         "CVPR 2021, arXiv:2008.10032"
     )
     seats = frozenset({"prior"})
+    joined_in_paper = frozenset({"sampling_C"})  # repeat factor sampling, section 4
 
     p: float = 0.8
     q: float = 2.0

@@ -14,6 +14,7 @@ from benchmarks.running import session
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
 from strategies.combining.expression import parse
+from strategies.combining.seats import corrected_twice
 from tests.conftest import REAL_DATA
 
 META = Meta("", "", (), (), 0, 0, 0, "")
@@ -59,3 +60,8 @@ def test_the_long_tailed_suites_have_the_methods_of_the_literature(name: str, di
     } <= set(parts)  # fmt: skip
     assert not any(part.needs for part in parts.values()), "nothing is held back for validation"
     assert parts["ride"].parameters()["diversity"] == diversity
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_no_suite_corrects_for_the_class_counts_twice(name: str) -> None:
+    assert not [line for text in suite.load(name).strategies for line in corrected_twice(parse(text))]

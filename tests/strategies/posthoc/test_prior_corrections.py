@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from backbones.classifiers import CosineClassifier
 from strategies.base import Facts, Outputs, StrategyError
 from strategies.combining.expression import parse
 from strategies.combining.seats import corrected_twice
+from tests.making import digits_session, digits_suite
 from tests.strategies.paper import EXTREME, TYPICAL, Case, Reference, cases, compare, computed, expected, log_softmax
+from tests.strategies.schedules.test_schedules import acted, run_cell
 
 SCALE = 30.0
 HOLDERS = (
@@ -166,6 +169,34 @@ def test_what_is_corrected_in_the_logits_and_by_weights_or_draws_is_named_and_no
         ]
     for text in ("none", "ldam", "oversample+loss-weights", "balanced-softmax+focal", "vs+minority-augment"):
         assert corrected_twice(parse(text)) == []
+
+
+@pytest.mark.parametrize("text", ["drw+ldam", "ldam+drs", "ldam+oversample", "ride+drw", "seesaw+oversample"])
+def test_a_pair_of_the_paper_itself_is_not_named(text: str) -> None:
+    assert corrected_twice(parse(text)) == []
+
+
+@pytest.mark.parametrize("loss", ["ldam", "balanced-softmax", "seesaw", "vs"])
+@pytest.mark.parametrize("again", ["crt", "feature-smote"])
+def test_a_new_classifier_replaces_the_one_that_the_loss_corrected(loss: str, again: str) -> None:
+    assert acted(f"{loss}+{again}", 10) == acted(f"{again}+{loss}", 10) == [(0, 9, loss), (9, 10, again)]
+    assert acted(f"{loss}+{again}", 1) == [(0, 1, again)]
+    assert corrected_twice(parse(f"{loss}+{again}")) == []
+    (line,) = corrected_twice(parse(f"{loss}+class-balanced+{again}"))[-1:]
+    assert line.endswith(f"by {again} and by class-balanced."), "the weights act on the new classifier too"
+
+
+@pytest.mark.parametrize("text", ["balanced-softmax+lws", "logit-adjust-posthoc+crt", "ride+crt", "crt+tau-norm"])
+def test_what_the_new_classifier_does_not_replace_is_refused(text: str) -> None:
+    with pytest.raises(StrategyError, match="both hold the seat 'prior'"):
+        parse(text)
+
+
+def test_crt_replaces_ldams_cosine_classifier_by_a_linear_one(tmp_path: Path) -> None:
+    suite = digits_suite({"epochs": {"head": 2, "tail": 1}})
+    before, after = run_cell(digits_session(tmp_path, suite, strategies=("ldam+crt",)))
+    assert "classifier.weight_CF" in before and {"classifier.weight", "classifier.bias"} <= set(after)
+    assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("encoder"))
 
 
 @pytest.mark.parametrize("text", ["class-balanced+focal", "ldam+class-balanced", "focal+logit-adjust", "vs+oversample"])
