@@ -1,3 +1,20 @@
-"""Benchmark suite for strategies against class imbalance."""
+"""Benchmark suite for strategies against class imbalance. The API's functions are imported on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.api import load_records, plan, register, run
 
 __version__ = "0.1.0"
+__all__ = ["__version__", "load_records", "plan", "register", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Return a function of the API; importing the package alone stays cheap."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from benchmarks import api
+
+    return getattr(api, name)

@@ -19,7 +19,7 @@ from tests.process import command, environment
 
 PACKAGES = {"backbones", "benchmarks", "strategies"}
 REQUIRED = PACKAGES | {
-    "docs", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "CHANGELOG.md",
+    "docs", "examples", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "CHANGELOG.md",
     "CITATION.cff", "LICENSE", ".github",
 }  # fmt: skip
 # Bracketed so that this file is no hit of its own.

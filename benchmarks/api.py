@@ -1,0 +1,216 @@
+"""The Python API: the functions to use in scripts and notebooks, re-exported by the package `benchmarks`.
+
+They do what the commands `plan` and `run` do and raise the same errors: `UserError`, `StrategyError` and
+`BackboneError`, each with one sentence that says what to change. There is no `predict` yet, because a run does not
+export trained models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from benchmarks.records import metrics
+from benchmarks.records import record as records
+from benchmarks.records.record import Record, RecordError
+from benchmarks.support.errors import UserError
+from strategies import registry
+from strategies.base import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from benchmarks.running.session import Session
+
+_S = TypeVar("_S", bound=type[Strategy])
+
+# What a row says of its cell: fields of `Record`.
+CELL = (
+    "suite", "dataset", "protocol", "image_size", "backbone", "strategy", "seed", "status", "error", "seconds_alone",
+    "seconds_marginal", "device", "dtype", "made",
+)  # fmt: skip
+
+
+def load_records(folder: str | Path = "runs") -> pd.DataFrame:
+    """Return the records below `folder` as a table with one row per cell and stage.
+
+    Args:
+        folder: An output folder such as `runs` or `results`, or one suite's folder in it.
+
+    Returns:
+        Columns: the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`, `status`,
+        `error`, `device`, `dtype`, `made`), its cost in seconds (`seconds_alone`: trained by itself;
+        `seconds_marginal`: after the cells before it, with which it shares jobs), the stage (`stage`: head, tail or
+        all; `classes`, `train_rows`, `test_rows`, `epochs`, `seconds`), and one column per metric of
+        `benchmarks.records.metrics`, "-" written as "_", from the top-1 hits on the test rows (`overall`,
+        `class_mean`, `many`, ...), with `top5_overall` and `top5_class_mean`. A failed cell has one row, without a
+        stage.
+
+    Raises:
+        UserError: `folder` holds no records.
+
+    A record that cannot be read is left out, with a warning that names it.
+    """
+    folder = Path(folder)
+    places = [place for place in (folder / "records", *sorted(folder.glob("*/records"))) if place.is_dir()]
+    if not places:
+        raise UserError(f"{folder} holds no records; give an output folder such as runs, or a suite's folder in it.")
+    found: list[Record] = []
+    for place in places:
+        readable, problems = records.read_all(place)
+        for problem in problems:
+            warnings.warn(problem, stacklevel=2)
+        found += readable
+    return _table(found)
+
+
+def plan(
+    suite: str | Path = "auto",
+    *,
+    backbones: Sequence[str] = (),
+    strategies: Sequence[str] = (),
+    seeds: int | None = None,
+    data: str | Path | None = None,
+    out: str | Path = "runs",
+    device: str = "auto",
+    threads: int | None = None,
+    weights: str | Path | None = None,
+    protocol: str | None = None,
+    head_classes: int | None = None,
+) -> Session:
+    """Load the data and plan the jobs that `run` will train.
+
+    Args:
+        suite: "auto", the name of a suite or a TOML file; see `python -m benchmarks list suites`.
+        backbones: Names or globs; empty for the suite's.
+        strategies: Expressions such as "a+b(x=1)", or globs; empty for the suite's.
+        seeds: How many seeds, counted from 0; None for the suite's number.
+        data: Path of your images, for suites that read some.
+        out: Folder for records, leaderboards and trained states.
+        device: "auto", "cpu" or "cuda".
+        threads: CPU threads of a training; None for torch's default.
+        weights: safetensors file with the first weights.
+        protocol: "two-stage" or "joint" in place of the suite's protocol.
+        head_classes: Number of head classes in place of the suite's number.
+
+    Returns:
+        A session: `session.plan` has the jobs and cells, and `run(session)` trains them.
+    """
+    from benchmarks.commands.opening import open_asked
+    from benchmarks.commands.options import Device, PlanOptions, Protocol
+
+    return open_asked(
+        PlanOptions(
+            backbone=list(backbones) or None,
+            strategy=list(strategies) or None,
+            suite=str(suite),
+            data=None if data is None else Path(data),
+            seeds=seeds,
+            device=_choice(Device, device, "device"),
+            out=Path(out),
+            weights=None if weights is None else Path(weights),
+            head_classes=head_classes,
+            threads=threads,
+            protocol=None if protocol is None else _choice(Protocol, protocol, "protocol"),
+        )
+    )
+
+
+def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
+    """Train the cells of a plan that have no record yet, and update the leaderboards in its output folder.
+
+    Args:
+        session: What `plan` returned.
+        quiet: Print no progress.
+
+    Returns:
+        The rows of `load_records` that belong to the plan's cells. A cell that failed has the status "failed" and its
+        error; it does not stop the others.
+
+    Raises:
+        UserError: Another process is writing to the same folder.
+
+    It trains in this process. The command `run` does so in a process of its own, which it starts again when it dies.
+    """
+    from benchmarks.leaderboard import files
+    from benchmarks.progress.display import make_reporter
+    from benchmarks.progress.reporter import Reporters
+    from benchmarks.running.cells import stored_records
+    from benchmarks.running.estimate import look
+    from benchmarks.running.local import execute
+    from benchmarks.support.lock import only_writer
+
+    planned, context = session.plan, session.context
+    out, suite = context.store.work.parent, context.suite.name
+    with only_writer(out, "benchmarks.run", wait=False, say=print):
+        outlook = look(planned, context, stored_records(planned, out, suite))
+        execute(planned, context, out, Reporters() if quiet else make_reporter(outlook))
+        for problem in files.write(out):
+            print(f"warning: {problem}", file=sys.stderr)
+    return _table(_records_of(session))
+
+
+def register(strategy: _S) -> _S:
+    """Make a strategy class known by its `name`, as the decorator `strategies.registry.register` does.
+
+    Change the class's `version` when its formula changes: jobs that were trained under the old one are not used again.
+
+    Raises:
+        StrategyError: The name cannot be used in an expression, or another strategy has it.
+    """
+    registry.names()  # so that a name that the project uses is refused here
+    return registry.register(strategy)
+
+
+def _choice(options: Any, value: str, what: str) -> Any:
+    """Return the member of an enumeration; UserError that lists the members otherwise."""
+    try:
+        return options(value)
+    except ValueError:
+        raise UserError(f"no {what} {value!r}; expected {', '.join(options)}.") from None
+
+
+def _records_of(session: Session) -> list[Record]:
+    """Return the record of each cell of the plan; one that the disk had no room for is left out."""
+    out, suite = session.context.store.work.parent, session.context.suite.name
+    found = []
+    for cell in session.plan.cells:
+        with contextlib.suppress(RecordError):
+            found.append(records.read(records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)))
+    return found
+
+
+def _table(found: Sequence[Record]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame([row for record in found for row in _rows(record)])
+
+
+def _rows(record: Record) -> list[dict[str, Any]]:
+    cell = {name: getattr(record, name) for name in CELL}
+    if not record.stages:
+        return [cell]
+    return [{**cell, **_scores(stage)} for stage in record.stages]
+
+
+def _scores(stage: Any) -> dict[str, Any]:
+    train_C, test_C = np.array(stage.train_n), np.array(stage.test_n)
+    top1 = metrics.from_hits(np.array(stage.top1_hits), train_C=train_C, test_C=test_C)
+    top5 = metrics.from_hits(np.array(stage.top5_hits), train_C=train_C, test_C=test_C)
+    return {
+        "stage": stage.name,
+        "classes": len(stage.classes),
+        "train_rows": int(train_C.sum()),
+        "test_rows": stage.rows,
+        "epochs": stage.epochs,
+        "seconds": stage.seconds,
+        **{name.replace("-", "_"): value for name, value in top1.items()},
+        "top5_overall": top5["overall"],
+        "top5_class_mean": top5["class-mean"],
+    }
