@@ -166,7 +166,8 @@ def _print_results(session: Session, out: Path) -> None:
     from tabulate import tabulate
 
     from benchmarks.leaderboard.files import write
-    from benchmarks.records.ranking import cells, headers, ranking
+    from benchmarks.leaderboard.short import columns
+    from benchmarks.records.ranking import ranking
     from benchmarks.records.record import safe_name
     from benchmarks.running.cells import stored_records
 
@@ -180,9 +181,9 @@ def _print_results(session: Session, out: Path) -> None:
         print(f"warning: {problem}", file=sys.stderr)
     rows = ranking(stored_records(session.plan, out, suite).values())
     if rows:
-        names = headers(rows[0])
-        align = ["left", "left"] + ["right"] * (len(names) - 2)
-        table = [cells(row) for row in rows]
+        shown = columns(rows[0])
+        table = list(zip(*(column.texts(rows) for column in shown), strict=True))
+        names, align = [c.header for c in shown], ["left" if c.left else "right" for c in shown]
         print(f"\n{tabulate(table, names, tablefmt='simple', disable_numparse=True, colalign=align)}")
     if page:
         print(f"\nLeaderboard: {page}")

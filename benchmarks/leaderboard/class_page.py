@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from benchmarks.leaderboard import describe, published, texts
 from benchmarks.leaderboard.best_of_class import best_of_class
-from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page, table
+from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
 from benchmarks.records import confusions, stats
@@ -41,18 +43,17 @@ def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
 def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str]:
     """Return the tables of a stage's classes: rows, published figures, top-1 / top-5 of each strategy."""
     result = section.first.stages[stage]
-    headers = ["class", "training rows", "test rows"]
-    columns = [
-        [escape(name) for name in result.classes],
-        [f"{n:,}" for n in result.train_n],
-        [f"{n:,}" if n else "no test rows" for n in result.test_n],
+    columns: list[Column[int]] = [  # of classes, by position
+        Column("class", lambda c: result.classes[c], escape, left=True),
+        Column("training rows", lambda c: f"{result.train_n[c]:,}"),
+        Column("test rows", lambda c: f"{n:,}" if (n := result.test_n[c]) else "no test rows"),
     ]
     note = "Top-1 / top-5 accuracy, mean over seeds: "
     note += ", ".join(f"{escape(e.strategy)} {e.seeds} seed{'' if e.seeds == 1 else 's'}" for e in entries) + "."
     reference = published.of_class(section.first)
     if reference:
-        headers.append(f"study ({published.LABEL})")
-        columns.append([_pair(*reference[name]) if name in reference else "" for name in result.classes])
+        known = {c: reference[name] for c, name in enumerate(result.classes) if name in reference}
+        columns.append(Column(f"study ({published.LABEL})", lambda c: _pair(*known[c]) if c in known else ""))
         note += (
             f" The column of the study is what {published.WHO}, reached as published; it was not run here. Where it is "
             "blank, the study's table has no such class: it listed only classes with a hit."
@@ -60,16 +61,38 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
     blocks = []
     base, others = [[e for e in entries if (e.strategy == BASELINE) == plain] for plain in (True, False)]
     for at in range(0, max(1, len(others)), WIDEST):
-        part = base + others[at : at + WIDEST]
-        shown = [_both(entry, stage) for entry in part]
-        blocks.append(table([*headers, *(escape(entry.strategy) for entry in part)], [*columns, *shown]))
+        shown = [_top1_and_top5(entry, stage) for entry in base + others[at : at + WIDEST]]
+        blocks.append(render([*columns, *shown], range(len(result.classes))))
     return [*blocks, note]
 
 
-def _both(entry: Entry, stage: int) -> list[str]:
+def _top1_and_top5(entry: Entry, stage: int) -> Column[int]:
     """Return a strategy's column: top-1 / top-5 of each class."""
     top1_C, top5_C = _accuracies(entry, stage)
-    return [_pair(*pair) for pair in zip(top1_C.tolist(), top5_C.tolist(), strict=True)]
+    return Column(escape(entry.strategy), lambda c: _pair(float(top1_C[c]), float(top5_C[c])))
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What a strategy changed on one class: top-1 before and after, test rows, and what the class was taken for."""
+
+    strategy: str
+    label: str
+    before: float
+    after: float
+    rows: int
+    taken_for: str
+
+
+CHANGES: tuple[Column[Change], ...] = (
+    Column("strategy", lambda change: change.strategy, escape, left=True),
+    Column("class", lambda change: change.label, escape, left=True),
+    Column("change in top-1", lambda change: number(change.after - change.before, 2, signed=True)),
+    Column("test rows", lambda change: change.rows),
+    Column(f"{BASELINE} [95 %]", lambda change: _wilson(change.before, change.rows)),
+    Column("strategy [95 %]", lambda change: _wilson(change.after, change.rows)),
+    Column("taken for", lambda change: change.taken_for),
+)
 
 
 def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str]:
@@ -80,21 +103,17 @@ def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         return []
     before_C = _accuracies(base, stage)[0]
     before_CC = confusions.mean(base.records, stage)
-    rows: list[list[str]] = []
+    rows: list[Change] = []
     for entry in entries:
         after_C, after_CC = _accuracies(entry, stage)[0], confusions.mean(entry.records, stage)
         moved_CC = None if before_CC is None or after_CC is None else (before_CC, after_CC)
         for c in _most_changed(after_C - before_C, np.array(result.test_n)) if entry is not base else ():
-            n = result.test_n[c]
-            change = number(float(after_C[c] - before_C[c]), 2, signed=True)
-            name = escape(result.classes[c])
-            rows.append([escape(entry.strategy), name, change, str(n), _wilson(before_C[c], n), _wilson(after_C[c], n)]
-                        + [_mistaken(result.classes, c, after_C[c] < before_C[c], moved_CC)])  # fmt: skip
+            before, after = float(before_C[c]), float(after_C[c])
+            taken_for = _mistaken(result.classes, c, after < before, moved_CC)
+            rows.append(Change(entry.strategy, result.classes[c], before, after, result.test_n[c], taken_for))
     if not rows:
         return []
-    headers = ["strategy", "class", "change in top-1", "test rows"]
-    headers += [f"{BASELINE} [95 %]", "strategy [95 %]", "taken for"]
-    changes = table(headers, [list(column) for column in zip(*rows, strict=True)], left=2)
+    changes = render(CHANGES, rows)
     return [
         f"### What changed most against {BASELINE}: {TITLES[result.name].lower()}",
         changes if len(entries) <= WIDEST + 1 else folded(changes, f"{len(entries) - 1} strategies"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks.leaderboard import tables
-from benchmarks.leaderboard.markdown import escape, number, table
+from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.markdown import escape, number
 from benchmarks.leaderboard.sections import Entry, Section
+from benchmarks.leaderboard.tables import interval
+from benchmarks.records.stats import Difference
 from strategies.combining.expression import split
+
+Pair = tuple[Entry, Entry]  # a combination and one of its parts
 
 
 def added(section: Section) -> list[str]:
@@ -13,20 +17,37 @@ def added(section: Section) -> list[str]:
     rows = [(entry, part) for entry in section.entries for part in _parts(section, entry)]
     if not rows:
         return []
-    headers = ["backbone", "combination", "part", "seeds"]
-    columns = tables.names([entry for entry, _ in rows])
-    columns.append([escape(part.strategy) for _, part in rows])
-    columns.append([str(len(section.comparable(entry, part.strategy))) for entry, part in rows])
-    for stage, result in reversed(list(enumerate(section.first.stages))):
-        headers += [f"{result.name}: part alone", f"{result.name}: the combination adds"]
-        columns.append([number(part.scores[stage].mean("class-mean")) for _, part in rows])
-        found = [section.differences(entry, stage, part.strategy) for entry, part in rows]
-        columns.append([tables.interval(pair[1] if pair else None) for pair in found])
+    columns = _columns(section)
     note = (
         "Top-1 class mean of each part alone, and that of the combination minus it, paired and marked as above. "
         "Only combinations all of whose parts were measured under the same conditions."
     )
-    return ["### What combinations add to their parts", table(headers, columns, left=3), note]
+    return ["### What combinations add to their parts", render(columns, rows), note]
+
+
+def _columns(section: Section) -> list[Column[Pair]]:
+    """Return the columns: the combination, the part, and per stage the part alone and what the combination adds."""
+    columns: list[Column[Pair]] = [
+        Column("backbone", lambda pair: pair[0].backbone, escape, left=True),
+        Column("combination", lambda pair: pair[0].strategy, escape, left=True),
+        Column("part", lambda pair: pair[1].strategy, escape, left=True),
+        Column("seeds", lambda pair: len(section.comparable(pair[0], pair[1].strategy))),
+    ]
+    for stage, result in reversed(list(enumerate(section.first.stages))):
+        columns += [_alone(result.name, stage), _adds(section, result.name, stage)]
+    return columns
+
+
+def _alone(name: str, stage: int) -> Column[Pair]:
+    return Column(f"{name}: part alone", lambda pair: pair[1].scores[stage].mean("class-mean"), number)
+
+
+def _adds(section: Section, name: str, stage: int) -> Column[Pair]:
+    def added(pair: Pair) -> Difference | None:
+        found = section.differences(pair[0], stage, pair[1].strategy)
+        return found[1] if found else None
+
+    return Column(f"{name}: the combination adds", added, interval)
 
 
 def _parts(section: Section, entry: Entry) -> list[Entry]:

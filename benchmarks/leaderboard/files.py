@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.class_page import class_page
-from benchmarks.leaderboard.markdown import MARKER, escape, page, table
+from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.markdown import MARKER, escape, page
 from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
 from benchmarks.records import record as records
@@ -98,31 +98,30 @@ def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
     return texts
 
 
+Suite = tuple[str, list[Record]]
+
+INDEX: tuple[Column[Suite], ...] = (
+    Column("suite", lambda suite: f"[{escape(suite[0])}]({quote(suite[0])}/leaderboard.md)", left=True),
+    Column("data set", lambda suite: ", ".join(sorted({record.dataset for record in suite[1]})), escape, left=True),
+    Column("records", lambda suite: len(suite[1])),
+    Column("failed", lambda suite: sum(record.status == "failed" for record in suite[1])),
+    Column("backbones", lambda suite: len({record.backbone for record in suite[1]})),
+    Column("strategies", lambda suite: len({record.strategy for record in suite[1]})),
+    Column("seeds", lambda suite: len({record.seed for record in suite[1]})),
+    Column("measured", lambda suite: describe.dates(suite[1])),
+    Column("machines", lambda suite: describe.machines(suite[1])),
+)
+
+
 def _index(loaded: dict[str, list[Record]]) -> str:
     """Return the page that lists the suites."""
-    rows = [
-        [
-            f"[{escape(suite)}]({quote(suite)}/leaderboard.md)",
-            escape(", ".join(sorted({record.dataset for record in found}))),
-            str(len(found)),
-            str(sum(record.status == "failed" for record in found)),
-            str(len({record.backbone for record in found})),
-            str(len({record.strategy for record in found})),
-            str(len({record.seed for record in found})),
-            describe.dates(found),
-            describe.machines(found),
-        ]
-        for suite, found in sorted(loaded.items())
-    ]
-    headers = ["suite", "data set", "records", "failed", "backbones", "strategies", "seeds", "measured", "machines"]
-    columns: Sequence[Sequence[str]] = [list(column) for column in zip(*rows, strict=True)] or [[]] * len(headers)
     return page(
         [
             "# Results",
             "Every figure here is made from the records beside it (`<suite>/records/`, one JSON file per cell: "
             "backbone x strategy x seed) and from nothing else: `python -m benchmarks leaderboard --out <this folder>` "
             "writes these pages again, `--check` says whether they are what the records give.",
-            table(headers, columns, left=2),
+            render(INDEX, sorted(loaded.items())),
         ]
     )
 

@@ -36,14 +36,13 @@ def number(value: float, digits: int = 3, signed: bool = False) -> str:
     return text if text.strip("+-0.") else text.lstrip("+-")  # no "-0.000"
 
 
-def mark_best(values: Sequence[float], texts: Sequence[str], digits: int = 3, lowest: bool = False) -> list[str]:
-    """Return the texts with the best value's bold. Values written alike tie; where all tie there is nothing to mark."""
-    shown = [round(round(v, 9), digits) for v in values]
-    known = [v for v in shown if not math.isnan(v)]
-    if len(set(known)) < 2:
+def mark_best(values: Sequence[float], texts: Sequence[str], lowest: bool = False) -> list[str]:
+    """Return the texts with the best value's in bold. Equal texts tie; nothing is marked where all known values tie."""
+    known = {value: text for value, text in zip(values, texts, strict=True) if not math.isnan(value)}
+    if len(set(known.values())) < 2:
         return list(texts)
-    best = min(known) if lowest else max(known)
-    return [f"**{text}**" if value == best else text for value, text in zip(shown, texts, strict=True)]
+    best = known[min(known) if lowest else max(known)]
+    return [f"**{text}**" if text == best else text for text in texts]
 
 
 def table(headers: Sequence[str], columns: Sequence[Sequence[str]], left: int = 1) -> str:

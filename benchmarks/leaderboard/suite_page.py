@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import textwrap
 from collections.abc import Sequence
 from urllib.parse import quote
 
 from benchmarks.leaderboard import combinations, describe, published, tables, texts
-from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, page, table
-from benchmarks.leaderboard.sections import Section, StageScores
+from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Column, of_metric, render
+from benchmarks.leaderboard.markdown import escape, number, page
+from benchmarks.leaderboard.sections import Entry, Section
+from benchmarks.records import metrics
 from benchmarks.records.record import Record, safe_name
 
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
@@ -47,37 +50,62 @@ def _section(section: Section) -> list[str]:
     return [*blocks, "### Cost", *tables.cost(section), *describe.notes(everything)]
 
 
+_RANKED_BY = ("class-mean", "overall")
+
+
+def ranking_columns(section: Section) -> list[Column[Entry]]:
+    """Return the columns of the ranking: top-1 with its spread over seeds, per stage, and the cost."""
+    position = {(entry.backbone, entry.strategy): k for k, entry in enumerate(section.entries, start=1)}
+    return [
+        Column("", lambda entry: position[entry.backbone, entry.strategy], left=True),
+        BACKBONE,
+        STRATEGY,
+        Column("seeds", lambda entry: entry.seeds),
+        *(_with_spread(section, stage, name) for stage in _last_first(section) for name in _RANKED_BY),
+        Column("cost alone", lambda entry: tables.mean(entry, "seconds_alone"), describe.seconds),
+    ]
+
+
+def _last_first(section: Section) -> list[int]:
+    """Return the positions of the stages, the last one first."""
+    return list(range(len(section.first.stages)))[::-1]
+
+
+def _header(section: Section, stage: int, metric: str) -> str:
+    return f"{section.first.stages[stage].name} {metrics.get(metric).header}"
+
+
+def _with_spread(section: Section, stage: int, metric: str) -> Column[Entry]:
+    """Return the column "mean ± sd" of a metric; without sd for a single seed."""
+
+    def spread(entry: Entry) -> str:
+        sd = entry.scores[stage].deviation(metric)
+        return "" if math.isnan(sd) else f" ± {number(sd)}"
+
+    return dataclasses.replace(of_metric(metric, stage, _header(section, stage, metric)), after=spread)
+
+
 def _ranking(section: Section) -> list[str]:
-    """Return the table that has everything in short: top-1 with its spread over seeds, per stage, and the cost."""
-    headers = ["", "backbone", "strategy", "seeds"]
-    columns = [[str(k) for k in range(1, len(section.entries) + 1)], *tables.names(section.entries)]
-    columns.append([str(entry.seeds) for entry in section.entries])
-    references = [published.summary(section.first, stage) for stage in section.first.stages]
-    reference = [NOTHING, f"{published.WHO} ({published.LABEL})", NOTHING, NOTHING]
-    for stage, result in reversed(list(enumerate(section.first.stages))):
-        for field, label in (("class-mean", "class mean"), ("overall", "top-1")):
-            headers.append(f"{result.name} {label}")
-            columns.append(_spread_column([entry.scores[stage] for entry in section.entries], field))
-            reference.append(number(known[field]) if (known := references[stage]) else NOTHING)
-    headers.append("cost alone")
-    columns.append([describe.seconds(tables.mean(entry, "seconds_alone")) for entry in section.entries])
-    reference.append(NOTHING)
+    """Return the table that has everything in short, and what it shows."""
+    ranked_by = _header(section, -1, _RANKED_BY[0])
     note = "Top-1 accuracy on the test rows, mean over seeds ± standard deviation. *Class mean*: every class with test "
-    note += f"rows counts once; *top-1*: every row counts once. Ranked by {headers[4]}; the best of a column is bold."
-    if any(references):
-        columns = [[*column, cell] for column, cell in zip(columns, reference, strict=True)]
+    note += f"rows counts once; *top-1*: every row counts once. Ranked by {ranked_by}; the best of a column is bold."
+    reference = _published(section)
+    if reference:
         note += (
             " The last row is the study's published table and was not run here; classes missing from it count as zero."
         )
-    return [table(headers, columns, left=3), note]
+    return [render(ranking_columns(section), section.entries, reference), note]
 
 
-def _spread_column(scores: Sequence[StageScores], field: str) -> list[str]:
-    """Return "mean ± sd" per entry, the best mean bold; without sd for a single seed."""
-    means = [score.mean(field) for score in scores]
-    sds = [score.deviation(field) for score in scores]
-    marked = mark_best(means, [number(mean) for mean in means])
-    return [text if math.isnan(sd) else f"{text} ± {number(sd)}" for text, sd in zip(marked, sds, strict=True)]
+def _published(section: Section) -> dict[str, str] | None:
+    """Return the row of the study's published figures, header -> text; None where it has none for this section."""
+    found = {}
+    for stage, result in enumerate(section.first.stages):
+        values = published.summary(section.first, result)
+        if values:
+            found.update({_header(section, stage, name): number(values[name]) for name in _RANKED_BY})
+    return {"backbone": f"{published.WHO} ({published.LABEL})", **found} if found else None
 
 
 def _failed(records: Sequence[Record]) -> list[str]:
@@ -85,9 +113,10 @@ def _failed(records: Sequence[Record]) -> list[str]:
     if not records:
         return []
     ordered = sorted(records, key=lambda r: (r.backbone, r.strategy, r.seed))
-    cells = [
-        [escape(r.backbone), escape(r.strategy), str(r.seed), escape(textwrap.shorten(r.error or "", 300))]
-        for r in ordered
+    columns: list[Column[Record]] = [
+        Column("backbone", lambda record: record.backbone, escape, left=True),
+        Column("strategy", lambda record: record.strategy, escape, left=True),
+        Column("seed", lambda record: record.seed, left=True),
+        Column("error", lambda record: textwrap.shorten(record.error or "", 300), escape, left=True),
     ]
-    headers = ["backbone", "strategy", "seed", "error"]
-    return ["## Failed cells", table(headers, [list(c) for c in zip(*cells, strict=True)], left=4)]
+    return ["## Failed cells", render(columns, ordered)]

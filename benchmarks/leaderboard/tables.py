@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 
 from benchmarks.leaderboard import describe
-from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, table
+from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Best, Column, of_metric, render
+from benchmarks.leaderboard.markdown import NOTHING, escape, number
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.records.stats import Difference
 
 _GROUPS = ("many", "medium", "few")
 
 
-def names(entries: Sequence[Entry]) -> list[list[str]]:
-    """Return the two columns that every table starts with."""
-    return [[escape(entry.backbone) for entry in entries], [escape(entry.strategy) for entry in entries]]
+def stage_columns(section: Section, stage: int) -> list[Column[Entry]]:
+    """Return the columns of a stage's table."""
+    classes = section.first.stages[stage].classes
+
+    def worst_class(entry: Entry) -> str:
+        position = entry.scores[stage].worst_class
+        return f" {escape(classes[position])}" if position >= 0 else ""
+
+    tops = [
+        of_metric(name, stage, header, top)
+        for top in (1, 5)
+        for name, header in (("overall", f"top-{top}"), ("class-mean", f"top-{top} class mean"))
+    ]
+    groups = [
+        of_metric(name, stage)
+        for name in _GROUPS
+        if not all(math.isnan(entry.scores[stage].mean(name)) for entry in section.entries)
+    ]
+    return [
+        BACKBONE,
+        STRATEGY,
+        *tops,
+        *groups,
+        Column("worst class", lambda e: e.scores[stage].pooled["worst"], number, best="highest", after=worst_class),
+        of_metric("zeros", stage),
+    ]
 
 
 def stage_table(section: Section, stage: int) -> list[str]:
     """Return a stage's table: top-1 and top-5, overall and class mean, groups by training rows, worst class, zeros."""
-    scores = [entry.scores[stage] for entry in section.entries]
-    headers, columns = ["backbone", "strategy"], names(section.entries)
-
-    def add(header: str, values: Sequence[float], digits: int = 3, lowest: bool = False) -> None:
-        headers.append(header)
-        columns.append(mark_best(values, [number(value, digits) for value in values], digits, lowest))
-
-    for top in (1, 5):
-        add(f"top-{top}", [s.mean("overall", top) for s in scores])
-        add(f"top-{top} class mean", [s.mean("class-mean", top) for s in scores])
-    for group in _GROUPS:
-        values = [s.mean(group) for s in scores]
-        if not all(math.isnan(value) for value in values):
-            add(group, values)
     classes = section.first.stages[stage].classes
-    worst = [s.pooled["worst"] for s in scores]
-    marked = mark_best(worst, [number(value) for value in worst])
-    labels = [f" {escape(classes[s.worst_class])}" if s.worst_class >= 0 else "" for s in scores]
-    headers.append("worst class")
-    columns.append([text + label for text, label in zip(marked, labels, strict=True)])
-    add("classes at zero", [s.mean("zeros") for s in scores], digits=1, lowest=True)
     note = (
         "Means over seeds. *Many*, *medium*, *few*: top-1 class mean of the classes with more than 100, 20 to 100, "
         "fewer than 20 training rows (groups without test rows are left out). *Worst class*: the lowest top-1 over all "
@@ -49,7 +54,29 @@ def stage_table(section: Section, stage: int) -> list[str]:
     untested = [name for name, n in zip(classes, section.first.stages[stage].test_n, strict=True) if n == 0]
     if untested:
         note += f" No test rows, so not scored: {', '.join(escape(name) for name in untested)}."
-    return [table(headers, columns, left=2), note]
+    return [render(stage_columns(section, stage), section.entries), note]
+
+
+def against_columns(section: Section) -> list[Column[Entry]]:
+    """Return the columns of the table of differences from plain training."""
+    stages = [(stage, result.name) for stage, result in reversed(list(enumerate(section.first.stages)))]
+    return [
+        BACKBONE,
+        STRATEGY,
+        Column("seeds", lambda entry: len(section.comparable(entry))),
+        *(
+            difference(f"{name} {label}", partial(section.differences, stage=stage), position)
+            for stage, name in stages
+            for label, position in (("class mean", 1), ("top-1", 0))
+        ),
+    ]
+
+
+def difference(
+    header: str, pair: Callable[[Entry], tuple[Difference, Difference] | None], position: int
+) -> Column[Entry]:
+    """Return the column of one of a pair of differences."""
+    return Column(header, lambda entry: found[position] if (found := pair(entry)) else None, interval)
 
 
 def against(section: Section) -> list[str]:
@@ -57,16 +84,8 @@ def against(section: Section) -> list[str]:
     entries = [e for e in section.entries if section.comparable(e)]
     if not entries:
         return [f"No strategy ran beside `{BASELINE}` on the same backbone and seed, so there is nothing to compare."]
-    headers = ["backbone", "strategy", "seeds"]
-    columns = names(entries)
-    columns.append([str(len(section.comparable(e))) for e in entries])
-    for stage, result in reversed(list(enumerate(section.first.stages))):
-        found = [section.differences(entry, stage) for entry in entries]
-        for position, label in ((1, "class mean"), (0, "top-1")):
-            headers.append(f"{result.name} {label}")
-            columns.append([interval(pair[position] if pair else None) for pair in found])
     return [
-        table(headers, columns, left=2),
+        render(against_columns(section), entries),
         f"Accuracy minus that of `{BASELINE}` on the same backbone, test row by test row and seed by seed, with its "
         "95 % interval. ▲ better and ▼ worse where the interval excludes zero; where nothing differs, one comparison "
         "in twenty is marked by luck. With one seed the interval speaks of other test rows only: another training may "
@@ -83,31 +102,36 @@ def interval(difference: Difference | None) -> str:
     return f"{number(difference.value, signed=True)} [{low}, {high}]{mark}"
 
 
+def cost_columns(section: Section) -> list[Column[Entry]]:
+    """Return the columns of the table of costs; the best is marked only where one machine measured all."""
+    one = len({describe.machines(entry.records) for entry in section.entries}) == 1
+    least: Best | None = "lowest" if one else None
+    most: Best | None = "highest" if one else None
+    return [
+        BACKBONE,
+        STRATEGY,
+        Column("machine", lambda entry: describe.machines(entry.records), left=True),
+        Column("computed in", lambda entry: describe.precision(entry.records), left=True),
+        Column("alone", lambda entry: mean(entry, "seconds_alone"), describe.seconds, best=least),
+        Column("marginal", lambda entry: mean(entry, "seconds_marginal"), describe.seconds),
+        Column("images/s", _images_per_second, partial(number, digits=0), best=most),
+        Column("peak GiB", _peak_gib, partial(number, digits=2), best=least),
+    ]
+
+
+def _images_per_second(entry: Entry) -> float:
+    rates = [stage.img_per_s for record in entry.records for stage in record.stages]
+    return sum(rates) / len(rates)
+
+
+def _peak_gib(entry: Entry) -> float:
+    return max(record.peak_memory_bytes for record in entry.records) / 2**30
+
+
 def cost(section: Section) -> list[str]:
     """Return times, throughput and memory."""
-    entries = section.entries
-    alone = [mean(e, "seconds_alone") for e in entries]
-    rates = [
-        sum(s.img_per_s for r in e.records for s in r.stages) / sum(len(r.stages) for r in e.records) for e in entries
-    ]
-    memory = [max(r.peak_memory_bytes for r in e.records) / 2**30 for e in entries]
-    machines = [describe.machines(e.records) for e in entries]
-    columns = [
-        *names(entries),
-        machines,
-        [describe.precision(e.records) for e in entries],
-        [describe.seconds(value) for value in alone],
-        [describe.seconds(mean(e, "seconds_marginal")) for e in entries],
-        [number(value, 0) for value in rates],
-        [number(value, 2) for value in memory],
-    ]
-    if len(set(machines)) == 1:  # the best of two machines says nothing about strategies
-        columns[4] = mark_best(alone, columns[4], 1, lowest=True)
-        columns[6] = mark_best(rates, columns[6], 0)
-        columns[7] = mark_best(memory, columns[7], 2, lowest=True)
-    headers = ["backbone", "strategy", "machine", "computed in", "alone", "marginal", "images/s", "peak GiB"]
     return [
-        table(headers, columns, left=4),
+        render(cost_columns(section), section.entries),
         "Per seed. *Alone*: time of all the jobs that the cell needs; *marginal*: what it added to the cells that ran "
         "before it, whose jobs it shares. *Images/s*: training throughput, mean over stages.",
         *_epochs(section),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.leaderboard.markdown import escape, number, table
+from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.markdown import escape, number
 from benchmarks.leaderboard.sections import Entry, Section
 
 _STAGES = {"head": "the head's", "tail": "the tail's", "all": "the"}
@@ -30,6 +32,28 @@ def telling(section: Section) -> list[str]:
     ]
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """One class (or all) under one strategy: test rows and each of `_COUNTS`, summed over seeds."""
+
+    strategy: str
+    label: str
+    test: int
+    counts: dict[str, int]
+
+
+def _count(what: str) -> Column[Asked]:
+    return Column(what, lambda row: f"{row.counts[what]:,}")
+
+
+COLUMNS: tuple[Column[Asked], ...] = (
+    Column("strategy", lambda row: row.strategy, escape, left=True),
+    Column("class", lambda row: row.label, left=True),
+    Column("test rows", lambda row: f"{row.test:,}"),
+    *map(_count, _COUNTS),
+)
+
+
 def asked(entries: Sequence[Entry], stage: int) -> list[str]:
     """Return when strategies that fall back on the name asked it in a stage, class by class; nothing without them."""
     falling = [(entry, told) for entry in entries if (told := _told(entry, stage))]
@@ -44,7 +68,7 @@ def asked(entries: Sequence[Entry], stage: int) -> list[str]:
     )
     return [
         "### When the name was asked",
-        table(["strategy", "class", "test rows", *_COUNTS], [list(c) for c in zip(*rows, strict=True)], left=2),
+        render(COLUMNS, rows),
         "Test rows, summed over seeds; classes of which no row was asked are left out. *Asked*: the image model's top "
         "probability was under the threshold; *taken*: the name's model was more confident; *helped*: its answer was "
         f"right and the image model's wrong; *hurt*: the other way round. Used: {fitted}.",
@@ -57,13 +81,17 @@ def _told(entry: Entry, stage: int) -> list[dict[str, Any]]:
     return [told for told in given if told]
 
 
-def _rows(entry: Entry, told: Sequence[dict[str, Any]], stage: int) -> list[list[str]]:
-    """Return the lines of one entry: all classes, then each class of which a row was asked."""
-    result, name = entry.records[0].stages[stage], escape(entry.strategy)
+def _rows(entry: Entry, told: Sequence[dict[str, Any]], stage: int) -> list[Asked]:
+    """Return the rows of one entry: all classes, then each class of which a row was asked."""
+    result = entry.records[0].stages[stage]
     test_C = [n * len(told) for n in result.test_n]
-    counts = [[sum(of_class) for of_class in zip(*(t[what] for t in told), strict=True)] for what in _COUNTS]
-    lines = [[name, "*all*", *(f"{sum(count_C):,}" for count_C in (test_C, *counts))]]
-    for c, label in enumerate(result.classes):
-        if counts[0][c]:
-            lines.append([name, escape(label), *(f"{count_C[c]:,}" for count_C in (test_C, *counts))])
-    return lines
+    counts = {what: [sum(of_class) for of_class in zip(*(t[what] for t in told), strict=True)] for what in _COUNTS}
+    every = Asked(entry.strategy, "*all*", sum(test_C), {what: sum(count_C) for what, count_C in counts.items()})
+    return [
+        every,
+        *(
+            Asked(entry.strategy, escape(label), test_C[c], {what: count_C[c] for what, count_C in counts.items()})
+            for c, label in enumerate(result.classes)
+            if counts["asked"][c]
+        ),
+    ]

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
+from benchmarks.leaderboard.short import columns
 from benchmarks.planning.estimate import Outlook
 from benchmarks.planning.plan import Cell, Job
 from benchmarks.progress.events import (
@@ -32,7 +33,7 @@ from benchmarks.progress.events import (
     RunStarted,
 )  # fmt: skip
 from benchmarks.progress.reporter import PlainReporter, Reporter, describe, outcome, say
-from benchmarks.records.ranking import Row, cells, headers, ranking
+from benchmarks.records.ranking import Row, ranking
 from benchmarks.records.record import Record
 
 WIDTH = 79
@@ -195,11 +196,11 @@ class LiveReporter:
 
 def _table(rows: list[Row], width: int) -> Table:
     table = Table(box=None, width=width, pad_edge=False)
-    for index, header in enumerate(headers(rows[0], overall=False)):
+    shown = columns(rows[0], overall=False)
+    for column in shown:
         # on a narrow terminal names are shortened before numbers
-        table.add_column(
-            header, no_wrap=True, min_width=0 if index < 2 else 5, justify="left" if index < 2 else "right"
-        )
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in cells(row, overall=False)))  # Text: brackets in a name are not markup
+        name = column.left
+        table.add_column(column.header, no_wrap=True, min_width=0 if name else 5, justify="left" if name else "right")
+    for cells in zip(*(column.texts(rows) for column in shown), strict=True):
+        table.add_row(*map(Text, cells))  # Text: brackets in a name are not markup
     return table

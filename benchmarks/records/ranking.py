@@ -43,18 +43,6 @@ def ranking(records: Iterable[Record]) -> list[Row]:
     return sorted(rows, key=lambda row: -list(row.means.values())[-1][1])
 
 
-def cells(row: Row, *, overall: bool = True) -> list[str]:
-    """Return the row as texts, the last stage first; of each its class mean and, where wanted, overall."""
-    shown = [values[::-1][: 1 + overall] for values in [*row.means.values()][::-1]]
-    return [row.backbone, row.strategy, *(f"{value:.3f}" for values in shown for value in values), str(row.seeds)]
-
-
-def headers(row: Row, *, overall: bool = True) -> list[str]:
-    """Return the headers of `cells(row, ...)`, of two lines where they are long."""
-    shown = ("class mean", "overall")[: 1 + overall]
-    return ["backbone", "strategy", *(f"{stage}\n{what}" for stage in [*row.means][::-1] for what in shown), "seeds"]
-
-
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:
     overall, class_mean = np.mean(np.array(pairs), axis=0).tolist()
     return overall, class_mean

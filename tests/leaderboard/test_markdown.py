@@ -70,8 +70,9 @@ def test_the_last_bits_of_a_sum_change_no_table():
 
 
 def test_best_is_marked_with_ties_as_they_are_written():
-    texts = ["a", "b", "c", "d"]
-    assert mark_best([0.5, 0.90001, 0.9, math.nan], texts) == ["a", "**b**", "**c**", "d"]
-    assert mark_best([3.0, 2.0, 2.0, 9.0], texts, lowest=True) == ["a", "**b**", "**c**", "d"]
-    assert mark_best([0.9, 0.9, 0.9, 0.9], texts) == texts
-    assert mark_best([0.9, math.nan, math.nan, math.nan], texts) == texts
+    marked = ["0.5", "**0.9**", "**0.9**", "–"]
+    assert mark_best([0.5, 0.90001, 0.9, math.nan], ["0.5", "0.9", "0.9", "–"]) == marked
+    assert mark_best([3.0, 2.0, 2.0, 9.0], ["3", "2", "2", "9"], lowest=True) == ["3", "**2**", "**2**", "9"]
+    for values in ([0.9, 0.90001], [0.9, math.nan], [math.nan, math.nan]):
+        texts = [number(value, 1) for value in values]
+        assert mark_best(values, texts) == texts

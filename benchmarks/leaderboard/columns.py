@@ -1,0 +1,69 @@
+"""Columns of tables.
+
+To add a column to a table, add one `Column` to the list of the function that describes that table:
+`ranking_columns` in suite_page.py; `stage_columns`, `against_columns` or `cost_columns` in tables.py; `columns` in
+short.py for the table that a run prints. For example, in `cost_columns`:
+
+    Column("threads", lambda entry: max(record.environment.threads for record in entry.records), str)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, table
+from benchmarks.leaderboard.sections import Entry
+from benchmarks.records import metrics
+
+T = TypeVar("T")
+Best = Literal["highest", "lowest"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Column(Generic[T]):
+    """One column of a table of rows of type T (entries, classes, records).
+
+    `value(row)` is what the cell shows, `format(value)` its finished Markdown (text that came from data or plugins
+    goes through `escape`). `best`: which of the column's numbers is set in bold. `after(row)`: text behind the value
+    that is never bold. `left`: aligned left, for texts; such columns come first.
+    """
+
+    header: str
+    value: Callable[[T], Any]
+    format: Callable[[Any], str] = str
+    best: Best | None = None
+    after: Callable[[T], str] | None = None
+    left: bool = False
+
+    def texts(self, rows: Sequence[T]) -> list[str]:
+        """Return the cells, one per row."""
+        values = [self.value(row) for row in rows]
+        texts = [self.format(value) for value in values]
+        if self.best:
+            texts = mark_best(values, texts, lowest=self.best == "lowest")
+        return [text + self.after(row) for text, row in zip(texts, rows, strict=True)] if self.after else texts
+
+
+BACKBONE: Column[Entry] = Column("backbone", lambda entry: entry.backbone, escape, left=True)
+STRATEGY: Column[Entry] = Column("strategy", lambda entry: entry.strategy, escape, left=True)
+
+
+def of_metric(name: str, stage: int, header: str = "", top: int = 1) -> Column[Entry]:
+    """Return the column of a registered metric in a stage (a position), mean over seeds, from top-1 or top-5 hits."""
+    metric = metrics.get(name)
+    return Column(
+        header or metric.header,
+        lambda entry: entry.scores[stage].mean(name, top),
+        lambda value: number(value, metric.digits),
+        best="highest" if metric.higher_is_better else "lowest",
+    )
+
+
+def render(columns: Sequence[Column[T]], rows: Sequence[T], last: Mapping[str, str] | None = None) -> str:
+    """Return the Markdown table; `last` is one more row, header -> finished text, a dash where it has none."""
+    cells = [column.texts(rows) for column in columns]
+    if last is not None:
+        cells = [[*texts, last.get(column.header, NOTHING)] for column, texts in zip(columns, cells, strict=True)]
+    return table([column.header for column in columns], cells, left=sum(column.left for column in columns))
