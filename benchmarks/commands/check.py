@@ -11,7 +11,7 @@ from benchmarks.commands.opening import load_plugins
 from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
-    from benchmarks.contract.clause import Verdict
+    from benchmarks.contract.clauses import Verdict
     from strategies.base import Strategy
 
 
@@ -26,11 +26,10 @@ def check(
     strategies = [strategy for text in what for strategy in _strategies(text)]
     import torch
 
-    from benchmarks.contract.clause import judge
-    from benchmarks.contract.clauses import CLAUSES
+    from benchmarks.contract.clauses import judge
 
     torch.set_num_threads(1)  # a network of a thousand weights: a second thread only waits
-    found = {str(strategy): judge(strategy, CLAUSES) for strategy in strategies}
+    found = {str(strategy): judge(strategy) for strategy in strategies}
     for name, verdicts in found.items():
         _print(name, verdicts)
     broken = [f"{name}: {v.clause.name}" for name, verdicts in found.items() for v in verdicts if v.state == "broken"]

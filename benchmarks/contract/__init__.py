@@ -1,5 +1,5 @@
-"""What every strategy promises, clause by clause: `python -m benchmarks check` and the tests run the same clauses.
+"""The contract that every strategy keeps, as clauses: `python -m benchmarks check` and the tests run the same ones.
 
-The clauses stand in `clauses.py`, in the order in which they are tried; each of the other files holds the checks of
-one kind. Nothing here names a strategy.
+`clauses.py` registers and judges; the clauses are in `values.py`, `tensors.py` and `training.py`; the others are what
+they try a strategy on. Nothing here names a strategy.
 """

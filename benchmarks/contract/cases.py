@@ -1,4 +1,4 @@
-"""What the clauses try a strategy on: counts ordinary and odd, points of a training, batches. B batch, C classes."""
+"""Test cases of the clauses: class counts, ordinary and odd, points of a training, batches. B batch, C classes."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Case:
 
 
 def ordinary() -> list[Case]:
-    """Return counts as data sets have them, in both stages, before and after validation was measured."""
+    """Return counts as in real data sets, for both stages, with and without validation accuracy."""
     return _cases(ORDINARY)
 
 
 def odd() -> list[Case]:
-    """Return counts with classes of no sample or one, in both stages, before and after validation was measured."""
+    """Return counts with empty and one-sample classes, for both stages, with and without validation accuracy."""
     return _cases(ODD)
 
 
@@ -56,7 +56,7 @@ def _cases(counts: dict[str, tuple[int, ...]]) -> list[Case]:
 
 
 def batches(case: Case) -> Iterator[tuple[str, Batch]]:
-    """Yield a batch of all classes that have samples and one of the rarest of them alone, with a name for each."""
+    """Yield two named batches: one of all classes that have samples, one of the rarest of these alone."""
     rarest = min(case.present, key=lambda c: case.facts.counts_C[c])
     labels = {"": [case.present[b % len(case.present)] for b in range(BATCH)], " of one class": [rarest] * BATCH}
     for name, classes in labels.items():
@@ -67,9 +67,9 @@ def batches(case: Case) -> Iterator[tuple[str, Batch]]:
 
 
 def samples(case: Case) -> tuple[np.ndarray, np.ndarray, Facts]:
-    """Return labels [N], features [N, 4] float32 around a point of each class, and the facts of them.
+    """Return labels [N], features [N, 4] float32 clustered by class, and the facts for these samples.
 
-    As many of each class as the case counts, but at most 30.
+    Each class has as many samples as the case counts, but at most 30.
     """
     counts_C = tuple(min(n, 30) for n in case.facts.counts_C)
     labels_N = np.repeat(np.arange(len(counts_C)), counts_C)

@@ -1,28 +1,98 @@
-"""The clauses, in the order in which they are tried."""
+"""The clauses of the contract: how one is registered, and how a strategy is judged by all of them.
+
+A clause is a function of a strategy, decorated with `@clause(name)`, that raises `Broken` (see `expect`) where the
+strategy does not keep it. The first sentence of its docstring is what `check` prints.
+"""
 
 from __future__ import annotations
 
-from benchmarks.contract import tensors, text, training, unchanged, values
-from benchmarks.contract.clause import Clause
+import dataclasses
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
-_ALONE = ("described", "parameters", "phases", "weights", "sampling", "augmentation")
-_TENSORS = ("shapes", "finite", "odd-classes", "randomness", "facts")
+from strategies.base import Strategy
 
-CLAUSES = (
-    Clause("described", "name, summary, docstring; needs and seats that are known", text.described),
-    Clause("parameters", "parameters survive text, JSON and a record", text.parameters),
-    Clause("phases", "phases cover the stage for any number of epochs", values.phases),
-    Clause("weights", "class weights are finite and positive, one per class", values.weights),
-    Clause("sampling", "draws sum to 1, empty classes get 0", values.sampling),
-    Clause("augmentation", "strengths and share are in range", values.augmentation),
-    Clause("shapes", "logits, targets and loss have their shapes", tensors.shapes, ("weights",)),
-    Clause("finite", "loss and gradients are finite", tensors.finite, ("weights", "shapes")),
-    Clause(
-        "odd-classes", "one-class batches, empty classes, one-sample classes", tensors.odd_classes,
-        ("phases", "weights", "augmentation", "shapes", "finite"),
-    ),
-    Clause("randomness", "only the generator handed in is drawn from", unchanged.randomness, ("weights", "shapes")),
-    Clause("facts", "facts are unchanged, answers repeat", unchanged.facts, ("weights", "shapes", "randomness")),
-    Clause("frozen", "frozen parts and their batch-norm buffers are unchanged", training.frozen, _ALONE + _TENSORS),
-    Clause("resumed", "interrupted and resumed equals uninterrupted", training.resumed, _ALONE + _TENSORS),
-)  # fmt: skip
+Check = Callable[[Strategy], None]
+C = TypeVar("C", bound=Check)
+_MODULES = ("values", "tensors", "training")  # those with clauses, in the order in which they are tried
+
+
+class Broken(Exception):
+    """A clause that is not kept; the message says in a few words what was found."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clause:
+    """One promise: `check(strategy)` raises where it is not kept.
+
+    `after`: names of the clauses that must be kept for this one to make sense. It is not tried where one of them is
+    broken, so that one defect breaks one clause.
+    """
+
+    name: str
+    promise: str
+    check: Check
+    after: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """The outcome of a clause; `why` says how it was broken, or which broken clause kept it from being tried."""
+
+    clause: Clause
+    state: Literal["kept", "broken", "not tried"]
+    why: str = ""
+
+
+_registered: list[Clause] = []
+
+
+def clause(name: str, after: tuple[str, ...] = ()) -> Callable[[C], C]:
+    """Register the decorated function as the clause `name`, to be tried after those registered before it.
+
+    Raises `ValueError` where it has no docstring, the name is taken, or a name in `after` is not registered yet.
+    """
+
+    def register(check: C) -> C:
+        known = {c.name for c in _registered}
+        promise = (inspect.getdoc(check) or "").split("\n\n")[0].removesuffix(".").replace("\n", " ")
+        if not promise or name in known or not known.issuperset(after):
+            raise ValueError(f"clause {name!r} needs a docstring, a name of its own and only earlier clauses in after.")
+        _registered.append(Clause(name, promise, check, after))
+        return check
+
+    return register
+
+
+def clauses() -> tuple[Clause, ...]:
+    """Return all clauses, in the order in which they are tried."""
+    for module in _MODULES:
+        importlib.import_module(f"benchmarks.contract.{module}")
+    return tuple(_registered)
+
+
+def judge(strategy: Strategy) -> list[Verdict]:
+    """Return a verdict per clause, in order. An exception of any kind breaks the clause and never ends the check."""
+    verdicts: list[Verdict] = []
+    for each in clauses():
+        missing = [v.clause.name for v in verdicts if v.state != "kept" and v.clause.name in each.after]
+        verdicts.append(Verdict(each, "not tried", f"{missing[0]} comes first") if missing else _tried(each, strategy))
+    return verdicts
+
+
+def _tried(each: Clause, strategy: Strategy) -> Verdict:
+    try:
+        each.check(strategy)
+    except Broken as error:
+        return Verdict(each, "broken", str(error))
+    except Exception as error:  # a plugin may fail in any way
+        return Verdict(each, "broken", " ".join(f"{type(error).__name__}: {error}".split()))
+    return Verdict(each, "kept")
+
+
+def expect(holds: object, otherwise: str) -> None:
+    """Raise `Broken(otherwise)` unless `holds`."""
+    if not holds:
+        raise Broken(otherwise)

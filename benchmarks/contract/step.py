@@ -1,4 +1,4 @@
-"""One training step by hand, hook after hook, each answer held against the shape that it must have.
+"""One training step, hook by hook, with a check of every answer's shape.
 
 B batch, C classes, F features.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 from backbones.network import Network, seeded
 from benchmarks.contract import tiny
 from benchmarks.contract.cases import Case
-from benchmarks.contract.clause import expect
+from benchmarks.contract.clauses import expect
 from benchmarks.training.forward import forward
 from benchmarks.training.loop import weighted_cross_entropy
 from strategies.base import Batch, Outputs, Progress, Step, Strategy
@@ -21,7 +21,7 @@ from strategies.base import Batch, Outputs, Progress, Step, Strategy
 
 @dataclasses.dataclass
 class Tried:
-    """What a step gave: the network, the mixed batch, its loss (not yet backward) and the logits that are scored."""
+    """A step's outcome: the network, the mixed batch, its loss (before backward) and the logits that are scored."""
 
     network: Network
     batch: Batch
@@ -30,7 +30,7 @@ class Tried:
 
 
 def network_for(strategy: Strategy, case: Case) -> Network:
-    """Return the tiny network with the strategy's classifier, a function of nothing but strategy and counts."""
+    """Return the tiny network with the strategy's classifier: a function of strategy and counts alone."""
     network = tiny.network(case.facts.num_classes)
     with seeded(0, "architecture"):
         strategy.architecture(network, case.facts)
@@ -42,9 +42,9 @@ def network_for(strategy: Strategy, case: Case) -> Network:
 def try_step(
     strategy: Strategy, case: Case, batch: Batch, progress: Progress, *, seed: int = 0, scale: float = 1.0
 ) -> Tried:
-    """Return one step on a copy of `batch`, what the classifier gives times `scale`.
+    """Return one step on a copy of `batch`, with the classifier's outputs multiplied by `scale`.
 
-    Raises `Broken` where a hook's answer has a wrong shape.
+    Raises `Broken` for an answer of the wrong shape.
     """
     size, classes = len(batch.labels_B), case.facts.num_classes
     copy = _copy(batch)

@@ -1,32 +1,47 @@
-"""The clauses about tensors: shapes, finite losses and gradients, odd classes."""
+"""Clauses about single training steps: shapes, finite losses, odd classes, random numbers, unchanged facts."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.contract import values
-from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary
-from benchmarks.contract.clause import expect
-from benchmarks.contract.step import try_step
-from strategies.base import Strategy
+from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary, samples
+from benchmarks.contract.clauses import Broken, clause, expect
+from benchmarks.contract.step import network_for, try_step
+from strategies.base import Batch, Strategy
 
 
+@clause("shapes", after=("weights",))
 def shapes(strategy: Strategy) -> None:
-    """Logits and targets stay [B, C], images keep their shape, targets sum to 1, the loss is one number."""
+    """Logits, targets and loss have their shapes.
+
+    Logits and targets are [B, C], images keep their shape, targets sum to 1, the loss is a scalar.
+    """
     for case in ordinary():
         for _, batch in batches(case):
             try_step(strategy, case, batch, PROGRESS[-1])
 
 
+@clause("finite", after=("weights", "shapes"))
 def finite(strategy: Strategy) -> None:
-    """The loss, every gradient and the scored logits are finite, for logits of usual size and for large ones."""
+    """Loss and gradients are finite.
+
+    So are the scored logits, for logits of usual size and 300 times larger.
+    """
     _finite(strategy, ordinary(), scales=(1.0, 300.0), only_mixed=True)
 
 
+@clause("odd-classes", after=("phases", "weights", "augmentation", "shapes", "finite"))
 def odd_classes(strategy: Strategy) -> None:
-    """The same, and proper weights, strengths and phases, for classes of no sample or one, and a batch of one class."""
+    """One-class batches, empty classes, one-sample classes.
+
+    Loss and gradients are finite for them, and weights, strengths and phases valid.
+    """
     values.weights(strategy, odd())
     values.augmentation(strategy, odd())
     values.phases(strategy, odd())
@@ -48,3 +63,79 @@ def _finite(strategy: Strategy, cases: Sequence[Case], scales: Sequence[float], 
                         tensor.grad is None or torch.isfinite(tensor.grad).all(),
                         f"the gradient of {parameter} is not finite, {name}",
                     )
+
+
+@clause("randomness", after=("weights", "shapes"))
+def randomness(strategy: Strategy) -> None:
+    """Only the generator handed in is drawn from.
+
+    The global generators of torch, NumPy and Python keep their state, and the same generator gives the same results.
+    """
+    for case in ordinary()[:4]:
+        before = _global_states()
+        for _, batch in batches(case):
+            answers = [_answer(strategy, case, batch, seed=seed) for seed in (0, 0)]
+            _expect_unmoved(before)
+            expect(answers[0] == answers[1], "the same generators gave two results")
+        drawn = [_resampled(strategy, case) for _ in range(2)]
+        expect(drawn[0] == drawn[1], "resampling: the same seed gave two results")
+        first, again = network_for(strategy, case).state_dict(), network_for(strategy, case).state_dict()
+        _expect_unmoved(before)
+        same = first.keys() == again.keys() and all(torch.equal(first[name], again[name]) for name in first)
+        expect(same, "classifier: two calls after the same seed gave two results")
+
+
+@clause("facts", after=("weights", "shapes", "randomness"))
+def facts(strategy: Strategy) -> None:
+    """Facts are unchanged, answers repeat.
+
+    Even after the caller changed the last answer in place.
+    """
+    for case in (*ordinary(), *odd()):
+        before = str(case.facts)
+        first = _arrays(strategy, case)
+        copies = [None if a is None else a.copy() for a in first]
+        for array in first:
+            if array is not None:
+                array *= 2
+        again = _arrays(strategy, case)
+        for hook, a, b in zip(("class_weights_C", "sampling_C", "kept_C"), copies, again, strict=True):
+            same = a is b if a is None or b is None else np.array_equal(a, b)
+            expect(same, f"{hook} does not repeat itself")
+        _, batch = next(batches(case))
+        strategy.augmentation(case.facts)
+        strategy.phases(10, case.facts)
+        try_step(strategy, case, batch, PROGRESS[-1])
+        expect(str(case.facts) == before, f"the facts were changed, {case.name}")
+
+
+def _arrays(strategy: Strategy, case: Case) -> list[np.ndarray | None]:
+    hooks = (strategy.class_weights_C, strategy.sampling_C, strategy.kept_C)
+    return [hook(case.facts, PROGRESS[-1]) for hook in hooks]
+
+
+def _answer(strategy: Strategy, case: Case, batch: Batch, seed: int) -> list[bytes]:
+    """Return the bytes of all that a step gives."""
+    step = try_step(strategy, case, batch, PROGRESS[-1], seed=seed)
+    tensors = (step.batch.images_BCHW, step.batch.y_BC, step.loss, step.scored_BC)
+    return [tensor.detach().contiguous().numpy().tobytes() for tensor in tensors]
+
+
+def _resampled(strategy: Strategy, case: Case) -> list[bytes]:
+    """Return the bytes of the rows and features that the strategy resamples."""
+    labels_N, features_NF, facts = samples(case)
+    rows_M = strategy.resample_rows(labels_N, facts, seed=3)
+    resampled = strategy.resample_features(features_NF, labels_N, facts, seed=3)
+    return [np.ascontiguousarray(array).tobytes() for array in (rows_M, *(resampled or ())) if array is not None]
+
+
+def _global_states() -> dict[str, Any]:
+    numpy_state: Any = np.random.get_state(legacy=False)  # noqa: NPY002  (the global generator is what is tested)
+    return {"torch": torch.get_rng_state().tolist(), "NumPy": str(numpy_state), "Python": random.getstate()}
+
+
+def _expect_unmoved(before: dict[str, Any]) -> None:
+    """Raise `Broken` with the name of a global generator whose state changed."""
+    for name, state in _global_states().items():
+        if state != before[name]:
+            raise Broken(f"{name}'s global generator was drawn from")

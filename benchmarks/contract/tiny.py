@@ -1,4 +1,4 @@
-"""A network and a data set so small that a cell trains in a fraction of a second: what the contract trains on.
+"""A network and a data set so small that a cell trains in a fraction of a second, for the contract's trainings.
 
 B batch, N rows, S pixels a side.
 """
@@ -6,6 +6,8 @@ B batch, N rows, S pixels a side.
 from __future__ import annotations
 
 import contextlib
+import copy
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -45,7 +47,7 @@ class Encoder(nn.Module):
 
 @contextlib.contextmanager
 def backbone() -> Iterator[str]:
-    """Know the tiny network under the name given, while inside."""
+    """Register the tiny network inside the block, and give its name."""
     register_backbone(BACKBONE, builder=lambda image_size: Encoder(), description="the contract's own")
     try:
         yield BACKBONE
@@ -54,7 +56,12 @@ def backbone() -> Iterator[str]:
 
 
 def network(classes: int) -> Network:
-    """Return the tiny network with a linear classifier."""
+    """Return a new tiny network with a linear classifier, always with the same first weights."""
+    return copy.deepcopy(_built(classes))
+
+
+@functools.lru_cache  # copying takes half the time of building
+def _built(classes: int) -> Network:
     with backbone() as name:
         return build(name, classes, image_size=SIDE_PX, seed=0)
 
@@ -103,7 +110,7 @@ def loaded() -> Loaded:
 
 
 def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan, RunContext]:
-    """Return a plan and a workshop for these strategies that write below `out`; call and use it inside `backbone()`."""
+    """Return a plan and a context for these strategies that write below `out`, for use inside `backbone()`."""
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
     precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}

@@ -1,9 +1,11 @@
-"""The clauses that take a real training, of a fraction of a second: what is frozen stays, and a kill changes no bit."""
+"""Clauses that need a real training of a fraction of a second: frozen parts, and killed trainings."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.contract import tiny
-from benchmarks.contract.clause import expect
+from benchmarks.contract.clauses import clause, expect
 from benchmarks.planning.plan import Job, Plan
-from benchmarks.planning.store import Store
+from benchmarks.records.record import Record
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.scoring import done_record
@@ -21,29 +23,98 @@ from benchmarks.training import checkpoint
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
+State = dict[str, Tensor]
+_SIMPLER = (
+    "described", "parameters", "phases", "weights", "sampling", "augmentation",
+    "shapes", "finite", "odd-classes", "randomness", "facts",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Trained:
+    """What the jobs of one cell gave.
+
+    `before`: for jobs that freeze a part, the network's state at their start. `after`: each job's final state.
+    `predictions`: by the key of the job that made them. `record`: the cell's.
+    """
+
+    jobs: tuple[Job, ...]
+    before: Mapping[str, State]
+    after: Mapping[str, State]
+    predictions: Mapping[str, Mapping[str, np.ndarray]]
+    record: Record
+
 
 class _Killed(BaseException):
-    """Stands for a kill: nothing that catches errors catches it."""
+    """Simulates a kill: no handler of exceptions catches it."""
 
 
-def frozen(strategy: Strategy) -> None:
-    """In segments that freeze a part, that part and its batch-norm statistics end as they began.
+@functools.lru_cache(maxsize=1)  # the clauses of one strategy share it
+def _undisturbed(strategy: Strategy) -> _Trained:
+    return _train(strategy, kill=False)
 
-    Statistics may move where the segment declares it (`Phase.moving_statistics`).
-    """
+
+def _train(strategy: Strategy, *, kill: bool) -> _Trained:
+    """Train a tiny cell, each of its jobs killed twice if `kill`."""
+    before, after = {}, {}
     with tempfile.TemporaryDirectory() as folder, tiny.backbone():
         plan, context = tiny.session([str(strategy)], Path(folder))
         for job in plan.jobs.values():
-            run_job(context, job)
             if job.segment.phase.trains != "all":
-                _frozen(context, job)
+                before[job.key] = _first_state(context, job)
+            if kill:
+                _run_killed(context, job)
+            run_job(context, job)
+            after[job.key] = _state(context, job.key)
+        record, predictions = done_record(context, plan, plan.cells[0]), _predictions(context, plan)
+    return _Trained(tuple(plan.jobs.values()), before, after, predictions, record)
 
 
-def _frozen(context: RunContext, job: Job) -> None:
+def _predictions(context: RunContext, plan: Plan) -> dict[str, dict[str, np.ndarray]]:
+    return {chain[-1]: dict(context.store.predictions(chain[-1])) for chain in plan.cells[0].jobs}
+
+
+def _first_state(context: RunContext, job: Job) -> State:
+    """Return the state at the start of a job whose parent is done."""
+    if job.continues and job.parent:
+        return _state(context, job.parent)
+    return begin(context, job).network.state_dict()
+
+
+def _state(context: RunContext, key: str) -> State:
+    tensors, _ = checkpoint.load(context.store.state(key))
+    return tensors
+
+
+def _run_killed(context: RunContext, job: Job) -> None:
+    """Run a job that is killed at its second step, and once more at its last one."""
+    for fatal in (2, None):
+
+        def step_until(step: int, steps: int, fatal: int | None = fatal) -> None:
+            if step == (steps if fatal is None else fatal):
+                raise _Killed
+
+        try:
+            run_job(dataclasses.replace(context, checkpoint_seconds=0.0), job, step_until)
+        except _Killed:
+            continue
+
+
+@clause("frozen", after=_SIMPLER)
+def frozen(strategy: Strategy) -> None:
+    """Frozen parts and their batch-norm buffers are unchanged.
+
+    Statistics may move where the phase declares it (`Phase.moving_statistics`).
+    """
+    trained = _undisturbed(strategy)
+    for job in trained.jobs:
+        if job.key in trained.before:
+            _expect_frozen(job, trained.before[job.key], trained.after[job.key])
+
+
+def _expect_frozen(job: Job, before: State, after: State) -> None:
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     phase = job.segment.phase
-    before = _state(context, job.parent) if job.continues and job.parent else begin(context, job).network.state_dict()
-    after = _state(context, job.key)
     for name, tensor in before.items():
         trained = name == phase.trains or name.startswith(f"{phase.trains}.")
         fresh = phase.new_classifier and name.startswith("classifier.")
@@ -55,51 +126,25 @@ def _frozen(context: RunContext, job: Job) -> None:
             )
 
 
+@clause("resumed", after=_SIMPLER)
 def resumed(strategy: Strategy) -> None:
-    """Killed at any step and run again, the weights, the predictions and the record are what they would have been."""
-    with tempfile.TemporaryDirectory() as folder, tiny.backbone():
-        plan, context = tiny.session([str(strategy)], Path(folder) / "whole")
-        broken = dataclasses.replace(context, store=Store(Path(folder) / "killed"))
-        for job in plan.jobs.values():
-            run_job(context, job)
-            _run_killed(broken, job)
-            one, other = _state(context, job.key), _state(broken, job.key)
-            different = [n for n in one if n not in other or not torch.equal(one[n], other[n])]
-            expect(
-                one.keys() == other.keys() and not different,
-                f"killed and resumed in epochs {job.start}..{job.end} of stage {job.stage}, "
-                f"{', '.join(different[:1]) or 'the state'} differs",
-            )
-        _recorded_alike(strategy, plan, context, broken)
+    """Interrupted and resumed equals uninterrupted.
 
-
-def _run_killed(context: RunContext, job: Job) -> None:
-    """Run a job that is killed at its second step and at its last one, and then left alone."""
-    for fatal in (2, None):
-
-        def step_until(step: int, steps: int, fatal: int | None = fatal) -> None:
-            if step == (steps if fatal is None else fatal):
-                raise _Killed
-
-        try:
-            run_job(dataclasses.replace(context, checkpoint_seconds=0.0), job, step_until)
-        except _Killed:
-            continue
-    run_job(context, job)
-
-
-def _recorded_alike(strategy: Strategy, plan: Plan, context: RunContext, other: RunContext) -> None:
-    """Expect the same counts in both records, and the strategy in the record's text."""
-    one, again = (done_record(at, plan, plan.cells[0]) for at in (context, other))
-    expect(parse(one.strategy) == strategy, f"the record names {one.strategy!r}, which reads as another strategy")
-    for a, b in zip(one.stages, again.stages, strict=True):
+    Weights, predictions and record of a training whose jobs are killed twice have the same bits.
+    """
+    whole, killed = _undisturbed(strategy), _train(strategy, kill=True)
+    for job in whole.jobs:
+        one, other = whole.after[job.key], killed.after[job.key]
+        different = [n for n in one if n not in other or not torch.equal(one[n], other[n])]
+        expect(
+            one.keys() == other.keys() and not different,
+            f"killed and resumed in epochs {job.start}..{job.end} of stage {job.stage}, "
+            f"{', '.join(different[:1]) or 'the state'} differs",
+        )
+    name = whole.record.strategy
+    expect(parse(name) == strategy, f"the record names {name!r}, which reads as another strategy")
+    for a, b in zip(whole.record.stages, killed.record.stages, strict=True):
         expect((a.top1_bits, a.top5_bits) == (b.top1_bits, b.top5_bits), f"stage {a.name} is scored differently")
-    for cell_jobs in plan.cells[0].jobs:
-        stored, resumed_ = (at.store.predictions(cell_jobs[-1]) for at in (context, other))
-        same = all(np.array_equal(stored[name], resumed_[name]) for name in stored)
+    for key, arrays in whole.predictions.items():
+        same = all(np.array_equal(arrays[what], killed.predictions[key][what]) for what in arrays)
         expect(same, "the predictions differ after a kill")
-
-
-def _state(context: RunContext, key: str | None) -> dict[str, Tensor]:
-    tensors, _ = checkpoint.load(context.store.state(str(key)))
-    return tensors

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.contract.clause import Verdict, judge
-from benchmarks.contract.clauses import CLAUSES
+from benchmarks.contract.clauses import Verdict, clause, clauses, judge
 from strategies import registry
 from strategies.base import Batch, Outputs, Phase, Pipeline, Strategy
 from strategies.combining.expression import parse
@@ -154,14 +153,14 @@ def verdicts(cls: type[Strategy]) -> dict[str, Verdict]:
     name, summary = cls.__name__.lower(), cls.summary or "broken on purpose"
     own = type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "name": name, "summary": summary})
     registry.register(dataclasses.dataclass(frozen=True)(own))
-    return {v.clause.name: v for v in judge(parse(name), CLAUSES)}
+    return {v.clause.name: v for v in judge(parse(name))}
 
 
 def broken_clauses(cls: type[Strategy]) -> dict[str, str]:
     return {name: v.why for name, v in verdicts(cls).items() if v.state == "broken"}
 
 
-@pytest.mark.parametrize("clause", [clause.name for clause in CLAUSES])
+@pytest.mark.parametrize("clause", [clause.name for clause in clauses()])
 def test_a_broken_strategy_breaks_its_clause_and_no_other(clause: str) -> None:
     assert list(broken_clauses(BROKEN[clause])) == [clause]
 
@@ -223,3 +222,19 @@ def test_what_rests_on_a_broken_clause_is_not_tried_and_says_on_which() -> None:
     assert found["finite"].state == "not tried"
     assert "shapes" in found["finite"].why
     assert found["weights"].state == "kept"
+
+
+@pytest.mark.parametrize(
+    ("name", "after", "promise"),
+    [("weights", (), "Taken."), ("new", ("unheard-of",), "After an unknown one."), ("new", (), "")],
+)
+def test_a_clause_that_cannot_be_registered_is_refused(name: str, after: tuple[str, ...], promise: str) -> None:
+    before = clauses()
+
+    def check(strategy: Strategy) -> None:
+        raise AssertionError
+
+    check.__doc__ = promise
+    with pytest.raises(ValueError, match=f"clause '{name}' needs"):
+        clause(name, after)(check)
+    assert clauses() == before
