@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,11 @@ def print_plan(session: Session, out: Path) -> None:
 
     plan, suite = session.plan, session.context.suite.name
     outlook = look(plan, session.context, stored_records(plan, out, suite))
-    asked = [key for cell in plan.cells for key in cell.needed]
+    asked = collections.Counter(key for cell in plan.cells for key in cell.needed)
     waiting = {job.key for job in outlook.todo}
     rows = [
         [
-            job.stage, job.backbone, job.strategy, job.seed, f"{job.start}..{job.end}", asked.count(key),
+            job.stage, job.backbone, job.strategy, job.seed, f"{job.start}..{job.end}", asked[key],
             "to run" if key in waiting else "stored" if key in outlook.finished else "not needed",
         ]
         for key, job in plan.jobs.items()
@@ -42,11 +43,11 @@ def print_plan(session: Session, out: Path) -> None:
     headers = ["stage", "backbone", "what acts", "seed", "epochs", "cells", "state"]
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True))
     print(f"\n{_sharing(session.plan)}")
-    shared = sum(asked.count(key) > 1 for key in plan.jobs)
+    shared = sum(count > 1 for count in asked.values())
     executed = plan.epochs_executed() / max(1, plan.epochs_asked())
     print(
         f"\ncells: {len(plan.cells)}, {len(outlook.stored)} stored\n"
-        f"jobs: {len(asked)} asked, {len(plan.jobs)} distinct ({shared} shared), {len(outlook.todo)} to run\n"
+        f"jobs: {asked.total()} asked, {len(plan.jobs)} distinct ({shared} shared), {len(outlook.todo)} to run\n"
         f"epochs: {plan.epochs_asked()} asked, {plan.epochs_executed()} in distinct jobs ({executed:.0%}), "
         f"{sum(job.epochs for job in outlook.todo)} to run\n"
         f"estimate: {_estimate(outlook)}"

@@ -35,7 +35,9 @@ def prune(plan: Plan, store: Store, cell: Cell) -> None:
 
     Those of plain training stay: strategies that act after it, or train its classifier again, may be asked for later.
     """
-    waiting = {job.parent for key, job in plan.jobs.items() if store.result(key) is None}
     for key in cell.needed:
-        if key not in waiting and plan.jobs[key].strategy != "none" and store.result(key) is not None:
+        if plan.jobs[key].strategy == "none":
+            continue
+        # the last child first: it is the one most likely to be unfinished, and one read then decides
+        if all(store.result(needed) is not None for needed in (*reversed(plan.children.get(key, ())), key)):
             store.state(key).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ its job.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 
 from backbones.registry import identity
@@ -101,7 +102,17 @@ class Plan:
         """Epochs that are trained, each job once."""
         return sum(job.epochs for job in self.jobs.values())
 
-    def first_user(self) -> dict[str, Cell]:
+    @functools.cached_property
+    def children(self) -> Mapping[str, Sequence[str]]:
+        """The keys of the jobs that start from each job, in order; a job that none starts from is left out."""
+        found: dict[str, list[str]] = {}
+        for key, job in self.jobs.items():
+            if job.parent:
+                found.setdefault(job.parent, []).append(key)
+        return found
+
+    @functools.cached_property
+    def first_user(self) -> Mapping[str, Cell]:
         """For each job the first cell in order that uses it: the one its time counts for as marginal."""
         first: dict[str, Cell] = {}
         for cell in self.cells:

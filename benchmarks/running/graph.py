@@ -112,4 +112,4 @@ class Graph:
 
     def first_cell(self, job: Job) -> Cell:
         """Return the first cell that needs the job."""
-        return self._plan.first_user()[job.key]
+        return self._plan.first_user[job.key]

@@ -121,7 +121,7 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
     for result, told in scored:
         for what, values in told.items():
             extra.setdefault(what, {})[result.name] = values
-    first = plan.first_user()
+    first = plan.first_user
     every = [_result(context, key) for key in cell.needed]
     return dataclasses.replace(
         blank_record(context, cell),

@@ -146,7 +146,7 @@ def test_everything_that_changes_weights_changes_the_key(change: dict[str, objec
 def test_seeds_share_nothing_and_the_first_user_bears_the_cost() -> None:
     made = plan("none", seeds=2)
     assert len(made.jobs) == 4
-    assert {cell.seed for cell in made.first_user().values()} == {0, 1}
+    assert {cell.seed for cell in made.first_user.values()} == {0, 1}
 
 
 def test_what_needs_a_validation_part_is_left_out_with_a_line_where_there_is_none() -> None:
