@@ -11,6 +11,7 @@ from benchmarks.planning.history import Segment
 from benchmarks.planning.plan import Job
 from benchmarks.running.session import Request, Session, open_session
 from benchmarks.suites.suite import Suite, validate
+from benchmarks.support.threads import use_threads
 from strategies.base import Phase
 
 # timm's own model for tests: a ResNet of 0.5 M parameters.
@@ -53,5 +54,6 @@ def with_phase(job: Job, **changes: Any) -> Job:
 
 def digits_session(out: Path, suite: Suite | None = None, **request: Any) -> Session:
     """Return a session on the CPU that writes below `out`."""
-    asked = Request(suite or digits_suite(), device="cpu", out=out, threads=1, **request)
+    use_threads(1)
+    asked = Request(suite=suite or digits_suite(), device="cpu", out=out, **request)
     return open_session(asked, lambda line: None, lambda *progress: None)

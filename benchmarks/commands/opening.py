@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.commands.options import PlanOptions
 from benchmarks.support.errors import UserError
+from benchmarks.support.threads import use_threads
 
 if TYPE_CHECKING:
     from benchmarks.running.session import Request, Session
@@ -18,11 +19,12 @@ def open_asked(
     options: PlanOptions,
     fit: Callable[[Request], Request] = lambda request: request,
     ready: Callable[[], None] = lambda: None,
+    checkpoint_seconds: float | None = None,
 ) -> Session:
     """Check what is asked for, say which suite that is and why, load the data and make the plan.
 
-    `ready` is called between the checks and what takes long; then `fit`, which returns what is to be opened.
-    Raises UserError, StrategyError or BackboneError for what the user can mend.
+    `ready` is called between the checks and what takes long; then `fit`, which returns the request to open.
+    `checkpoint_seconds`: see `Request`. Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     from benchmarks.suites.choose import choose_suite, expand_backbones
     from strategies.combining.expression import expand
@@ -47,9 +49,17 @@ def open_asked(
     from benchmarks.running.session import Request, open_session
 
     request = Request(
-        suite, options.data, backbones, strategies, options.seeds, str(options.device), options.out,
-        options.weights, options.threads, checkpoint_seconds=getattr(options, "checkpoint_seconds", None),
-    )  # fmt: skip
+        suite=suite,
+        data=options.data,
+        backbones=backbones,
+        strategies=strategies,
+        seeds=options.seeds,
+        device=options.device.value,
+        out=options.out,
+        weights=options.weights,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    use_threads(options.threads)
     with progress() as advance:
         return open_session(fit(request), lambda line: print(line, flush=True), advance)
 

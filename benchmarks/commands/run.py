@@ -13,6 +13,7 @@ from benchmarks.commands.opening import open_asked
 from benchmarks.commands.options import Executor, RunOptions, takes
 from benchmarks.commands.plan import print_plan
 from benchmarks.support.errors import UserError
+from benchmarks.support.threads import use_threads
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Cell
@@ -55,7 +56,7 @@ def run(options: RunOptions) -> int:
 
 def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
     """Carry the plan out in this process."""
-    session = open_asked(options, ready=alone)
+    session = open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds)
     from benchmarks.running.local import execute
 
     reporter, only = _reporter(session, options), _only(session, options)
@@ -106,9 +107,10 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
             """Join Ray, and ask only for what one of its jobs gets."""
             stack.enter_context(cluster.joined(options.address, logs(Store(options.out).work) / "ray.log"))
             shares.append(cluster.share(request.device, options.jobs_per_device, options.threads))
+            use_threads(shares[0].threads)
             return cluster.fit(request, shares[0])
 
-        session = open_asked(options, fit, alone)
+        session = open_asked(options, fit, alone, options.checkpoint_seconds)
         from benchmarks.running.ray.driver import execute
         from strategies.registry import is_loaded
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.support.errors import UserError, one_line
+from benchmarks.support.threads import use_threads
 
 
 def verify(
@@ -29,6 +30,7 @@ def verify(
     if record.status != "done":
         raise UserError(f"{name} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
     asked = again.suite_of(record, suite)
+    use_threads(record.threads)
     with tempfile.TemporaryDirectory() as folder:
         fresh = again.run(record, asked, Path(folder), data, weights)
         agreed = again.agreement(record, fresh, out)

@@ -116,5 +116,12 @@ def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan
     precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
     setting = Setting(data.fingerprint, made, stages, precision, "none", text=True)
     plan = make_plan(setting, [BACKBONE], strategies, range(1))
-    context = RunContext(data, made, stages, {BACKBONE: CHOICE}, torch.device("cpu"), "none", Store(out))
+    context = RunContext(
+        loaded=data,
+        suite=made,
+        stages=stages,
+        choices={BACKBONE: CHOICE},
+        device=torch.device("cpu"),
+        store=Store(out),
+    )
     return plan, context

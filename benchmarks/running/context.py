@@ -17,12 +17,12 @@ from benchmarks.suites.suite import Suite
 from benchmarks.training.on_device import copy_to, fits
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class RunContext:
     """What all jobs of a run share: the data, the suite, where to train and where to keep.
 
     `weights`: where first weights come from, the recipe's word or a safetensors file; `weights_key`: that word, or the
-    file's sha256. `checkpoint_seconds`: between two checkpoints within an epoch; None: `CHECKPOINT_SECONDS`.
+    file's sha256. `checkpoint_seconds`: between two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
     """
 
     loaded: Loaded
@@ -30,10 +30,10 @@ class RunContext:
     stages: tuple[Stage, ...]
     choices: Mapping[str, Choice]
     device: torch.device
-    weights: Weights
+    weights: Weights = "none"
+    weights_key: str = "none"
     store: Store
     checkpoint_seconds: float | None = None
-    weights_key: str = "none"
 
     def stage(self, number: int) -> Stage:
         """Return the stage of that number."""

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import cv2
 import torch
 
 from backbones.network import build
@@ -30,13 +29,13 @@ Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asked for; None and empty tuples stand for the suite's defaults.
 
-    `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `threads`: CPU threads.
-    `choose`: how to find a backbone's layout and precision, where that device is on other machines only.
-    `checkpoint_seconds`: between two checkpoints within an epoch.
+    `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
+    backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
+    checkpoints within an epoch.
     """
 
     suite: Suite
@@ -47,7 +46,6 @@ class Request:
     device: str = "auto"
     out: Path = Path("runs")
     weights: Path | None = None
-    threads: int | None = None
     choose: Callable[[str, Suite, torch.device], Choice] | None = None
     checkpoint_seconds: float | None = None
 
@@ -67,9 +65,6 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     Raises UserError, StrategyError or BackboneError for what the user can mend.
     """
     device = torch.device(request.device) if request.choose else pick_device(request.device)
-    if request.threads:
-        torch.set_num_threads(request.threads)
-    cv2.setNumThreads(1)  # images are small: OpenCV's own threads would only fight torch's
     suite = request.suite
     backbones = expand_backbones(request.backbones or suite.backbones)
     strategies = expand(request.strategies or suite.strategies)
@@ -86,11 +81,11 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         advance("timing layouts and precisions", index + 1, len(backbones))
     weights_key = _weights_key(weights)
     setting = Setting(
-        loaded.fingerprint,
-        suite,
-        stages,
-        {name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
-        weights_key,
+        fingerprint=loaded.fingerprint,
+        suite=suite,
+        stages=stages,
+        precision={name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
+        weights=weights_key,
         text=loaded.texts is not None,
     )
     _check_named(request.strategies, setting)
@@ -101,8 +96,16 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     if not plan.cells:
         raise UserError(f"nothing is left to run: {' '.join(plan.left_out)}")
     context = RunContext(
-        loaded, suite, stages, choices, device, weights, Store(request.out), request.checkpoint_seconds, weights_key
-    )  # fmt: skip
+        loaded=loaded,
+        suite=suite,
+        stages=stages,
+        choices=choices,
+        device=device,
+        weights=weights,
+        weights_key=weights_key,
+        store=Store(request.out),
+        checkpoint_seconds=request.checkpoint_seconds,
+    )
     return Session(plan, context)
 
 

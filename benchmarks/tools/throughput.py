@@ -196,7 +196,9 @@ def _training(
         backbones=(backbone,), strategies=("none",), recipe=recipe,
     )  # fmt: skip
     stages = make_stages(loaded, suite)
-    context = RunContext(loaded, suite, stages, {backbone: choice}, device, "none", Store(folder))
+    context = RunContext(
+        loaded=loaded, suite=suite, stages=stages, choices={backbone: choice}, device=device, store=Store(folder)
+    )
     (segment,) = history_of(stages[0], recipe.epochs.all, parse("none"))
     job = Job("throughput", backbone, stages[0].data.stage, seed=0, segment=segment)
     return begin(context, job)

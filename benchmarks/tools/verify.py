@@ -67,7 +67,7 @@ def suite_of(record: Record, file: str | None) -> Suite:
 
 
 def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: Path | None) -> Record:
-    """Run the record's cell into `folder`, in its own layout, precision and threads, and return the new record.
+    """Run the record's cell into `folder`, in its own layout and precision, and return the new record.
 
     Raises UserError where the data or weights are not to be had, or where the cell fails this time.
     """
@@ -79,9 +79,16 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
     _require_weights(record, weights)
     choice = Choice(record.layout, record.dtype)  # type: ignore[arg-type]
     request = Request(
-        asked, data, (record.backbone,), (record.strategy,), record.seed + 1, record.device, folder, weights,
-        record.threads, lambda *_: choice,
-    )  # fmt: skip
+        suite=asked,
+        data=data,
+        backbones=(record.backbone,),
+        strategies=(record.strategy,),
+        seeds=record.seed + 1,
+        device=record.device,
+        out=folder,
+        weights=weights,
+        choose=lambda *_: choice,
+    )
     session = open_session(request, say, lambda *_: None)
     cell = next(cell for cell in session.plan.cells if cell.seed == record.seed)
     execute(session.plan, session.context, folder, PlainReporter(), only=[cell])

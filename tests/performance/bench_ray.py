@@ -32,7 +32,7 @@ from benchmarks.running.ray.driver import execute
 from benchmarks.running.ray.pool import WorkerHandle, WorkerPool
 
 TURNS = 3
-ONE = JobResources(num_cpus=1, num_gpus=0, threads=1, device="cpu")
+ONE = JobResources(num_cpus=1, num_gpus=0, device="cpu")
 NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
 
 
@@ -89,7 +89,7 @@ def cluster() -> Iterator[Cluster]:
 def _run(suite: Suite, out: Path, nodes: int) -> Watch:
     """Run the suite's jobs in this process (`nodes` is 0), or on a worker of each of the nodes, all up."""
     watch = Watch()
-    session = open_session(Request(suite, device="cpu", out=out, threads=1), lambda _: None, lambda *_: None)
+    session = open_session(Request(suite=suite, device="cpu", out=out), lambda _: None, lambda *_: None)
     if not nodes:
         local.execute(session.plan, session.context, out, watch)
         return watch

@@ -162,7 +162,7 @@ def test_what_needs_a_validation_part_is_left_out_with_a_line_where_there_is_non
 def test_a_session_says_where_the_class_counts_are_corrected_for_twice(tmp_path: Path) -> None:
     said: list[str] = []
     asked = ("oversample+balanced-softmax", "oversample")
-    request = Request(digits_suite(), device="cpu", out=tmp_path, threads=1, strategies=asked)
+    request = Request(suite=digits_suite(), device="cpu", out=tmp_path, strategies=asked)
     open_session(request, said.append, lambda *progress: None)
     assert said == [
         "oversample+balanced-softmax: the class counts are corrected for twice, by balanced-softmax and by oversample."

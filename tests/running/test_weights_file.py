@@ -37,7 +37,7 @@ def saved(folder: Path, seed: int = 3) -> Path:
 def trained(out: Path, weights: Path | None) -> Record:
     """Run one joint cell and return its record."""
     suite = digits_suite(EPOCHS, protocol="joint")
-    request = Request(suite, device="cpu", out=out, threads=1, weights=weights)
+    request = Request(suite=suite, device="cpu", out=out, weights=weights)
     session = open_session(request, lambda line: None, lambda *progress: None)
     execute(session.plan, session.context, out, Reporters())
     (found,), problems = records.read_all(out / suite.name / "records")
@@ -63,7 +63,7 @@ def test_the_record_names_the_file_and_is_verified_with_that_file_alone(tmp_path
 
 
 def test_a_failed_cell_says_it_too(tmp_path: Path) -> None:
-    request = Request(digits_suite(EPOCHS), device="cpu", out=tmp_path, threads=1, weights=saved(tmp_path))
+    request = Request(suite=digits_suite(EPOCHS), device="cpu", out=tmp_path, weights=saved(tmp_path))
     session = open_session(request, lambda line: None, lambda *progress: None)
     assert blank_record(session.context, session.plan.cells[0]).recipe["weights"]["file"] == "pre trained 3.safetensors"
 

@@ -44,7 +44,7 @@ def test_a_suite_of_the_package_can_be_planned(name: str, tmp_path: Path, monkey
     monkeypatch.setattr(session, "check_weights", lambda *_: asked.recipe.weights)  # it would fetch them
     said: list[str] = []
     request = session.Request(
-        asked, device="cpu", out=tmp_path / "runs", choose=lambda *_: Choice("channels_last", "float32")
+        suite=asked, device="cpu", out=tmp_path / "runs", choose=lambda *_: Choice("channels_last", "float32")
     )
     plan = session.open_session(request, said.append, lambda *_: None).plan
     assert plan.cells and plan.jobs

@@ -55,7 +55,7 @@ def small_catalog(dataset: str = "catalog", options: dict | None = None, **recip
 
 
 def session_of(out: Path, suite: Suite, *strategies: str, **asked: object) -> Session:
-    request = Request(suite, device="cpu", out=out, threads=1, strategies=strategies, **asked)  # type: ignore[arg-type]
+    request = Request(suite=suite, device="cpu", out=out, strategies=strategies, **asked)  # type: ignore[arg-type]
     return open_session(request, lambda line: None, lambda *progress: None)
 
 
@@ -242,7 +242,7 @@ def test_missing_empty_long_foreign_and_unknown_names_are_read(tmp_path: Path) -
 def test_a_data_set_without_names_leaves_them_out_and_refuses_them_by_name(tmp_path: Path) -> None:
     said: list[str] = []
     suite = digits_suite(strategies=["none", "text-only"])
-    open_session(Request(suite, device="cpu", out=tmp_path, threads=1), said.append, lambda *progress: None)
+    open_session(Request(suite=suite, device="cpu", out=tmp_path), said.append, lambda *progress: None)
     assert said == ["text-only is left out: digits-test has no text."]
     globbed = digits_session(tmp_path, strategies=("none", "text-*"))
     assert [cell.strategy for cell in globbed.plan.cells] == ["none"]

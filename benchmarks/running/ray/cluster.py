@@ -155,14 +155,12 @@ def _whole(amount: float) -> float:
 
 
 def fit(request: Request, given: JobResources) -> Request:
-    """Return the request with the threads and the device that jobs have on the cluster."""
+    """Return the request with the device that jobs have on the cluster."""
     import torch
 
     if given.device == "cuda" and not torch.cuda.is_available():
-        return dataclasses.replace(
-            request, threads=given.threads, device="cuda", choose=lambda *what: _choose_there(given, *what)
-        )
-    return dataclasses.replace(request, threads=given.threads, device=given.device)
+        return dataclasses.replace(request, device="cuda", choose=lambda *what: _choose_there(given, *what))
+    return dataclasses.replace(request, device=given.device)
 
 
 def _choose_there(given: JobResources, backbone: str, suite: Suite, device: torch.device) -> Choice:

@@ -28,6 +28,7 @@ from benchmarks.data.decoded.delivered import ImageManifest
 from benchmarks.planning.plan import Job
 from benchmarks.planning.store import Store
 from benchmarks.support.files import write_bytes
+from benchmarks.support.threads import use_threads
 
 NEWS_SECONDS = 0.5
 
@@ -89,16 +90,13 @@ class Worker:
 
     def __init__(self, config: WorkerConfig) -> None:
         """Load everything that jobs have in common."""
-        import cv2
         import timm  # noqa: F401  (now, so that no job pays for what it imports)
-        import torch
 
         import benchmarks.running.job  # noqa: F401  (as above)
         from backbones.registry import load_entry_points
         from strategies.registry import load_file
 
-        torch.set_num_threads(config.threads)
-        cv2.setNumThreads(1)
+        use_threads(config.threads)
         self._threads = config.threads
         self._own, self._lock = _own_folder()
         self._shares = _shared(config)
@@ -153,14 +151,12 @@ class Worker:
             shutil.rmtree(store.work / "jobs", ignore_errors=True)
 
     def _train(self, job: Job, at: list[int], ended: list[JobUpdate], said: _Said, notes: _Said) -> None:
-        import torch
-
         from benchmarks.running.attempts import worth_another
         from benchmarks.running.cells import reason_of
         from benchmarks.running.job import run_job
         from benchmarks.training.checkpoint import CheckpointError
 
-        torch.set_num_threads(self._threads)  # OpenMP counts them per thread that asks
+        use_threads(self._threads)  # OpenMP counts them per thread that asks
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 run_job(
