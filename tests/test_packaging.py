@@ -20,7 +20,7 @@ from tests.process import command, environment
 PACKAGES = {"backbones", "benchmarks", "strategies"}
 REQUIRED = PACKAGES | {
     "docs", "examples", "results", "tests", "tox.ini", "pyproject.toml", "README.md", "ARCHITECTURE.md", "CHANGELOG.md",
-    "CITATION.cff", "LICENSE", ".github",
+    "CITATION.cff", "CONTRIBUTING.md", "LICENSE", ".github",
 }  # fmt: skip
 # Bracketed so that this file is no hit of its own.
 MACHINE_PATHS = re.compile(r"(?<![\w.~$}])/(?:[w]ork|[o]pt|[r]oot|[h]ome/\w+|[U]sers/\w+)/\w")
