@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import time
 from collections.abc import Callable
@@ -21,12 +22,12 @@ from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak
 from benchmarks.support.keys import seed_for
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
-from benchmarks.training.batches import Batcher
+from benchmarks.training.batches import Batcher, Batches
 from benchmarks.training.loop import prepare, run, steps_per_epoch
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.predict import outputs_of
 from benchmarks.training.state import Epoch, Training, TrainingError
-from benchmarks.training.text_batches import NoImages, stage_names
+from benchmarks.training.text_batches import NameBatcher, stage_names
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
@@ -119,9 +120,6 @@ def begin(context: RunContext, job: Job) -> Training:
         network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
     network.to(context.device)
     choice = context.choices.get(job.backbone, NAMES_CHOICE)
-    batcher = _batcher(context, network, strategy, stage)
-    if names:
-        batcher.read(names[0])
     prepare(network, job.segment.phase, choice)
     return Training(
         job=job,
@@ -130,7 +128,7 @@ def begin(context: RunContext, job: Job) -> Training:
         recipe=recipe,
         choice=choice,
         network=network,
-        batcher=batcher,
+        batcher=_batcher(context, network, strategy, stage, names[0] if names else None),
         facts=stage.facts,
         optimizer=make_optimizer(recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network)),
         epoch=job.start,
@@ -150,25 +148,25 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
     return FusionNetwork(network, vocabulary, classes, seed) if text else network
 
 
-def _batcher(context: RunContext, network: Network, strategy: Strategy, stage: Stage) -> Batcher:
-    """Return what makes the batches, with the strategy's extra augmentation."""
-    if isinstance(network, NameNetwork):
-        return NoImages(context.device)
+def _batcher(
+    context: RunContext, network: Network, strategy: Strategy, stage: Stage, tokens_NT: np.ndarray | None
+) -> Batches:
+    """Return what makes the batches, with the strategy's extra augmentation; `tokens_NT`: names, if they are read."""
+    if isinstance(network, NameNetwork) and tokens_NT is not None:
+        return NameBatcher(tokens_NT, context.device)
+    make = functools.partial(
+        Batcher, context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
+        resident_NHWC=context.resident_NHWC, tokens_NT=tokens_NT,
+    )  # fmt: skip
     pipeline = strategy.augmentation(stage.facts)
     if pipeline is None:
-        return Batcher(
-            context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
-            resident_NHWC=context.resident_NHWC,
-        )  # fmt: skip
+        return make()
     from benchmarks.training.augment import Augmenter  # slow to import: only where it is used
 
     strength_C = np.asarray(pipeline.strength_C)
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
     augmenter = Augmenter(pipeline.strength_C, context.loaded.size)
-    return Batcher(
-        context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
-        augmenter, strength_N, pipeline.share, context.resident_NHWC,
-    )  # fmt: skip
+    return make(augmenter=augmenter, strength_N=strength_N, share=pipeline.share)
 
 
 def _total(training: Training, spent: dict) -> dict:

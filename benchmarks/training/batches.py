@@ -7,7 +7,7 @@ strategy's name nor an interruption changes a pixel.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -86,17 +86,36 @@ def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) 
     return np.concatenate([linear_B22, offset_B2[:, :, None]], axis=2)
 
 
+class Batches(Protocol):
+    """What a training and its predictions ask for batches: `Batcher`, or `NameBatcher` where no image is read.
+
+    `flip_test`: whether predictions are means over an image and its mirror.
+    """
+
+    device: torch.device
+    flip_test: bool
+
+    def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
+        """Return the names of the rows, int32 [B, T]; None where no names are read."""
+        ...
+
+    def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
+        """Return the images, float32 [B, 3, S, S], not augmented; S is 0 where no images are read."""
+        ...
+
+    def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
+        """Return the images, float32 [B, 3, size, size], augmented; [B, 3, 0, 0] where no images are read."""
+        ...
+
+
 class Batcher:
     """Makes image batches from a uint8 array, on the CPU or on the accelerator.
 
-    `images_NHWC` is the whole data set; rows are global. `resident_NHWC` is the same on the accelerator, where it fits
-    there: batches are then made there. `mean`, `std` are per channel in [0, 1] units.
-    `strength_N` in [0, 1] tells the minority augmentation of each row (0 for none), which `share` of the draws get.
-    `read` makes it give names beside the images. `flip_test`: see `Recipe`.
+    `images_NHWC` is the whole data set; rows are global. `resident_NHWC` is a copy on the accelerator, None where it
+    does not fit; with it, batches are made on the accelerator. `mean`, `std` are per channel in [0, 1] units.
+    `strength_N` in [0, 1] is the strength of the minority augmentation of each row (0 for none), applied to `share` of
+    the draws. `tokens_NT`: the names of all rows, int32 [N, T], for networks that read them. `flip_test`: see `Recipe`.
     """
-
-    _tokens_NT: torch.Tensor | None = None
-    flip_test = False
 
     def __init__(
         self,
@@ -109,6 +128,7 @@ class Batcher:
         strength_N: np.ndarray | None = None,
         share: float = 1.0,
         resident_NHWC: torch.Tensor | None = None,
+        tokens_NT: np.ndarray | None = None,
     ) -> None:
         self.images_NHWC, self.recipe, self.device = images_NHWC, recipe, device
         self.flip_test = recipe.flip_test
@@ -119,13 +139,10 @@ class Batcher:
         self._scale_C = (1 / (255 * std_C)).to(device)
         self._shift_C = (-mean_C / std_C).to(device)
         self._resident_NHWC = resident_NHWC
-
-    def read(self, tokens_NT: np.ndarray) -> None:
-        """Keep the names of all rows, int32 [N, T], on the device."""
-        self._tokens_NT = torch.from_numpy(tokens_NT).to(self.device)
+        self._tokens_NT = None if tokens_NT is None else torch.from_numpy(tokens_NT).to(device)
 
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
-        """Return the names of the rows, int32 [B, T]; None where none are read."""
+        """Return the names of the rows, int32 [B, T]; None where no names are read."""
         return None if self._tokens_NT is None else self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from backbones.modes import evaluating
 from backbones.probe import Choice
-from benchmarks.training.batches import Batcher, split_batches
+from benchmarks.training.batches import Batches, split_batches
 from benchmarks.training.forward import forward
 from strategies.base import Outputs
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def outputs_of(
-    network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int, batch_size: int = 256
+    network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice, classes: int, batch_size: int = 256
 ) -> Outputs:
     """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and what else there is.
 
@@ -45,7 +45,7 @@ def outputs_of(
     )
 
 
-def _part(network: Network, batcher: Batcher, rows_B: np.ndarray, choice: Choice) -> Outputs:
+def _part(network: Network, batcher: Batches, rows_B: np.ndarray, choice: Choice) -> Outputs:
     """Return the outputs of one batch of rows, on the CPU."""
     images_BCHW, tokens_BT = batcher.evaluation(rows_B), batcher.tokens(rows_B)
     given = _on_cpu(forward(network, images_BCHW, choice, tokens_BT))
@@ -64,6 +64,6 @@ def _mean(one: Outputs, other: Outputs) -> Outputs:
     return Outputs((one.logits_BC + other.logits_BC) / 2, (one.features_BF + other.features_BF) / 2, extra)
 
 
-def logits_of(network: Network, batcher: Batcher, rows_N: np.ndarray, choice: Choice, classes: int) -> np.ndarray:
+def logits_of(network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice, classes: int) -> np.ndarray:
     """Return float32 logits [N, C] of the rows."""
     return outputs_of(network, batcher, rows_N, choice, classes).logits_BC.numpy()

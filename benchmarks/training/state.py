@@ -13,7 +13,7 @@ from backbones.probe import Choice
 from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
-from benchmarks.training.batches import Batcher
+from benchmarks.training.batches import Batches
 from strategies.base import Facts, Strategy
 
 
@@ -54,7 +54,7 @@ class Training:
     recipe: Recipe
     choice: Choice
     network: Network
-    batcher: Batcher
+    batcher: Batches
     facts: Facts
     optimizer: torch.optim.Optimizer
     epoch: int

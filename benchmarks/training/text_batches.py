@@ -1,4 +1,4 @@
-"""The names of a stage's rows as numbers, resident beside the images, and batches without images. N rows, T words."""
+"""The names of a stage's rows as numbers, and batches for networks that read nothing else. N rows, T words."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from benchmarks.data.base import Loaded
 from benchmarks.data.text.vocabulary import Vocabulary
 from benchmarks.data.text.words import class_words, without
 from benchmarks.planning.stages import Stage
-from benchmarks.training.batches import Batcher
 
 
 @functools.lru_cache(maxsize=4)  # the jobs of a stage share them
 def stage_names(loaded: Loaded, stages: tuple[Stage, ...], stage: int, mask: bool) -> tuple[np.ndarray, int]:
-    """Return the names of all rows, int32 [N, T], in the numbers of a stage's vocabulary, and how many numbers it has.
+    """Return the names of all rows as numbers of the stage's vocabulary, int32 [N, T], and the vocabulary's size.
 
-    The vocabulary comes from the training rows of the stages up to this one, in their order. `mask` takes out the
-    words of the names of all the data's classes, whichever class a row has.
+    The vocabulary comes from the training rows of the stages up to this one, in their order. `mask` removes the words
+    of all class names from every row. Raises `ValueError` for data without names.
     """
     if loaded.texts is None:
         raise ValueError(f"{loaded.name} has no product names")
@@ -32,12 +31,19 @@ def stage_names(loaded: Loaded, stages: tuple[Stage, ...], stage: int, mask: boo
     return vocabulary.encode(texts), len(vocabulary)
 
 
-class NoImages(Batcher):
-    """Batches for a network that reads the name alone: no image is touched."""
+class NameBatcher:
+    """Makes batches for a network that reads the name alone: images are empty, [B, 3, 0, 0].
 
-    def __init__(self, device: torch.device) -> None:
-        """Give empty images on `device`."""
-        self.device = device
+    `tokens_NT`: the names of all rows, int32 [N, T]; rows are global.
+    """
+
+    def __init__(self, tokens_NT: np.ndarray, device: torch.device) -> None:
+        self.device, self.flip_test = device, False
+        self._tokens_NT = torch.from_numpy(tokens_NT).to(device)
+
+    def tokens(self, rows_B: np.ndarray) -> torch.Tensor:
+        """Return the names of the rows, int32 [B, T]."""
+        return self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return float32 [B, 3, 0, 0]."""
