@@ -1,4 +1,4 @@
-"""Deferred re-sampling: plain training, then class-balanced draws for the last part of the stage."""
+"""Deferred re-sampling: plain training, then nearly class-balanced draws for the last part of the stage."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from strategies.base import Facts, Phase, Progress, Strategy
+from strategies.losses.class_balanced import ClassBalanced
 from strategies.registry import register
-from strategies.schedules.common import check_start, deferred
-from strategies.study.oversample import Oversample
+from strategies.schedules.common import check_beta, check_start, deferred
 
 
 @register
@@ -20,16 +20,19 @@ class DeferredResampling(Strategy):
 
     Cao, Wei, Gaidon, Arechiga, Ma, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
     NeurIPS 2019, arXiv:1906.07413, section 3.3 and the comparison with deferred re-sampling (DRS). Alone, or with
-    parts that do not sample (`ldam+drs`), p_c = 1 / (number of classes that have samples), as in `oversample`. Together
-    with a sampler (`drs+oversample-rare`) it only defers: that sampler acts from `start` on.
+    parts that do not sample (`ldam+drs`), each sample is drawn with a weight of one over its class's effective number,
+    so that p_c ~ n_c (1 - beta) / (1 - beta^n_c), as the official code draws (`ImbalancedDatasetSampler`): equal for
+    classes far below 1 / (1 - beta) samples, more for larger ones. Together with a sampler (`drs+oversample`, equal
+    draws) it only defers: that sampler acts from `start` on.
 
-    Default from the authors' experiments on CIFAR: from epoch 160 of 200 on, hence `start=0.8`. It is in [0, 1)
-    and is rounded to the nearest epoch; at least the last epoch is sampled.
+    Defaults from the official code on CIFAR: `beta=0.9999`, and from epoch 160 of 200 on, as for its deferred weights,
+    hence `start=0.8`. `start` is in [0, 1) and is rounded to the nearest epoch; at least the last epoch is sampled.
     Deviations: an epoch has as many draws as there are samples, and the learning rate follows the recipe throughout.
     """
 
     name = "drs"
-    summary = "draw classes equally often for the last part of the training only"
+    summary = "draw classes by the inverse effective number for the last part of the training only"
+    version = "2"
     paper = (
         "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
         "NeurIPS 2019, arXiv:1906.07413"
@@ -37,10 +40,12 @@ class DeferredResampling(Strategy):
     defers = frozenset({"sampling_C", "kept_C", "resample_rows", "resample_features"})
 
     start: float = 0.8
+    beta: float = 0.9999
 
     def __post_init__(self) -> None:
-        """Refuse a start out of range."""
+        """Refuse parameters out of range."""
         check_start(self.name, self.start)
+        check_beta(self.name, self.beta)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, sampled from there."""
@@ -48,4 +53,5 @@ class DeferredResampling(Strategy):
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""
-        return Oversample().sampling_C(facts, progress)
+        drawn_C = facts.counts * ClassBalanced(self.beta).class_weights_C(facts, progress)
+        return drawn_C / drawn_C.sum()

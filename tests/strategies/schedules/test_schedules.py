@@ -55,7 +55,15 @@ def test_the_weights_are_the_effective_numbers_of_the_paper() -> None:
         assert weights_C.sum() == pytest.approx(4)
 
 
-def test_alone_each_brings_its_own_and_beside_another_it_only_defers() -> None:
+@pytest.mark.parametrize("beta", [0.0, 0.99, 0.9999])
+def test_deferred_samples_are_drawn_by_the_inverse_effective_number_of_their_class(beta: float) -> None:
+    effective = [sum(beta**k for k in range(n)) for n in (5000, 70, 1)]
+    drawn = [n / e for n, e in zip((5000, 70, 1), effective, strict=True)]
+    p_C = parse(f"drs(beta={beta})").sampling_C(FACTS, START)
+    np.testing.assert_allclose(p_C, [*(d / sum(drawn) for d in drawn), 0], rtol=1e-6)  # type: ignore[arg-type]
+
+
+def test_alone_each_has_its_own_and_with_another_it_only_defers() -> None:
     assert acted("minority-augment+drw", 10) == [
         (0, 8, "minority-augment"),
         (8, 10, "minority-augment+drw"),
