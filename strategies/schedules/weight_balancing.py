@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Facts, Phase, Progress, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError
 from strategies.losses.class_balanced import ClassBalanced
 from strategies.posthoc.tau_norm import last_linear
 from strategies.registry import register
 from strategies.schedules.common import check_beta, check_start, retraining
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 @register
@@ -26,21 +26,25 @@ class WeightBalancing(Strategy):
 
     Alshammari, Wang, Ramanan, Kong, "Long-Tailed Recognition via Weight Balancing", CVPR 2022, arXiv:2203.14197,
     section 3: the second part minimises the class-balanced loss, w_c ~ (1 - beta) / (1 - beta^n_c) of sum C, with
-    `weight_decay` and MaxNorm: after every step each class's weights are projected onto a ball,
-    w_c <- w_c min(1, r / |w_c|), r = min_c |w_c| + threshold (max_c |w_c| - min_c |w_c|) of the trained classifier.
-    The network below is frozen, batch-norm statistics included; the second part has its own learning-rate schedule.
+    `weight_decay` and MaxNorm: each class's weights are projected onto a ball, w_c <- w_c min(1, r / |w_c|),
+    r = min_c |w_c| + threshold (max_c |w_c| - min_c |w_c|) of the trained classifier. The loss is the official code's,
+    L = -sum_i w_(y_i) [log p_iy + sum_(c != y) log(1 - p_ic)] / (B C), p the softmax: the mean over batch and classes
+    makes it small, so that weight decay acts strongly. The network below is frozen, but its batch-norm statistics move
+    with the batches, as there. The second part has its own learning-rate schedule.
 
     Defaults from the authors' code for CIFAR100-LT: 320 epochs, then 10 (`start=0.97`), `threshold=0.1`,
     `weight_decay=0.1`, `beta=0.9999`; the paper tunes weight decay for each data set. `start` is rounded to the
     nearest epoch, at least the last is balanced. `threshold` is in [0, 1], `weight_decay` is at least 0.
     Deviations: the first part's weight decay, which the paper tunes too, is the recipe's, so that plain training is
-    shared. r is taken after the second part's first step, because a strategy does not see the weights before. All
-    layers of a deeper classifier are trained, and only the last is bounded. Class weights enter as the weighted mean of
-    a cross entropy; the authors' code weighs a binary cross entropy on the softmax.
+    shared. The learning rate is the recipe's; the code has 0.01. Weights are projected after every step instead of
+    after every epoch; both end in the same ball. r is taken after the second part's first step, because a strategy does
+    not see the weights before. The recipe decays no biases. All layers of a deeper classifier are trained, and only the
+    last is bounded. A mixed target's loss and weight are those of each label.
     """
 
     name = "weight-balancing"
     summary = "train the classifier further with class weights, weight decay and a bound on each class's norm"
+    version = "2"
     paper = "Alshammari, Wang, Ramanan, Kong: Long-Tailed Recognition via Weight Balancing, CVPR 2022, arXiv:2203.14197"
     seats = frozenset({"prior", "retraining"})
 
@@ -60,11 +64,23 @@ class WeightBalancing(Strategy):
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, then the classifier."""
-        return retraining(self.start, epochs, "classifier", new_classifier=False, weight_decay=self.weight_decay)
+        return retraining(
+            self.start, epochs, "classifier", new_classifier=False, weight_decay=self.weight_decay,
+            moving_statistics=True,
+        )  # fmt: skip
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive, sum C."""
         return ClassBalanced(self.beta).class_weights_C(facts, progress)
+
+    def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
+        """Return the scalar loss."""
+        import torch
+
+        log_p_BC = outputs.logits_BC.log_softmax(1)
+        log_rest_BC = (-log_p_BC.expm1()).clamp_min(torch.finfo(log_p_BC.dtype).tiny).log()  # log(1 - p)
+        loss_BC = -(log_p_BC + log_rest_BC.sum(1, keepdim=True) - log_rest_BC)
+        return (batch.y_BC * step.weights_C * loss_BC).sum() / loss_BC.numel()
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the same classifier with a buffer for r, infinite until it is known.

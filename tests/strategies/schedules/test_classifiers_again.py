@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +17,11 @@ from strategies.combining.expression import parse
 from strategies.posthoc.tau_norm import GRID, normalised
 from tests.making import digits_session, digits_suite
 from tests.planning.test_plan import EPOCHS, plan
+from tests.strategies.paper import EXTREME, TYPICAL, Case, computed, softmax
 from tests.strategies.schedules.test_schedules import run_cell
 
 FACTS = Facts((50, 7, 1, 0), ("a", "b", "c", "d"))
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 
 
 def trained(accuracy_C=tuple):
@@ -152,13 +156,40 @@ def test_weight_balancing_bounds_each_classs_weights_by_the_first_lengths() -> N
         assert (expected != was).any()
 
 
+@pytest.mark.parametrize("case", [TYPICAL, EXTREME])
+def test_weight_balancings_loss_is_a_binary_cross_entropy_averaged_over_batch_and_classes(case: Case) -> None:
+    case = dataclasses.replace(case, z_BC=np.clip(case.z_BC, -8, 8))
+    total = 0.0
+    for z_C, y_C in zip(case.z_BC, case.y_BC, strict=True):
+        p_C = softmax(z_C)
+        for c, share in enumerate(y_C):
+            terms = [math.log(p_C[c])] + [math.log(1 - p) for k, p in enumerate(p_C) if k != c]
+            total -= share * case.w_C[c] * math.fsum(terms)
+    loss, gradient_BC, _ = computed("weight-balancing", case)
+    assert loss == pytest.approx(total / case.z_BC.size, rel=1e-6)
+
+    z_BC, torchs = torch.tensor(case.z_BC, requires_grad=True), torch.zeros((), dtype=torch.float64)
+    for c, weight in enumerate(case.w_C):
+        target_BC = torch.eye(len(case.w_C), dtype=torch.float64)[c].expand_as(z_BC)
+        of_label_BC = torch.nn.functional.binary_cross_entropy(z_BC.softmax(1), target_BC, reduction="none")
+        torchs = torchs + (torch.tensor(case.y_BC[:, c]) * weight * of_label_BC.mean(1)).mean()
+    (expected_BC,) = torch.autograd.grad(torchs, z_BC)
+    np.testing.assert_allclose(gradient_BC, expected_BC.numpy(), rtol=1e-5, atol=1e-9)
+
+
+def test_weight_balancings_gradients_are_finite_where_a_probability_is_1() -> None:
+    certain = dataclasses.replace(EXTREME, z_BC=200 * EXTREME.y_BC)
+    assert np.isfinite(computed("weight-balancing", certain, torch.float32)[1]).all()
+
+
 def test_weight_balancing_through_the_trainer(tmp_path: Path) -> None:
     suite = digits_suite({"epochs": {"head": 3, "tail": 1}})
     session = digits_session(tmp_path, suite, strategies=("weight-balancing",))
     before, after = run_cell(session)
     job = session.plan.jobs[session.plan.cells[0].jobs[0][-1]]
-    assert job.segment.phase == Phase(2, 3, "classifier", rate_over=(2, 3), weight_decay=0.1)
-    assert all(torch.equal(before[n], after[n]) for n in before if n.startswith(("encoder", "pool")))
+    assert job.segment.phase == Phase(2, 3, "classifier", rate_over=(2, 3), weight_decay=0.1, moving_statistics=True)
+    below = {n: torch.equal(before[n], after[n]) for n in before if n.startswith(("encoder", "pool"))}
+    assert {n for n, same in below.items() if not same} == {n for n in below if n.endswith(STATISTICS)}
     assert (after["classifier.weight"].norm(dim=1) <= after["classifier.max_norm"] * (1 + 1e-6)).all()
     assert not torch.equal(before["classifier.weight"], after["classifier.weight"])
     other = plan("weight-balancing", "weight-balancing(weight-decay=0)")
