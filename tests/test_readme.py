@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import typer
 
-from benchmarks.cli import PROGRAM, app
+from benchmarks.cli import PROGRAM, app, main
 from benchmarks.data.registry import names
 from benchmarks.suites.choose import expand_backbones
 from strategies import registry
@@ -28,14 +28,54 @@ def test_the_strategy_in_one_file(repository: Path, tmp_path: Path, own_registry
     np.testing.assert_allclose(parse("sqrt-weights(power=1)").class_weights_C(facts, Progress(0, 1)), [0.01, 0.25, 1.0])
 
 
-def test_links_lead_somewhere(repository: Path) -> None:
+ROOT = Path(__file__).parent.parent
+TEXTS = [path.relative_to(ROOT).as_posix() for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_links_lead_somewhere(repository: Path, text: str) -> None:
+    file = repository / text
+    links = [link for link in re.findall(r"\]\(([^)#]+)", file.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (file.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_files_that_are_named_exist(repository: Path, text: str) -> None:
+    """Paths in backticks; CONTRIBUTING.md also names files that its recipes create."""
+    named = re.findall(
+        r"`((?:tests|benchmarks|strategies|backbones|docs|examples)/[\w/.-]+)`", (repository / text).read_text()
+    )
+    created = {"strategies/losses/poly.py", "benchmarks/data/stripes.py"} if text == "CONTRIBUTING.md" else set()
+    assert [name for name in named if not (repository / name).exists() and name not in created] == []
+
+
+def test_the_answer_is_that_of_the_leaderboards(repository: Path) -> None:
+    """Each row of the README's first table is found, number by number, in the rows of its strategy."""
     text = (repository / "README.md").read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
-    assert links
-    assert [link for link in links if not (repository / link).exists()] == []
+    assert len(text.splitlines()) < 120
+    page = (repository / "results" / "fashion-small" / "leaderboard.md").read_text(encoding="utf-8").replace("*", "")
+    rows = re.findall(r"^\| `([\w+-]+)`.*?\|(.*)\|$", text.partition("## Start")[0], re.MULTILINE)
+    assert len(rows) > 5
+    for strategy, cells in rows:
+        measured = {
+            c.strip(" ▲▼")
+            for row in re.findall(rf"^.*\| {re.escape(strategy)} +\|.*$", page, re.M)
+            for c in row.split("|")
+        }
+        assert {cell.strip() for cell in cells.split("|")} - {""} <= measured, strategy
+    intervals = re.findall(r"[+-]0\.\d+ \[.*?\]", text)
+    pages = page + (repository / "results" / "catalog" / "leaderboard.md").read_text(encoding="utf-8")
+    assert [interval for interval in intervals if interval not in pages] == []
 
 
-TEXTS = ["README.md", "RELIABILITY.md", "docs/clusters.md", "docs/plugins.md"]
+def test_what_explain_is_shown_to_print(
+    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (repository / "docs" / "usage.md").read_text(encoding="utf-8")
+    ((command, printed),) = re.findall(rf"```\n\$ {PROGRAM} (.*?)\n(.*?)\n```", text, re.DOTALL)
+    monkeypatch.chdir(repository)
+    assert main(shlex.split(command)) == 0
+    assert capsys.readouterr().out.strip() == printed.strip()
 
 
 def commands(text: str) -> list[list[str]]:
@@ -54,17 +94,12 @@ def parsed(words: list[str]) -> dict[str, object]:
         _, command, words = command.resolve_command(context, words)
 
 
-def test_every_text_is_looked_at(repository: Path) -> None:
-    assert {path.relative_to(repository).as_posix() for path in repository.glob("docs/*.md")} <= set(TEXTS)
-
-
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", [text for text in TEXTS if text != "CONTRIBUTING.md"])  # its recipes are run
 def test_commands_are_accepted(repository: Path, text: str) -> None:
     shown = commands((repository / text).read_text(encoding="utf-8"))
-    assert shown
+    assert shown or text not in ("README.md", "docs/usage.md", "docs/clusters.md", "docs/plugins.md")
     for words in shown:
-        dataset = parsed(words).get("dataset", "auto")
-        assert dataset in (*names(), "auto"), words
+        assert parsed(words).get("dataset", "auto") in (*names(), "auto"), words
 
 
 def test_the_glob_selects_what_is_said_of_it(repository: Path) -> None:
