@@ -11,7 +11,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strategies.base import Batch, Facts, Outputs, Phase, Pipeline, Progress, Step, Strategy, StrategyError
+from strategies.base import (
+    TRAINING_HOOKS,
+    Batch,
+    Facts,
+    Outputs,
+    Phase,
+    Pipeline,
+    Progress,
+    Step,
+    Strategy,
+    StrategyError,
+)
 from strategies.combining.combine import combine
 from strategies.combining.expression import parse
 
@@ -139,6 +150,12 @@ def test_weights_multiply_and_the_sampler_stands() -> None:
     assert parse("oversample+minority-augment").class_weights_C(FACTS, START) is None
     assert parse("loss-weights+minority-augment").sampling_C(FACTS, START) is None
     assert parse("oversample+loss-weights").augmentation(FACTS) is None
+
+
+@pytest.mark.parametrize("hook", [*TRAINING_HOOKS, "companions", "predict", "report"])
+def test_every_hook_is_joined(hook: str) -> None:
+    joined = combine([Margin(), Deferred()])
+    assert getattr(type(joined), hook) is not getattr(Strategy, hook), f"joining.JOINS has no line for {hook}"
 
 
 def test_augmentation_takes_the_stronger_class_by_class() -> None:

@@ -157,7 +157,7 @@ def test_blanks_dashes_and_types() -> None:
         ("needy(level=-1)", "needy: level is negative"),
         ("none+oversample", "'none' joins with nothing"),
         ("oversample+none", "'none' joins with nothing"),
-        ("oversample+oversample", "oversample stands twice"),
+        ("oversample+oversample", "oversample is repeated"),
         ("oversample+oversample-rare", "oversample and oversample-rare both hold the seat 'sampler'; only one may"),
         ("oversample-rare(fraction=0)", "fraction must be positive"),
         ("oversample-weak(threshold=1.5)", "threshold must be in (0, 1]"),

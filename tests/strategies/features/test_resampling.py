@@ -163,7 +163,7 @@ def test_the_seed_decides_and_what_is_made_is_bounded() -> None:
         ("feature-smote+oversample", "both hold the seat 'sampler'"),
         ("random-over+oversample", "both hold the seat 'sampler'"),
         ("feature-smote+crt", "crt"),
-        ("drs+feature-smote", "drs cannot defer feature-smote, whose schedule is its own"),
+        ("drs+feature-smote", "drs cannot defer feature-smote, which has its own schedule"),
         ("feature-smote+balanced-softmax", "both hold the seat 'prior'"),
     ],
 )

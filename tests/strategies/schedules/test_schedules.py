@@ -84,7 +84,7 @@ def test_alone_each_has_its_own_and_with_another_it_only_defers() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("drs+crt", "drs cannot defer crt, whose schedule is its own"),
+        ("drs+crt", "drs cannot defer crt, which has its own schedule"),
         ("drs+oversample+oversample-rare", "oversample and oversample-rare both hold the seat 'sampler'"),
         ("crt+oversample", "crt and oversample both hold the seat 'sampler'"),
         ("drw(start=1)", "start must be in [0, 1)"),
