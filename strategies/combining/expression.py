@@ -1,4 +1,4 @@
-"""`name`, `name(parameter=value)` and `a+b(parameter=value)`: text to strategy; `str(strategy)` is the way back."""
+"""Parse `name`, `name(parameter=value)` and `a+b(parameter=value)` into a strategy; `str(strategy)` is the inverse."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from strategies.combining.combine import combine
 from strategies.registry import get, names, nearest
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[+(),=]|[^\s+(),="]+)\s*', re.DOTALL)
-_VALUE = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^\s(),="]+)\s*', re.DOTALL)  # bare values may hold '+', as 1e+20 does
+_VALUE = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^\s(),="]+)\s*', re.DOTALL)  # bare values may contain '+': 1e+20
 _EXPECTED = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text", type(None): "none"}
 
 _WORDS: dict[Any, dict[str, Any]] = {bool: {"true": True, "false": False}, type(None): {"none": None}}
 
 
 def parse(text: str) -> Strategy:
-    """Return the strategy that `text` writes; `parse(str(strategy)) == strategy`.
+    """Return the strategy that `text` describes; `parse(str(strategy)) == strategy`.
 
-    Raises `StrategyError`, and nothing else, for text that is not an expression, a name or parameter nobody knows, a
-    value of the wrong type or out of range, and parts that cannot be combined.
+    Raises only `StrategyError`: for a syntax error, an unknown name or parameter, a value of the wrong type or out of
+    range, and parts that cannot be combined.
     """
     reader = _Reader(text)
     parts = [_part(reader)]
@@ -39,7 +39,7 @@ def parse(text: str) -> Strategy:
 def expand(patterns: Sequence[str]) -> list[str]:
     """Return canonical texts for expressions, globs over names (`over*`) and comma-separated lists of both.
 
-    Order is kept and repetitions are dropped. Raises `StrategyError` for a glob that matches no name.
+    Keeps the order and drops duplicates. Raises `StrategyError` for a glob that matches no name.
     """
     found: dict[str, None] = {}
     for pattern in (piece for text in patterns for piece in split(text)):
@@ -54,12 +54,12 @@ def expand(patterns: Sequence[str]) -> list[str]:
 
 
 def is_glob(text: str) -> bool:
-    """Whether this is a pattern over names, and not an expression."""
+    """Whether `text` is a glob over names rather than an expression."""
     return "(" not in text and bool(re.search(r"[*?\[]", text))
 
 
 def split(text: str, separator: str = ",") -> list[str]:
-    """Split `a,b(x=1,y=2)` at the separators that stand outside of parentheses and quotes; empty pieces are dropped."""
+    """Split `a,b(x=1,y=2)` at separators outside parentheses and quotes; empty pieces are dropped."""
     pieces, depth = [""], 0
     for token in re.findall(r'"(?:[^"\\]|\\.)*"|.', text, re.DOTALL):
         depth = max(0, depth + (token == "(") - (token == ")"))
@@ -72,18 +72,18 @@ def split(text: str, separator: str = ",") -> list[str]:
 
 @dataclasses.dataclass
 class _Reader:
-    """The text and how far it has been read."""
+    """The text and the position up to which it has been read."""
 
     text: str
     position: int = 0
 
     def peek(self) -> str:
-        """Return the next token, empty at the end."""
+        """Return the next token without moving on, "" at the end."""
         match = _TOKEN.match(self.text, self.position)
         return match[1] if match else ""
 
     def take(self, what: str, pattern: re.Pattern[str] = _TOKEN) -> str:
-        """Return the next token and move on; `StrategyError` that expected `what` where the pattern does not match."""
+        """Return the next token and move on; `StrategyError` (expected `what`) if `pattern` does not match."""
         match = pattern.match(self.text, self.position)
         if not match:
             raise self.error(what)
@@ -91,13 +91,13 @@ class _Reader:
         return match[1]
 
     def expect(self, *symbols: str) -> str:
-        """Take one of the symbols."""
+        """Take one of `symbols`; `StrategyError` for any other token."""
         if self.peek() not in symbols:
             raise self.error(" or ".join(map(repr, symbols)))
         return self.take("")
 
     def error(self, expected: str) -> StrategyError:
-        """Return the error to raise where `expected` should stand."""
+        """Return the error for a text that does not continue with `expected`."""
         rest = self.text[self.position :].strip()
         where = f"at {rest[:20]!r}" if rest else "at its end"
         return StrategyError(
@@ -107,7 +107,7 @@ class _Reader:
 
 
 def _part(reader: _Reader) -> Strategy:
-    """Read `name` or `name(parameter=value, ...)`."""
+    """Parse `name` or `name(parameter=value, ...)`."""
     if not re.match(r"\w", reader.peek()):
         raise reader.error("the name of a strategy")
     cls = get(reader.take("a name"))
@@ -128,12 +128,12 @@ def _part(reader: _Reader) -> Strategy:
         return cls(**values)
     except StrategyError:
         raise
-    except Exception as error:  # a plugin's own checks: a missing parameter, a plain ValueError
+    except Exception as error:  # from a plugin's own checks, or a missing parameter
         raise StrategyError(f"{cls.name}: {' '.join(str(error).split())}") from error
 
 
 def _field(cls: type[Strategy], text: str) -> str:
-    """Return the dataclass field that `text` names, '-' and '_' being the same."""
+    """Return the dataclass field that `text` names; '-' and '_' are equivalent."""
     known = [f.name for f in dataclasses.fields(cls) if f.init]
     field = text.replace("-", "_")
     if field not in known:
@@ -144,7 +144,7 @@ def _field(cls: type[Strategy], text: str) -> str:
 
 
 def _value(cls: type[Strategy], field: str, text: str) -> Any:
-    """Return `text` as the type that the field is annotated with."""
+    """Convert `text` to the type of the field's annotation."""
     try:
         annotation = get_type_hints(cls)[field]
         value = json.loads(text, strict=False) if text.startswith('"') else text
@@ -161,14 +161,14 @@ def _value(cls: type[Strategy], field: str, text: str) -> Any:
 
 
 def _choices(annotation: Any) -> list[Any]:
-    """Flatten unions and literals to a list of types and literal values."""
+    """Flatten unions and literals into a list of types and literal values."""
     if get_origin(annotation) in (Union, types.UnionType, Literal):
         return [choice for argument in get_args(annotation) for choice in _choices(argument)]
     return [annotation]
 
 
 def _convert(text: str, choice: Any) -> Any:
-    """Return `text` as a literal value or as a type; `ValueError` if it is not one."""
+    """Convert `text` to a literal value or a type; `ValueError` if that fails."""
     if not isinstance(choice, type) or choice in _WORDS:
         words = _WORDS.get(choice) or {str(choice): choice}
         if text not in words:
