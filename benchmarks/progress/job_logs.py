@@ -11,17 +11,12 @@ from benchmarks.progress.events import Event, JobDone, JobLost, JobOutput, JobPl
 from benchmarks.progress.reporter import describe
 
 
-def logs(work: Path) -> Path:
-    """Return the log folder in `work`, an output folder's `.work`."""
-    return work / "logs"
-
-
 class JobLogs:
     """Appends events to the jobs' files; a line that cannot be written (a full disk) does not end the run."""
 
     def __init__(self, work: Path) -> None:
         """Write below `work`, an output folder's `.work`."""
-        self._folder = logs(work)
+        self._folder = work / "logs"
 
     def tell(self, event: Event) -> None:
         """Append the event to its job's file."""
