@@ -96,8 +96,6 @@ def _only(session: Session, options: RunOptions) -> list[Cell] | None:
 
 def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
     """Carry the plan out on Ray."""
-    from benchmarks.planning.store import Store
-    from benchmarks.progress.job_logs import logs
     from benchmarks.running.ray import cluster
 
     with contextlib.ExitStack() as stack:
@@ -105,7 +103,7 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
 
         def fit(request: Request) -> Request:
             """Join Ray, and ask only for what one of its jobs gets."""
-            stack.enter_context(cluster.joined(options.address, logs(Store(options.out).work) / "ray.log"))
+            stack.enter_context(cluster.joined(options.address))
             shares.append(cluster.share(request.device, options.jobs_per_device, options.threads))
             use_threads(shares[0].threads)
             return cluster.fit(request, shares[0])

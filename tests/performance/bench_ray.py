@@ -80,7 +80,7 @@ def cluster() -> Iterator[Cluster]:
     """Return a cluster of one node to which this process is connected."""
     nodes = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
     try:
-        with joined(nodes.address, Path(os.devnull)):
+        with joined(nodes.address):
             yield nodes
     finally:
         nodes.shutdown()

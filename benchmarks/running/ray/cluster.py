@@ -1,4 +1,4 @@
-"""Ray for a run: joined where it stands or started here, kept quiet, and what of it one job gets."""
+"""Join a Ray cluster or start one on this machine, and decide which of its resources one job gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.support.errors import UserError
@@ -24,14 +23,17 @@ if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
 
 ANSWER_SECONDS, JOIN_SECONDS = 5, 60
-LOCAL_OBJECTS_BYTES = 200 * 2**20  # what Ray itself carries on one machine is small: files are shared there
-# Ray reads these when it is imported: no report to its makers, no advice in the terminal, workers as nice as a run here
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_worker_niceness": "0"}
+LOCAL_OBJECTS_BYTES = 200 * 2**20  # enough on one machine, where workers share files and Ray carries little
+# read by Ray when it is imported: no usage statistics, no advice or colours in its messages, normal worker priority
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", "RAY_COLOR_PREFIX": "0",
+    "RAY_worker_niceness": "0",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class JobResources:
-    """What one job gets: the resources that Ray gives it, its CPU `threads`, and the `device` that it trains on."""
+    """What one job gets: its Ray resources, its CPU `threads` and the `device` that it trains on."""
 
     num_cpus: float
     num_gpus: float
@@ -40,16 +42,15 @@ class JobResources:
 
     @property
     def resources(self) -> dict[str, float]:
-        """The share as options of a Ray task or actor."""
+        """The resources as options of a Ray task or actor."""
         return {"num_cpus": self.num_cpus, "num_gpus": self.num_gpus}
 
 
 @contextlib.contextmanager
-def joined(address: str | None, log: Path) -> Iterator[None]:
-    """Be connected to Ray for the block: to the cluster at `address`, or to an instance that starts and ends here.
+def joined(address: str | None) -> Iterator[None]:
+    """Stay connected to Ray in the block: to the cluster at `address`, else to an instance started for the block.
 
-    What Ray has to say goes into the file `log`. Raises UserError where Ray is not installed, where nobody answers at
-    the address, and where what answers cannot be joined.
+    Raises UserError if Ray is not installed, nothing answers at the address, or what answers cannot be joined.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -57,25 +58,24 @@ def joined(address: str | None, log: Path) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise UserError("--executor ray needs Ray; run `pip install -e .[ray]`.") from error
-    _answers(address)
+    _check_address(address)
     own: dict[str, Any] = {"include_dashboard": False, "object_store_memory": LOCAL_OBJECTS_BYTES}
     handler = signal.getsignal(signal.SIGTERM)
-    _keep_noise(log)
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else own))
     except Exception as error:
         what = f"the Ray cluster at {address} cannot be joined" if address else "no Ray instance could be started"
         raise UserError(f"{what} ({' '.join(str(error).split())[:300]}); see docs/clusters.md.") from error
     finally:
-        signal.signal(signal.SIGTERM, handler)  # Ray puts its own there
+        signal.signal(signal.SIGTERM, handler)  # Ray installs its own handler
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def _answers(address: str | None) -> None:
-    """Raise UserError where no Ray cluster is found at the address in bounded time; Ray alone would try for minutes."""
+def _check_address(address: str | None) -> None:
+    """Raise UserError if no Ray cluster answers at the address soon; Ray itself would try for minutes."""
     if address is None or address == "auto":
         return
     host, _, port = address.rpartition(":")
@@ -88,8 +88,8 @@ def _answers(address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise UserError(
-            f"nobody answers at --address {address}; start a cluster there with `ray start --head`, or leave --address "
-            "out to use this machine."
+            f"nothing answers at --address {address}; start a cluster there with `ray start --head`, or leave "
+            "--address out to use this machine."
         ) from error
     command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
     try:
@@ -105,21 +105,8 @@ def _answers(address: str | None) -> None:
         raise UserError(f"what answers at --address {address} is no Ray cluster of this Python's version of Ray.")
 
 
-def _keep_noise(log: Path) -> None:
-    """Write what Ray would print about dying workers and missing resources to a file."""
-    import ray._private.worker as inside  # there is no public way: `log_to_driver=False` leaves these messages
-
-    def keep(data: dict[str, Any], *_: Any, **__: Any) -> None:
-        with contextlib.suppress(OSError):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with open(log, "a", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in data["lines"])
-
-    inside.print_to_stdstream = keep
-
-
 def share(device: str, jobs_per_device: int | None, threads: int | None) -> JobResources:
-    """Return what of the joined cluster one job gets; see `share_of`."""
+    """Return what one job gets of the joined cluster; see `share_of`."""
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -129,11 +116,11 @@ def share(device: str, jobs_per_device: int | None, threads: int | None) -> JobR
 def share_of(
     nodes: Sequence[Mapping[str, float]], device: str, jobs_per_device: int | None, threads: int | None
 ) -> JobResources:
-    """Return what one job gets: of a GPU one part in `jobs_per_device`, else as much of a machine's cores.
+    """Return what one job gets: 1/`jobs_per_device` of a GPU or, on CPU, of a machine's cores.
 
-    `nodes` holds the resources ("CPU", "GPU") of each machine. `device` "auto" means GPUs where there are some. Without
-    `jobs_per_device` a GPU has one job, and a machine as many as have `threads` cores each, or one. Of the cores a job
-    gets what the machine with the fewest per GPU has. Raises UserError where no node has such a device.
+    `nodes`: the resources ("CPU", "GPU") of each machine. `device` "auto" means GPUs if there are any. The default of
+    `jobs_per_device` is one job per GPU; on CPU, as many as fit with `threads` cores each, or one. A GPU job's cores
+    are those per GPU of the machine that has the fewest. Raises UserError if no node has such a device.
     """
     with_gpu = [node for node in nodes if node.get("GPU")]
     if device == "cuda" and not with_gpu:
@@ -150,21 +137,21 @@ def share_of(
 
 
 def _whole(amount: float) -> float:
-    """Round as Ray wants it: above 1 to whole numbers, below to its ten-thousandths; always down."""
+    """Round down to what Ray accepts: whole numbers above 1, ten-thousandths below."""
     return float(int(amount)) if amount >= 1 else int(amount * 10000) / 10000
 
 
 def fit(request: Request, given: JobResources) -> Request:
-    """Return the request with the device that jobs have on the cluster."""
+    """Return the request with the device of a job on the cluster."""
     import torch
 
     if given.device == "cuda" and not torch.cuda.is_available():
-        return dataclasses.replace(request, device="cuda", choose=lambda *what: _choose_there(given, *what))
+        return dataclasses.replace(request, device="cuda", choose=lambda *what: _choose_on_cluster(given, *what))
     return dataclasses.replace(request, device=given.device)
 
 
-def _choose_there(given: JobResources, backbone: str, suite: Suite, device: torch.device) -> Choice:
-    """Choose a backbone's layout and precision on a machine of the cluster: this one has no such device."""
+def _choose_on_cluster(given: JobResources, backbone: str, suite: Suite, device: torch.device) -> Choice:
+    """Choose a backbone's layout and precision on a machine of the cluster, because this one has no such device."""
     import ray
 
     from benchmarks.running.session import choose

@@ -1,9 +1,9 @@
-"""Run a plan on Ray: this process, the driver, keeps the store and says which job is next; workers train.
+"""Run a plan on Ray: this process, the driver, owns the store and schedules jobs; workers train them.
 
-A job starts when the jobs that it starts from are done, those on the longest path first. A worker that dies costs its
-job one attempt (`attempts.py`): another one goes on from the last checkpoint that the driver has. One that dies before
-it has begun costs none, once: its node may have gone while it was idle. The cells that need a job that is given up are
-recorded as failed.
+A job starts when the jobs it depends on are done; jobs on the longest path go first. A worker that dies costs its job
+one attempt (`attempts.py`), and another worker continues from the driver's last checkpoint. The first worker that dies
+before it has begun costs none, because its node may have gone while it was idle. Cells that need a job that was given
+up are recorded as failed.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ from benchmarks.running.scoring import done_record
 from benchmarks.support.files import write_bytes
 
 LISTEN_SECONDS = 1.0
-QUIET_SECONDS = 60.0  # without a worker, before the user is told
-SHOWS_SECONDS = 60.0  # within which a shared folder shows here what a worker wrote there: NFS remembers what was not
+QUIET_SECONDS = 60.0  # without a worker before the user is told
+SHOWS_SECONDS = 60.0  # until a worker's file is visible in a shared folder: NFS caches that it was missing
 
 
 def execute(
@@ -65,11 +65,11 @@ def execute(
     job_timeout: float | None = None,
     share_folder: bool = True,
 ) -> Outcome:
-    """Run every cell, or of `only` these, that has no record yet on the Ray cluster that this process is connected to.
+    """Run every cell without a record (or those of `only`) on the Ray cluster that this process is connected to.
 
-    Each job gets `given` of it, and is given up after `job_timeout` seconds. Workers that see `out` write there, unless
-    `share_folder` is False. Raises UserError where no worker comes up. KeyboardInterrupt passes through: workers end,
-    what is stored stays.
+    Each job gets the resources `given` and is given up after `job_timeout` seconds. Workers that can see `out` write
+    there, unless `share_folder` is False. Raises UserError if no worker starts. On KeyboardInterrupt workers end and
+    stored results stay.
     """
     stored = stored_records(plan, out, context.suite.name)
     cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
@@ -84,13 +84,13 @@ def execute(
     try:
         while True:
             supervisor.stop_if_interrupted()
-            run.hand_out()  # first: a worker must not wait while records are made
+            run.hand_out()  # first: no worker should wait while records are written
             run.record_settled()
             if not graph.open:
                 break
             run.note_wait()
-            for worker, told in pool.updates(LISTEN_SECONDS):
-                run.hear(worker, told)
+            for worker, update in pool.updates(LISTEN_SECONDS):
+                run.hear(worker, update)
             if job_timeout:
                 run.end_late(job_timeout)
     finally:
@@ -103,7 +103,7 @@ def execute(
 def _config(
     context: RunContext, out: Path, given: JobResources, plugins: Sequence[Path], token: str | None
 ) -> WorkerConfig:
-    """Return what every worker gets: the run context without its images."""
+    """Return the config of every worker: the run context without its images."""
     bare = dataclasses.replace(
         context, loaded=dataclasses.replace(context.loaded, images_NHWC=np.zeros((0, 0, 0, 3), np.uint8))
     )
@@ -120,7 +120,7 @@ def _config(
 
 
 class _Run:
-    """What has become of the plan so far."""
+    """The state of a run."""
 
     def __init__(
         self,
@@ -135,14 +135,15 @@ class _Run:
         self._plan, self._context, self._out, self._reporter = plan, context, out, reporter
         self._tell = reporter.tell
         self._graph, self._pool, self._outlook = graph, pool, outlook
-        self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of the jobs done in this run
-        self._traces: dict[str, str] = {}  # job -> where it failed
-        self._unbegun = set[str]()  # jobs that have lost a worker before it had begun
-        self._waits_since: float | None = time.monotonic()  # without a worker; None: there was one, or it was told
+        self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of this run's finished jobs
+        self._traces: dict[str, str] = {}  # job -> traceback of its failure
+        self._unbegun = set[str]()  # jobs whose worker died before it had begun
+        # since when no worker is up; None: one is, or the user was told
+        self._waits_since: float | None = time.monotonic()
         self.done, self.failures = 0, list[Cell]()
 
     def hand_out(self) -> None:
-        """Give the most urgent jobs to the workers that are up and have none; ask for as many as can have one."""
+        """Give the most urgent jobs to idle workers; request as many workers as there are jobs to run."""
         ready = self._graph.ready()
         idle, wanted = self._pool.idle(), len(self._pool.busy()) + len(ready)
         for job, worker in zip(ready, idle, strict=False):
@@ -157,68 +158,68 @@ class _Run:
         self._pool.dismiss(*self._pool.idle()[: max(0, spare)])
 
     def _files(self, job: Job) -> Files:
-        """Return the states that the job starts from: its checkpoints where it has some, and those of other jobs."""
+        """Return the files that the job starts from: its own checkpoints, and states and predictions of other jobs."""
         store = self._context.store
         files = list(store.folder(job.key).glob("*checkpoint.safetensors"))
         for key in needs(job):
             files += [store.state(key), store.folder(key) / "predictions.npz"]
         return {str(file.relative_to(store.work)): file.read_bytes() for file in files if file.exists()}
 
-    def hear(self, worker: WorkerHandle, told: JobUpdate | WorkerLost) -> None:
-        """Keep what a worker sent; see what became of its job."""
+    def hear(self, worker: WorkerHandle, update: JobUpdate | WorkerLost) -> None:
+        """Handle a worker's message: store its files, report its progress, settle its job if that ended."""
         job = worker.job
         assert job is not None
-        if isinstance(told, WorkerLost):
-            if told.began or job.key in self._unbegun:
-                self._failed(job, f"its worker is gone: {told.reason}")
+        if isinstance(update, WorkerLost):
+            if update.began or job.key in self._unbegun:
+                self._failed(job, f"its worker is gone: {update.reason}")
             else:
                 self._unbegun.add(job.key)
-                self._tell(JobLost(job, told.reason))
+                self._tell(JobLost(job, update.reason))
                 self._graph.again(job)
             return
         try:
-            for name, content in told.files.items():
+            for name, content in update.files.items():
                 write_bytes(self._context.store.work / name, content)
-        except OSError as error:  # a full disk: without a checkpoint the job goes on, without a result it has failed
-            told = dataclasses.replace(told, error=told.error or reason_of(error))
-        if told.said:
-            self._tell(JobOutput(job, told.said))
-        for line in told.notes:
+        except OSError as error:  # a full disk: the job goes on without a checkpoint, but fails without a result
+            update = dataclasses.replace(update, error=update.error or reason_of(error))
+        if update.said:
+            self._tell(JobOutput(job, update.said))
+        for line in update.notes:
             self._tell(Note(line))
-        if told.step:
-            self._tell(JobProgress(job, told.step, told.steps))
-        if told.ended:
-            self._ended(worker, job, told)
+        if update.step:
+            self._tell(JobProgress(job, update.step, update.steps))
+        if update.ended:
+            self._ended(worker, job, update)
 
-    def _ended(self, worker: WorkerHandle, job: Job, told: JobUpdate) -> None:
+    def _ended(self, worker: WorkerHandle, job: Job, update: JobUpdate) -> None:
         store = self._context.store
         self._pool.free(worker)
-        if not told.keeps:
+        if not update.keeps:
             store.drop_checkpoints(job.key)
-        result = self._result(worker, job) if told.error is None else None
-        if told.error is not None or result is None:
-            error = told.error or "it left no result"
-            self._failed(job, error, told.trace, final=not told.may_retry, damaged=told.damaged)
+        result = self._result(worker, job) if update.error is None else None
+        if update.error is not None or result is None:
+            error = update.error or "it left no result"
+            self._failed(job, error, update.trace, final=not update.may_retry, damaged=update.damaged)
         else:
             self._graph.done(job)
             self._learn(job, result)
             self._tell(JobDone(job, result))
 
     def _learn(self, job: Job, result: JobResult) -> None:
-        """Expect of the jobs that are left what those of their backbone took here: not all backbones were timed."""
+        """Update the expected seconds of waiting jobs from the finished jobs of their backbone."""
         images, seconds = self._spent.get(job.backbone, (0, 0.0))
         self._spent[job.backbone] = (images + result.images, seconds + result.seconds)
         self._graph.expect(self._outlook.learned(self._spent))
 
     def _result(self, worker: WorkerHandle, job: Job) -> JobResult | None:
-        """Return what the job left; in a folder that is shared it may take a moment to be seen here."""
+        """Return the job's result, or None; in a shared folder wait until the file becomes visible."""
         until = time.monotonic() + (SHOWS_SECONDS if worker.info and worker.info.shares else 0.0)
         while (result := self._context.store.result(job.key)) is None and time.monotonic() < until:
             time.sleep(0.2)
         return result
 
     def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
-        """Count an attempt at the job that failed; let it be tried again where one is left."""
+        """Count a failed attempt at the job; schedule another one if any is left."""
         noted = attempts.note(self._context.store.work, job.key, why, final=final, traceback=trace)
         self._tell(JobOutput(job, noted.traceback))
         self._tell(JobLost(job, noted.reason))
@@ -226,7 +227,7 @@ class _Run:
             self._traces[job.key] = noted.traceback
             self._graph.fail(job, noted.reason)
             return
-        if damaged and job.parent and not self._graph.is_open(job.parent):  # its state is what was damaged
+        if damaged and job.parent and not self._graph.is_open(job.parent):  # the damaged state is the parent's
             self._context.store.state(job.parent).unlink(missing_ok=True)
             missing = pending(self._plan, self._context.store, [self._graph.first_cell(job)])
             self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
@@ -234,22 +235,24 @@ class _Run:
         self._tell(Note(f"{describe(job)}: {why}; {noted.then}."))
 
     def note_wait(self) -> None:
-        """Say, once, that no worker has come up for a while: the cluster may be full, or its nodes are starting."""
+        """Tell the user once that no worker has started for a while: the cluster is full or nodes are starting."""
         if self._pool.up:
             self._waits_since = None
         elif self._waits_since is not None and time.monotonic() - self._waits_since > QUIET_SECONDS:
             self._waits_since = None
-            self._tell(Note("no worker is up yet; the run waits for room on the Ray cluster (see `ray status`)."))
+            self._tell(
+                Note("no worker is up yet; the run waits for free resources on the Ray cluster (see `ray status`).")
+            )
 
     def end_late(self, seconds: float) -> None:
-        """End the workers whose job takes longer than `seconds`, and give those jobs up."""
+        """Kill workers whose job takes longer than `seconds`, and give those jobs up."""
         for worker in self._pool.busy():
             if worker.job and time.monotonic() - worker.since > seconds:
                 self._pool.dismiss(worker)
                 self._failed(worker.job, f"it took longer than {seconds:g} s", final=True)
 
     def record_settled(self) -> None:
-        """Write the record of each cell for which nothing is left to do."""
+        """Write the record of each cell whose jobs are all done or given up."""
         for cell, failed in self._graph.settled():
             record = self._record(cell, failed)
             written = write_record(record, self._out, self._reporter)
@@ -267,5 +270,5 @@ class _Run:
             return failed_record(self._context, cell, failed, trace)
         try:
             return done_record(self._context, self._plan, cell)
-        except Exception as error:  # a cell's failure, a plugin's too, must not end the run
+        except Exception as error:  # a failing cell or plugin must not end the run
             return failed_record(self._context, cell, reason_of(error), traceback.format_exc())

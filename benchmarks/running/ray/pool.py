@@ -1,4 +1,4 @@
-"""The workers of a run on Ray, as its driver sees them: Ray places and starts them, this tells them what to train."""
+"""The driver's pool of Ray workers: starts workers, gives them jobs and collects their updates."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from benchmarks.support.errors import UserError
 
 MOST_PENDING = 256
 MOST_BROKEN = 3
-PATIENCE_SECONDS = 600.0  # for a worker to come up while others fail: a cluster grows, a node is replaced
+PATIENCE_SECONDS = 600.0  # for a worker to start while others fail: a cluster may grow, a node may be replaced
 
 
 @dataclasses.dataclass(eq=False)
 class WorkerHandle:
-    """One worker: `actor`, what it awaits (its `WorkerInfo` first, then the updates of its job), and its job.
+    """One worker and its job.
 
-    `since`: when it was given the job (monotonic seconds); `began`: whether it has told anything of it.
+    `actor`: the Ray actor. `waiting`: the pending Ray result, first its `WorkerInfo`, then the updates of its job.
+    `since`: when it got the job (monotonic seconds). `began`: whether an update of the job has arrived.
     """
 
     actor: Any
@@ -37,29 +38,30 @@ class WorkerHandle:
 
 @dataclasses.dataclass(frozen=True)
 class WorkerLost:
-    """A worker that is gone, and Ray's reason; `began`: it had begun with its job."""
+    """A worker died; `reason` is Ray's, `began` whether it had started its job."""
 
     reason: str
     began: bool = True
 
 
 class WorkerPool:
-    """Starts workers, gives them jobs and collects their updates. A worker that dies is reported as `WorkerLost`.
+    """Starts workers, gives them jobs and collects their updates; a worker that dies is reported as `WorkerLost`.
 
-    More workers may be asked for than the cluster has room for: Ray starts those, as room comes.
+    Workers beyond the cluster's capacity wait in Ray's queue and start when resources become free.
     """
 
     def __init__(self, config: WorkerConfig, given: JobResources) -> None:
-        """Every worker gets `config`, sent once per node, and the resources `given`."""
+        """Send `config` once per node; every worker gets the resources `given`."""
         self._config = ray.put(config)
         self._class = ray.remote(Worker).options(max_restarts=0, **given.resources)
         self._workers: list[WorkerHandle] = []
-        self._broken: list[tuple[float, str]] = []  # workers in a row that did not come up: when, and why
+        self._broken: list[tuple[float, str]] = []  # consecutive failed starts: when and why
 
     def hire(self, wanted: int) -> None:
-        """Ask Ray for workers until there are `wanted`, started or waiting for room.
+        """Request workers until `wanted` are running or queued.
 
-        While some are up and others do not come up, a node is out of order: those that are up do the work.
+        After `MOST_BROKEN` consecutive failed starts it requests no more: a node is broken, and the running workers
+        do the work.
         """
         while len(self._workers) < min(wanted, MOST_PENDING) and len(self._broken) < MOST_BROKEN:
             actor: Any = self._class.remote(self._config)
@@ -67,11 +69,11 @@ class WorkerPool:
 
     @property
     def up(self) -> int:
-        """How many workers are up."""
+        """The number of workers that are running."""
         return sum(worker.info is not None for worker in self._workers)
 
     def idle(self) -> list[WorkerHandle]:
-        """Return the workers that are up and have no job."""
+        """Return the running workers without a job."""
         return [worker for worker in self._workers if worker.info and not worker.job]
 
     def busy(self) -> list[WorkerHandle]:
@@ -79,16 +81,16 @@ class WorkerPool:
         return [worker for worker in self._workers if worker.job]
 
     def start(self, worker: WorkerHandle, job: Job, files: Files) -> None:
-        """Let an idle worker train `job`."""
+        """Start training `job`, with the states in `files`, on an idle worker."""
         worker.job, worker.since, worker.began = job, time.monotonic(), False
         worker.waiting = worker.actor.train.options(num_returns="streaming").remote(job, files)
 
     def updates(self, seconds: float) -> Iterator[tuple[WorkerHandle, JobUpdate | WorkerLost]]:
-        """Wait up to `seconds` for something to happen, and yield what workers with a job have to tell.
+        """Wait up to `seconds` for a message, and yield the updates of workers with a job.
 
-        Raises UserError where workers do not come up at all.
+        Raises UserError if no worker starts at all.
         """
-        self._see_that_some_start()
+        self._check_starts()
         waiting = {worker.waiting: worker for worker in self._workers if worker.waiting is not None}
         if not waiting:
             return
@@ -96,11 +98,11 @@ class WorkerPool:
         if not ready:
             ready, _ = ray.wait(list(waiting), num_returns=1, timeout=seconds)
         for one in ready:
-            told = self._hear(waiting[one])
-            if told is not None:
-                yield waiting[one], told
+            update = self._receive(waiting[one])
+            if update is not None:
+                yield waiting[one], update
 
-    def _hear(self, worker: WorkerHandle) -> JobUpdate | WorkerLost | None:
+    def _receive(self, worker: WorkerHandle) -> JobUpdate | WorkerLost | None:
         try:
             if worker.info is None:
                 worker.info, worker.waiting = ray.get(worker.waiting), None
@@ -119,8 +121,8 @@ class WorkerPool:
             worker.waiting = None
         return update
 
-    def _see_that_some_start(self) -> None:
-        """Raise UserError where several workers in a row did not come up, and no other will, or not in time."""
+    def _check_starts(self) -> None:
+        """Raise UserError after several failed starts in a row if no worker is running and none starts in time."""
         if len(self._broken) < MOST_BROKEN or self.up:
             return
         since, reason = self._broken[0][0], self._broken[-1][1]
@@ -128,26 +130,26 @@ class WorkerPool:
             raise UserError(f"workers do not start on the Ray cluster: {reason}")
 
     def free(self, worker: WorkerHandle) -> None:
-        """The worker has ended its job."""
+        """Mark the worker as idle: its job has ended."""
         worker.job = None
 
     def dismiss(self, *workers: WorkerHandle) -> None:
-        """End these workers at once."""
+        """Kill these workers."""
         for worker in workers:
             if worker in self._workers:
                 self._workers.remove(worker)
-            if worker.info:  # where this one came up another one may
+            if worker.info:  # another one may start where this one did
                 self._broken.clear()
-            with contextlib.suppress(Exception):  # it may be gone already, or Ray itself
+            with contextlib.suppress(Exception):  # the worker, or Ray itself, may be gone already
                 ray.kill(worker.actor)
 
     def end(self) -> None:
-        """End all workers at once."""
+        """Kill all workers."""
         self.dismiss(*self._workers)
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of Ray's message that says most: the last one that is no field and no note."""
+    """Return the most useful line of Ray's message: a traceback's last line, else the first line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("\t")]
     if isinstance(error, ray.exceptions.RayTaskError) or "creation task" in str(error):
         return lines[-1] if lines else type(error).__name__

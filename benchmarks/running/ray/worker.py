@@ -1,8 +1,8 @@
-"""One worker of a run on Ray: a process that loads torch and the data once, then trains one job after another.
+"""A Ray worker: a process that loads torch and the data once, then trains one job after another.
 
-What it makes goes to the run's output folder where it sees that folder too (one machine, a shared file system). Else it
-works in a folder of its own, and everything goes through Ray, as bytes: the states that a job starts from, checkpoints
-as they are taken, and at the end the job's files.
+If it can see the run's output folder (same machine, shared file system), it writes its files there. Otherwise it works
+in a temporary folder, and files travel through Ray as bytes: the states that a job starts from, checkpoints as they
+are written, and the job's files at its end.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from benchmarks.planning.store import Store
 from benchmarks.support.files import write_bytes
 from benchmarks.support.threads import use_threads
 
-NEWS_SECONDS = 0.5
+UPDATE_SECONDS = 0.5
 
 Files = Mapping[str, bytes]  # path below `.work` -> content
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WorkerConfig:
-    """What every worker gets once, through Ray.
+    """What every worker receives once, through Ray.
 
-    `context`: the driver's run context without its images, which `manifest` describes and the node `driver` holds.
-    `out`: the output folder, which a worker shares if it finds `token` there. `weights`: the content of a weights file.
-    `plugins`: name and content of each. `threads`: CPU threads of a job.
+    `context`: the driver's run context without the images; `manifest` describes those, and the node `driver` has them.
+    `out`: the output folder; a worker that finds the file `token` in it shares it. `weights`: content of a weights
+    file. `plugins`: name and content of each. `threads`: CPU threads per job.
     """
 
     context: Any
@@ -56,7 +56,7 @@ class WorkerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class WorkerInfo:
-    """Where a worker is: `where` for people; `shares`: it sees the output folder."""
+    """Where a worker runs: `where` is for display; `shares`: it can see the output folder."""
 
     where: str
     node: str
@@ -66,10 +66,10 @@ class WorkerInfo:
 
 @dataclasses.dataclass(frozen=True)
 class JobUpdate:
-    """What happened in a job since the last update: steps done out of all, what was printed, notes, files to keep.
+    """Progress of a job since its previous update: `step` of `steps`, printed text, notes, and files to store.
 
-    The last update of a job is `ended`; where it failed, `error` has the reason, `trace` where, and `may_retry` whether
-    another try may end better: memory ran out, or a state was `damaged`. `keeps`: its checkpoints are still of use.
+    The last update has `ended` set. If the job failed, `error` is the reason and `trace` the traceback; `may_retry`
+    says that another attempt may succeed (out of memory, a `damaged` state). `keeps`: its checkpoints are still useful.
     """
 
     step: int = 0
@@ -86,13 +86,13 @@ class JobUpdate:
 
 
 class Worker:
-    """The actor. Ray gives it its share of the machine; it trains in a thread, so that it can tell meanwhile."""
+    """The Ray actor. It trains in a thread so that it can send updates meanwhile."""
 
     def __init__(self, config: WorkerConfig) -> None:
-        """Load everything that jobs have in common."""
-        import timm  # noqa: F401  (now, so that no job pays for what it imports)
+        """Load what all jobs share."""
+        import timm  # noqa: F401  (imported here so that no job pays for it)
 
-        import benchmarks.running.job  # noqa: F401  (as above)
+        import benchmarks.running.job  # noqa: F401  (likewise)
         from backbones.registry import load_entry_points
         from strategies.registry import load_file
 
@@ -115,7 +115,7 @@ class Worker:
         )
 
     def info(self) -> WorkerInfo:
-        """Say where this worker is; answered as soon as everything is loaded."""
+        """Return where this worker runs; Ray answers once `__init__` is done."""
         import ray
 
         gpus = ",".join(str(gpu) for gpu in ray.get_gpu_ids())
@@ -124,21 +124,21 @@ class Worker:
         return WorkerInfo(where, node, os.getpid(), self._shares)
 
     def train(self, job: Job, files: Files) -> Iterator[JobUpdate]:
-        """Train `job`, which starts from the states in `files` (empty where the folder is shared); yield the update."""
+        """Train `job` from the states in `files` (empty if the output folder is shared), and yield its updates."""
         store = self._context.store
         for name, content in files.items():
             write_bytes(store.work / name, content)
         at, ended, said, notes = [0, 0], [JobUpdate(ended=True)], _Said(), _Said()
         thread = threading.Thread(target=self._train, args=(job, at, ended, said, notes), daemon=True)
         taken = _stamp(store.checkpoint(job.key))
-        yield JobUpdate()  # it has begun
+        yield JobUpdate()  # tells the driver that the job has begun
         thread.start()
         while thread.is_alive():
-            thread.join(NEWS_SECONDS)
+            thread.join(UPDATE_SECONDS)
             found = _stamp(store.checkpoint(job.key))
             sent: Files = {}
             if found is not None and found != taken and not self._shares:
-                with contextlib.suppress(FileNotFoundError):  # the job has just ended
+                with contextlib.suppress(FileNotFoundError):  # the job ended just now
                     sent = _content(store, store.checkpoint(job.key))
             taken = found
             yield JobUpdate(at[0], at[1], said.drain(), tuple(notes.drain().splitlines()), sent)
@@ -156,14 +156,14 @@ class Worker:
         from benchmarks.running.job import run_job
         from benchmarks.training.checkpoint import CheckpointError
 
-        use_threads(self._threads)  # OpenMP counts them per thread that asks
+        use_threads(self._threads)  # OpenMP keeps this setting per thread
         try:
             with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
                 run_job(
                     self._context, job, lambda step, steps: at.__setitem__(slice(None), (step, steps)),
                     notes.line,
                 )  # fmt: skip
-        except BaseException as error:  # whatever it is, the driver has to know
+        except BaseException as error:  # the driver must learn of any failure
             ended[0] = JobUpdate(
                 ended=True, error=reason_of(error), trace=traceback.format_exc(), may_retry=worth_another(error),
                 damaged=isinstance(error, CheckpointError),
@@ -171,59 +171,59 @@ class Worker:
 
 
 class _Said(io.TextIOBase):
-    """What one thread prints and another takes away."""
+    """A text stream that one thread writes and another one drains."""
 
     def __init__(self) -> None:
         self._parts: collections.deque[str] = collections.deque()
 
     def write(self, text: str) -> int:
-        """Keep the text; returns its length, as every stream does."""
+        """Store the text and return its length."""
         self._parts.append(text)
         return len(text)
 
     def line(self, text: str) -> None:
-        """Keep the text as one line."""
+        """Store the text as one line."""
         self.write(f"{' '.join(text.split())}\n")
 
     def drain(self) -> str:
-        """Return what was printed since the last call, and forget it."""
+        """Return and forget what was written since the last call."""
         return "".join(self._parts.popleft() for _ in range(len(self._parts)))
 
 
 def piece(file: Path, start: int, end: int) -> np.ndarray:
-    """Return rows of decoded images: a task that runs where they lie."""
+    """Return rows start..end of decoded images, uint8 [rows, H, W, 3]; runs as a task on the node that has the file."""
     return np.array(np.load(file, mmap_mode="r", allow_pickle=False)[start:end])
 
 
 def _images(config: WorkerConfig) -> np.ndarray:
-    """Return this node's memory map of the images; what is not there yet comes from the driver's node, in pieces."""
+    """Return this node's memory map of the images; a missing file is fetched from the driver's node in pieces."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     from benchmarks.data.decoded.delivered import find_or_write
     from benchmarks.data.load import cache_folder
 
-    there = NodeAffinitySchedulingStrategy(config.driver, soft=False)
-    fetch = ray.remote(piece).options(num_cpus=0, scheduling_strategy=there)
+    on_driver = NodeAffinitySchedulingStrategy(config.driver, soft=False)
+    fetch = ray.remote(piece).options(num_cpus=0, scheduling_strategy=on_driver)
     pieces = (ray.get(fetch.remote(config.manifest.file, start, end)) for start, end in config.manifest.pieces())
     return find_or_write(cache_folder() / "decoded", config.manifest, pieces)
 
 
 def _own_folder() -> tuple[Path, IO[str]]:
-    """Return a new folder of this process, and the lock that tells others that it lives; remove those of the dead."""
+    """Return a new temporary folder and its lock, held while this process lives; remove folders of dead workers."""
     above = Path(tempfile.gettempdir())
     for left in above.glob("imbalance-benchmarks-worker-*/lock"):
         with contextlib.suppress(OSError), open(left) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left.parent, ignore_errors=True)
     own = Path(tempfile.mkdtemp(prefix="imbalance-benchmarks-worker-", dir=above))
-    lock = open(own / "lock", "w")  # noqa: SIM115  (held for as long as the process lives)
+    lock = open(own / "lock", "w")  # noqa: SIM115  (held until the process ends)
     fcntl.flock(lock, fcntl.LOCK_EX)
     return own, lock
 
 
 def _shared(config: WorkerConfig) -> bool:
-    """Whether this worker sees the run's output folder: the token that the driver left is there."""
+    """Whether this worker can see the run's output folder, i.e. the driver's token file in it."""
     return config.token is not None and (Store(config.out).work / config.token).exists()
 
 
@@ -240,6 +240,6 @@ def _content(store: Store, *files: Path) -> dict[str, bytes]:
 
 
 def _made(store: Store, job: Job) -> dict[str, bytes]:
-    """Return all that the job left, the result, which says that it is done, last."""
+    """Return all files of the job; the result, which marks it as done, comes last."""
     files = [file for file in sorted(store.folder(job.key).iterdir()) if not file.name.startswith(".")]
     return _content(store, *sorted(files, key=lambda file: file.name == "result.json"))

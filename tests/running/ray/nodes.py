@@ -49,7 +49,7 @@ class Nodes:
         cluster = Cluster(initialize_head=True, head_node_args={**BARE, **HEAD})
         session = Path(cluster.head_node.get_session_dir_path()).name
         try:
-            with joined(cluster.address, folders.mktemp("ray") / "ray.log"):
+            with joined(cluster.address):
                 yield cls(cluster, folders)
         finally:
             cluster.shutdown()

@@ -1,4 +1,4 @@
-"""Joining a cluster, or saying in a sentence and in bounded time why not; and what of it one job gets."""
+"""Joining a cluster, the error if that fails, and the resources of one job."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    """Return a port at which somebody listens who never says a word."""
+    """Return a port whose listener never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -53,7 +53,7 @@ def test_an_address_at_which_no_cluster_answers(
     monkeypatch.setenv("RAY_ADDRESS", "")
     with socket.create_server(("127.0.0.1", 0)) as closed:
         silent = closed.getsockname()[1]
-    assert "nobody answers" in _refused(capsys, "--address", f"127.0.0.1:{silent}")
+    assert "nothing answers" in _refused(capsys, "--address", f"127.0.0.1:{silent}")
     assert "is no Ray cluster" in _refused(capsys, "--address", f"127.0.0.1:{port}")
     for wrong in ("ray://127.0.0.1:1", "somewhere", ":7"):
         assert "neither auto nor HOST:PORT" in _refused(capsys, "--address", wrong)
