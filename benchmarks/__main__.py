@@ -17,8 +17,8 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def start() -> NoReturn:
-    """Run the command line in `sys.argv` and exit with its code; `run` works in a supervised process of its own."""
-    if not sys.warnoptions:  # a user can do nothing about what one library warns another of
+    """Run the command in `sys.argv` and exit with its code; `run` runs in a supervised child process."""
+    if not sys.warnoptions:  # warnings of one library about another are no help to users
         warnings.simplefilter("ignore", FutureWarning)
     if sys.argv[1:2] == ["run"]:
         from benchmarks.running.supervisor import supervise

@@ -1,6 +1,6 @@
-"""The command line: which commands there are, and what becomes of errors. Importing it imports no library but typer.
+"""The command line: its commands and its handling of errors. Importing it imports no library but typer.
 
-Exit codes: 0 done, 1 some cells failed or some tables differ, 2 the user's to mend (one sentence), 130 interrupted.
+Exit codes: 0 done, 1 some cells failed or some tables differ, 2 user error (one sentence), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OF_THE_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ED
 
 app = typer.Typer(
     help="Which way of countering class imbalance helps which classes, on which backbone, at what cost.",
-    # Rich help and rich tracebacks would take a third of the start.
+    # rich help and tracebacks would add a third to the start-up time
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -46,7 +46,7 @@ Version = Annotated[
 
 @app.callback()
 def before_the_command(version: Version = False) -> None:
-    """Take the options that precede a command."""
+    """Handle the options before a command."""
 
 
 app.command("run")(run.run)
@@ -63,12 +63,12 @@ app.command("throughput")(tables.throughput)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that `arguments` (default: the process's) ask for, and return its exit code."""
+    """Run the command given by `arguments` (default: those of the process) and return its exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         code = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
-    except (BrokenPipeError, OutputClosed):  # `| head` has seen enough
+    except (BrokenPipeError, OutputClosed):  # stdout was closed (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, typer.Abort):
@@ -86,16 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _mistake(error: Exception) -> str | None:
-    """Return the sentence of an error that the user can mend, None for a defect."""
+    """Return the message of an error that the user can fix, None for a defect."""
     if hasattr(error, "format_message"):  # click's usage errors, whichever package ships them
-        # typer words its own conversions as "Value error, ..."
+        # typer words conversion errors as "Value error, ..."
         message = error.format_message().replace("Value error, ", "").rstrip(".")
         context = getattr(error, "ctx", None)
         hint = f"; see `{context.command_path} --help`" if context else ""
         return one_line(f"{message}{hint}.")
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         where = f"{error.filename}: " if error.filename else ""
-        return one_line(f"{where}{error.strerror}; mend that, then give the same command again.")
+        return one_line(f"{where}{error.strerror}; fix this and re-run the command.")
     from backbones.errors import BackboneError
     from strategies.base import StrategyError
 

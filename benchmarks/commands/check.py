@@ -1,4 +1,4 @@
-"""`check`: the contract, on one strategy or on all those of a file."""
+"""`check`: run the contract on one strategy or on all strategies of a file."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ if TYPE_CHECKING:
 
 
 def check(
-    what: Annotated[list[str], typer.Argument(metavar="NAME|FILE.py...", help="Strategies, or files with some.")],
+    what: Annotated[
+        list[str], typer.Argument(metavar="NAME|FILE.py...", help="Strategies, or Python files that define some.")
+    ],
     plugin: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
+        list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with additional strategies.")
     ] = None,
 ) -> int:
-    """Run the contract on strategies: exit 1 where a clause is broken."""
+    """Run the contract on strategies; exit 1 if a clause is broken."""
     load_plugins(plugin or ())
     strategies = [strategy for text in what for strategy in _strategies(text)]
     import torch
 
     from benchmarks.contract.clauses import judge
 
-    torch.set_num_threads(1)  # a network of a thousand weights: a second thread only waits
+    torch.set_num_threads(1)  # the networks have a thousand weights: more threads only cost time
     found = {str(strategy): judge(strategy) for strategy in strategies}
     for name, verdicts in found.items():
         _print(name, verdicts)
@@ -38,7 +40,7 @@ def check(
 
 
 def _strategies(text: str) -> list[Strategy]:
-    """Return what a name, an expression or a plugin file means."""
+    """Return the strategies of a name, an expression or a plugin file."""
     from strategies.combining.expression import expand, parse
     from strategies.registry import load_file
 

@@ -22,8 +22,8 @@ Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, CSV or 
 def info(
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
-    head_classes: Annotated[int | None, typer.Option(min=1, help="How many classes are head classes.")] = None,
-    per_class: Annotated[bool, typer.Option("--per-class", help="Also every class with its rows.")] = False,
+    head_classes: Annotated[int | None, typer.Option(min=1, help="Number of head classes.")] = None,
+    per_class: Annotated[bool, typer.Option("--per-class", help="Also list every class with its rows.")] = False,
 ) -> int:
     """Show a dataset's rows, classes, head and tail, and the irregularities that were found and corrected."""
     from benchmarks.data.describe import lines
@@ -46,7 +46,7 @@ def info(
 
 
 def _suite(dataset: str, data: Path | None) -> Suite:
-    """Return the suite at whose image size a dataset is looked at, so that the decoded images serve a run too."""
+    """Return the suite that sets the image size, so that a run can use the same decoded images."""
     from benchmarks.commands.opening import warn
     from benchmarks.data.registry import discover
     from benchmarks.suites import suite as suites
@@ -59,7 +59,7 @@ def _suite(dataset: str, data: Path | None) -> Suite:
 @app.command()
 def fetch(
     dataset: Annotated[str, typer.Argument(help="Which dataset to fetch.")] = "fashion",
-    endpoint: Annotated[str | None, typer.Option(help="Another hub than the default, as a URL.")] = None,
+    endpoint: Annotated[str | None, typer.Option(help="URL of a hub, instead of the default one.")] = None,
 ) -> int:
     """Download a dataset into the cache."""
     from benchmarks.commands.opening import warn
@@ -88,7 +88,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Empty or new folder to write to.")],
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
-    form: Annotated[Form, typer.Option(help="Kaggle's folder, Kaggle's zip, or the hub's shards.")] = Form.FOLDER,
+    form: Annotated[
+        Form, typer.Option(help="Folder or zip as on Kaggle, or Parquet shards as on the hub.")
+    ] = Form.FOLDER,
 ) -> int:
     """Write a dataset to disk in a layout that --data reads."""
     from benchmarks.data import export as exporting

@@ -21,15 +21,17 @@ MOST = 8  # classes named in each direction
 
 def explain(
     label: Annotated[str, typer.Argument(metavar="CLASS", help="The class, as the tables name it.")],
-    strategy: Annotated[str | None, typer.Option(metavar="S", help="One strategy in detail; else all of them.")] = None,
-    against: Annotated[str, typer.Option(metavar="S", help="What it is compared with.")] = "none",
+    strategy: Annotated[
+        str | None, typer.Option(metavar="S", help="One strategy in detail; default: all, in brief.")
+    ] = None,
+    against: Annotated[str, typer.Option(metavar="S", help="Strategy to compare with.")] = "none",
     backbone: Annotated[str | None, typer.Option(metavar="B", help="Only this backbone.")] = None,
     suite: Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite.")] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the records; else runs, or results.")
+        Path | None, typer.Option(metavar="DIR", help="Folder with records; default: runs, or results.")
     ] = None,
 ) -> int:
-    """Show why a strategy gained or lost on a class: rows won and lost, and what was taken for what."""
+    """Show why a strategy gained or lost on a class: rows won and lost, and confusions."""
     from benchmarks.tools.explain import explain as explained
 
     found = explained(out or with_records(OWN, PUBLISHED), label, strategy, against, backbone, suite)
@@ -55,7 +57,7 @@ def _title(one: Explanation) -> str:
 
 
 def _overview(told: Sequence[Explanation]) -> str:
-    """Return a line per strategy, the best first."""
+    """Return one line per strategy, best first."""
     from tabulate import tabulate
 
     rows = [(told[0].against, f"{told[0].top1[0]:.3f}", "", "", "", "")]
@@ -68,7 +70,7 @@ def _overview(told: Sequence[Explanation]) -> str:
 
 
 def _detail(one: Explanation) -> str:
-    """Return the figures of one strategy, and the classes that it takes this one for and this one's place in others."""
+    """Return the accuracies of one strategy, and its confusions of this class with others in both directions."""
     from tabulate import tabulate
 
     name = one_line(one.record.stages[one.stage].classes[one.position])
@@ -82,7 +84,7 @@ def _detail(one: Explanation) -> str:
         f"Test rows that only {one.record.strategy} has right: {one.won}; only {one.against}: {one.lost}.",
     ]
     if one.taken_for is None or one.taken_in is None:
-        blocks.append("Their records do not hold what was taken for what; run these cells again to have it.")
+        blocks.append("Their records hold no confusions; run these cells again to get them.")
         return "\n\n".join(blocks)
     for title, moved in ((f"{name} taken for", one.taken_for), (f"taken for {name}", one.taken_in)):
         rows = [(one_line(m.other), f"{m.before:g}", f"{m.after:g}", f"{m.after - m.before:+g}") for m in moved[:MOST]]
@@ -101,6 +103,6 @@ def _change(one: Explanation) -> str:
 
 
 def _most(one: Explanation) -> str:
-    """Return the mistake that changed most, "Tunics 12 to 31"."""
+    """Return the confusion that changed most, e.g. "Tunics 12 to 31"."""
     moved: Sequence[Moved] = [m for m in one.taken_for or () if m.before != m.after]
     return f"{one_line(moved[0].other)} {moved[0].before:g} to {moved[0].after:g}" if moved else ""

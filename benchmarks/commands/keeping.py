@@ -1,4 +1,4 @@
-"""`status` and `clean`: what lies in an output folder, and away with what can be made again."""
+"""`status` and `clean`: show what an output folder contains, and remove what can be recomputed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder with records and 
 
 
 def status(out: Out = Path("runs")) -> int:
-    """Show what is done, failed and missing, and who is at work."""
+    """Show what is done, failed and missing, and whether a run is active."""
     from tabulate import tabulate
 
     from benchmarks.progress.reporter import outcome
@@ -45,14 +45,14 @@ def status(out: Out = Path("runs")) -> int:
 
 def clean(
     out: Out = Path("runs"),
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
 ) -> int:
-    """Remove what can be made again; records and predictions stay."""
+    """Remove files that can be recomputed; records and predictions stay."""
     from benchmarks.support.lock import only_writer
     from benchmarks.tools.clean import removable, remove
 
     _require(out)
-    if not (out / ".work").is_dir():  # nothing here is a run's; a lock would only litter
+    if not (out / ".work").is_dir():  # no run has written here, so leave no lock file either
         print(f"{out} holds no work of runs: there is nothing to remove.")
         return 0
     with only_writer(out, shlex.join(["clean", *sys.argv[2:]]), wait=False, say=print):

@@ -1,4 +1,4 @@
-"""`list`: what there is to choose from. No torch, no timm."""
+"""`list`: the available backbones, strategies, suites and datasets. Imports neither torch nor timm."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Kind(StrEnum):
 
 def show(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    plugin: Annotated[list[Path] | None, typer.Option(help="Python file with further strategies.")] = None,
+    plugin: Annotated[list[Path] | None, typer.Option(help="Python file with additional strategies.")] = None,
 ) -> int:
-    """List what there is to choose from."""
+    """List backbones, strategies, suites or datasets."""
     from tabulate import tabulate
 
     from benchmarks.commands.opening import load_plugins
@@ -55,7 +55,7 @@ def _strategies() -> list[tuple[str, str]]:
 
 
 def _typed(name: str) -> str:
-    """Return the strategy as it is typed, with its parameters and their defaults."""
+    """Return the strategy as typed, with its parameters and their defaults."""
     from strategies.registry import get
 
     fields = [(f.name.replace("_", "-"), f.default) for f in dataclasses.fields(get(name))]

@@ -1,4 +1,4 @@
-"""`plan`: what `run` would do."""
+"""`plan`: show what `run` would do."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @takes(PlanOptions)
 def plan(options: PlanOptions) -> int:
-    """Show jobs, epochs and time of a run."""
+    """Show the jobs, epochs and expected time of a run."""
     print_plan(open_asked(options), options.out)
     return 0
 
 
 def print_plan(session: Session, out: Path) -> None:
-    """Print the jobs, what they share, epochs asked and executed, what is stored and how long the rest will take."""
+    """Print the jobs, their sharing, epochs asked and executed, what is stored, and the expected time of the rest."""
     from tabulate import tabulate
 
     from benchmarks.running.cells import stored_records
@@ -55,7 +55,7 @@ def print_plan(session: Session, out: Path) -> None:
 
 
 def _sharing(plan: Plan) -> str:
-    """Return the table of what each strategy shares."""
+    """Return a table of the epochs that each strategy shares."""
     from tabulate import tabulate
 
     from benchmarks.planning.sharing import shares
@@ -66,7 +66,7 @@ def _sharing(plan: Plan) -> str:
 
 
 def _estimate(outlook: Outlook) -> str:
-    """Say how long it will take, and what that rests on."""
+    """Return the expected minutes and the speeds that they are based on."""
     if not outlook.todo:
         return "nothing to train"
     if outlook.minutes is None:

@@ -13,19 +13,19 @@ from benchmarks.commands.options import OWN, PUBLISHED, Device, with_records
 
 def leaderboard(
     suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where a table differs.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if a table differs.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Folder of the records; else results, or runs.")
+        Path | None, typer.Option(metavar="DIR", help="Folder with records; default: results, or runs.")
     ] = None,
 ) -> int:
     """Regenerate or check the leaderboards."""
     from benchmarks.leaderboard import files
 
-    # results first: CI's --check means what is published, whatever was run beside it
+    # results first: --check in CI is about published records, whatever else was run
     out = out or with_records(PUBLISHED, OWN)
     if check:
         differences = files.check(out, suite)
-        print("\n".join(differences) or f"The leaderboards in {out} are what their records give.")
+        print("\n".join(differences) or f"The leaderboards in {out} match their records.")
         return 1 if differences else 0
     for problem in files.write(out, suite):
         print(f"warning: {problem}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""`verify`: run a finished cell again and compare bits."""
+"""`verify`: run a finished cell again and compare the results bit by bit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from benchmarks.support.threads import use_threads
 
 def verify(
     cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")],
-    suite: Annotated[str | None, typer.Option(metavar="NAME|FILE.toml", help="Its suite, where not named so.")] = None,
-    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data it was measured on.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE.toml", help="Suite of the record; default: from its name.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data of the record.")] = None,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None,
-    weights: Annotated[Path | None, typer.Option(metavar="FILE.safetensors", help="Its first weights.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE.safetensors", help="The initial weights of the record.")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("runs"),
 ) -> int:
-    """Run a finished cell again beside the stored one; exit 1 with the first difference."""
+    """Run a finished cell again and compare; exit 1 and print the first difference, if any."""
     from benchmarks.commands.opening import load_plugins
     from benchmarks.tools import verify as again
 

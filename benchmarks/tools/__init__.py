@@ -1,1 +1,1 @@
-"""Commands that look at, check or clean up what runs left."""
+"""Tools that inspect, verify and clean up the results of runs."""

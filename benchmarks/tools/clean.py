@@ -1,4 +1,4 @@
-"""What of an output folder can be made again and may go: for the command `clean`."""
+"""Find and remove files of an output folder that can be recomputed: for the command `clean`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from benchmarks.tools.status import job_keys, look
 
 
 def removable(out: Path) -> Iterator[Path]:
-    """Yield the files below `out` that can be made again and that nothing asked for is waiting for.
+    """Yield the files below `out` that can be recomputed and that no requested cell still needs.
 
-    States of jobs whose cells are done; whole jobs that no record and no missing cell names (of earlier recipes, data
-    or versions); tracebacks of cells that are done by now; what killed writers left. Records, leaderboards and the
-    predictions behind records stay, and so does the work of an interrupted run. Where a record cannot be read, jobs
-    that no record names stay too: they may be its own.
+    These are states of jobs whose cells are done; all files of jobs that neither a record nor a missing cell uses
+    (earlier recipes, data or versions); tracebacks of cells that have succeeded since; temporary files of killed
+    processes. Records, leaderboards, the predictions of records and the work of an interrupted run are kept. If a
+    record cannot be read, jobs that no record uses are kept too, because they may be that record's.
     """
     store, state = Store(out), look(out)
     done = {key for suite in state.suites for r in suite.done for stage in r.stages for key in stage.jobs}
@@ -32,12 +32,12 @@ def removable(out: Path) -> Iterator[Path]:
         yield from (path for path in files if path.name not in kept and not path.is_dir())
     failed = {r.key for suite in state.suites for r in suite.failed}
     yield from (path for path in sorted((store.work / "failures").glob("*.txt")) if path.stem not in failed)
-    for place in (".", "*", "*/per-class", "*/records/*", ".work/*"):  # and no other program's files below them
+    for place in (".", "*", "*/per-class", "*/records/*", ".work/*"):  # no deeper: other programs' files
         yield from (path for path in sorted(out.glob(f"{place}/.*.tmp")) if LEFT.fullmatch(path.name))
 
 
 def remove(out: Path, files: list[Path]) -> None:
-    """Remove the files, and the job folders that are empty then."""
+    """Remove the files, then the job folders that are empty."""
     for path in files:
         path.unlink(missing_ok=True)
     for folder in (Store(out).work / "jobs").glob("*"):

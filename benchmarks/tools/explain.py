@@ -1,4 +1,4 @@
-"""Why a strategy gained or lost on a class: rows won and lost, and what was taken for what, from records alone."""
+"""Why a strategy gained or lost on a class: rows won and lost, and confusions, computed from records alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.support.errors import UserError, nearest
 
 @dataclasses.dataclass(frozen=True)
 class Moved:
-    """Test rows, means over seeds, of one kind of mistake with class `other`: before, and under the strategy."""
+    """Test rows (mean over seeds) confused with class `other`: `before`, and `after` with the strategy."""
 
     other: str
     before: float
@@ -26,11 +26,11 @@ class Moved:
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """One class under two strategies on one backbone, in the seeds that both have.
+    """One class under two strategies on one backbone, over the seeds that both have.
 
-    `top1`, `top5`: (before, after) in [0, 1]; `won`, `lost`: test rows, summed over seeds, that
-    only the strategy, or only the one before, got right. `taken_for`: its rows that were taken for other classes;
-    `taken_in`: rows of others that were taken for it; both None where a record has no confusions.
+    `top1`, `top5`: (before, after) in [0, 1]. `won`, `lost`: test rows, summed over seeds, that only the strategy or
+    only the one it is compared with (`against`) classifies correctly. `taken_for`: rows of this class predicted as
+    other classes; `taken_in`: rows of other classes predicted as this one; both None if a record has no confusions.
     """
 
     record: Record
@@ -55,9 +55,10 @@ def explain(
     backbone: str | None = None,
     suite: str | None = None,
 ) -> list[Explanation]:
-    """Return what the records below `out` tell of class `label`, per suite and backbone where both strategies ran.
+    """Return the explanations of class `label` per suite and backbone on which both strategies ran.
 
-    Without `strategy` of all but `against`, best first. Raises UserError where there is no such class or strategy.
+    Reads the records below `out`. Without `strategy`, explains all except `against`, best first. Raises UserError if
+    there is no such class or strategy.
     """
     every = [
         r
@@ -77,7 +78,7 @@ def explain(
     found = [one for name in sorted({r.suite for r in every})
              for one in _of_suite([r for r in every if r.suite == name], meant[0], strategy, against)]  # fmt: skip
     if not found and not any(_tested(stage, meant[0]) for record in every for stage in record.stages):
-        raise UserError(f"class {meant[0]!r} has no test rows: nothing is known of it.")
+        raise UserError(f"class {meant[0]!r} has no test rows, so no strategy can be measured on it.")
     if not found:
         raise UserError(
             f"{strategy or 'no other strategy'} and {against} have no backbone and seed in common with {meant[0]!r}."
@@ -133,6 +134,6 @@ def _accuracies(before: Sequence[int], after: Sequence[int], rows: int) -> tuple
 
 
 def _moved(names: Sequence[str], before_C: np.ndarray, after_C: np.ndarray) -> tuple[Moved, ...]:
-    """Return the mistakes that changed most, then the most frequent; those that never happened are left out."""
+    """Return confusions sorted by change, then by frequency; confusions that never occur are left out."""
     order = sorted(range(len(names)), key=lambda c: (-abs(after_C[c] - before_C[c]), -before_C[c], c))
     return tuple(Moved(names[c], float(before_C[c]), float(after_C[c])) for c in order if before_C[c] or after_C[c])

@@ -1,4 +1,4 @@
-"""What an output folder holds: for the command `status`."""
+"""The contents of an output folder: for the command `status`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ JOB_KEY = re.compile(r"[0-9a-f]{20}")
 
 @dataclasses.dataclass(frozen=True)
 class SuiteState:
-    """The cells of a suite: records done and failed, cells that were asked for and have no record (`missing`)."""
+    """The cells of a suite: done and failed records, and requested cells without a record (`missing`)."""
 
     name: str
     done: tuple[Record, ...]
@@ -29,7 +29,7 @@ class SuiteState:
 
 @dataclasses.dataclass(frozen=True)
 class FolderState:
-    """All suites, jobs finished and begun, bytes by kind of file, and a sentence per record that cannot be read."""
+    """All suites, counts of finished and begun jobs, bytes by kind of file, a sentence per unreadable record."""
 
     suites: tuple[SuiteState, ...]
     finished: int
@@ -39,7 +39,7 @@ class FolderState:
 
 
 def look(out: Path) -> FolderState:
-    """Return what lies below `out`; nothing is written and no data is loaded."""
+    """Return the state of the folder `out`; writes nothing and loads no data."""
     store = Store(out)
     asked = requested.every(store.work)
     suites, problems = [], []
@@ -59,7 +59,7 @@ def look(out: Path) -> FolderState:
 
 
 def job_keys(store: Store) -> list[str]:
-    """Return the keys of the job folders below the store; other programs' folders and links are passed over."""
+    """Return the keys of the store's job folders; links and other programs' folders are ignored."""
     found = (store.work / "jobs").glob("*")
     return sorted(p.name for p in found if JOB_KEY.fullmatch(p.name) and p.is_dir() and not p.is_symlink())
 
@@ -67,7 +67,7 @@ def job_keys(store: Store) -> list[str]:
 def _sizes(out: Path) -> dict[str, int]:
     """Return bytes by kind of file."""
     sizes = {"records": 0, "predictions": 0, "states": 0, "checkpoints": 0, "other": 0}
-    for folder, _, names in os.walk(out):  # which goes on where a run at work removes what it is about to see
+    for folder, _, names in os.walk(out):  # os.walk tolerates files that a running run removes meanwhile
         for path in (Path(folder, name) for name in names):
             kind = (
                 "checkpoints" if "checkpoint" in path.name else "states" if path.name.startswith("state.") else "other"

@@ -1,8 +1,8 @@
-"""How fast training runs here: our loop, the bare step under it, and a plain script, taking turns in one process.
+"""Training speed on this machine: the training loop, its bare step and a plain script, in turns in one process.
 
-bare: the training step alone on tensors that lie ready, in the layout and precision the probe chose. loop: one epoch of
-the real training loop, order, augmentation and all. plain: what most scripts do - JPEG files through PIL, torchvision
-transforms and a DataLoader with a worker per core (at most eight), float32, default layout.
+bare: the training step alone on prepared tensors, in the layout and precision that the probe chose. loop: one epoch of
+the real training loop, with sampling and augmentation. plain: a common script, with JPEG files through PIL, torchvision
+transforms and a DataLoader with one worker per core (at most eight), in float32 and the default layout.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ from strategies.combining.expression import parse
 
 CLASSES = 20
 MOST_WORKERS = 8
-# The loop differs from the bare step by a few hundredths, less than a single pair of turns tells.
+# loop and bare step differ by a few percent, less than the noise of a single pair of turns
 TURNS = (*("bare", "loop") * 3, "plain")
 
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Medians in img/s, and the ratios of the same rounds: loop over bare step, loop over plain script."""
+    """Medians in img/s, and medians of the ratios per round: loop / bare step, loop / plain script."""
 
     backbone: str
     layout: str
@@ -97,7 +97,7 @@ def report(
     steps: int = 8,
     rounds: int = 5,
 ) -> list[Speed]:
-    """Measure each backbone at 64 px and say its figures in a Markdown table."""
+    """Measure each backbone at 64 px and print a Markdown table."""
     say("| backbone | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare | loop / plain |")
     say("|---|---|---:|---:|---:|---:|---:|")
     speeds = []
@@ -113,7 +113,7 @@ def report(
 
 def _speed(backbone: str, choice: Choice, rates: dict[str, list[float]]) -> Speed:
     def ratio(below: str) -> float:
-        """The median over the rounds of the loop's rate over another's."""
+        """Return the median over rounds of the loop's rate divided by that of `below`."""
         each = len(rates["loop"]) // len(rates[below])
         return statistics.median(a / b for a, b in zip(rates["loop"][each - 1 :: each], rates[below], strict=True))
 
@@ -122,7 +122,7 @@ def _speed(backbone: str, choice: Choice, rates: dict[str, list[float]]) -> Spee
 
 
 def photographs(count: int, size: int) -> np.ndarray:
-    """Return uint8 [N, S, S, 3]: smooth noise, which JPEG codes about as well as product photographs."""
+    """Return smooth noise, uint8 [N, S, S, 3]; it compresses in JPEG about as well as product photographs."""
     draws = np.random.Generator(np.random.Philox(0))
     coarse_NHWC = draws.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in coarse_NHWC])
@@ -155,7 +155,7 @@ def bare_steps(
     labels_B: torch.Tensor,
     steps: int,
 ) -> Callable[[], None]:
-    """Return what takes so many training steps on one batch, in the precision of `choice`."""
+    """Return a function that takes `steps` training steps on one batch in the precision of `choice`."""
 
     def run() -> None:
         for _ in range(steps):
@@ -184,7 +184,7 @@ def _loop(
 def _training(
     backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
 ) -> Training:
-    """Return a real training of plain cross entropy on the images."""
+    """Return a training with plain cross entropy on the images."""
     count = len(images_NHWC)
     loaded = Loaded(
         name="noise", ids=tuple(map(str, range(count))), texts=None, origin="drawn", notes=(), images_NHWC=images_NHWC,
@@ -207,7 +207,7 @@ def _training(
 def _plain(
     backbone: str, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
 ) -> Callable[[], None]:
-    """Return the script that most people would write."""
+    """Return one epoch of a common training script as a function."""
     from torch.utils.data import DataLoader
     from torchvision import transforms
 

@@ -1,4 +1,4 @@
-"""A finished cell run again beside the stored one, and the first thing that differs."""
+"""Run a finished cell again and compare it with the stored record: for the command `verify`."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError, nearest
 
-GPU_HITS = 0.05  # of a stage's rows: a GPU adds in another order each time, and training magnifies it
+GPU_HITS = 0.05  # share of a stage's rows: the order of GPU additions varies, and training amplifies it
 
 
 def find(out: Path, name: str, suite_name: str | None = None) -> Record:
-    """Return the record meant: a file, or `backbone|strategy|seed`. Raises UserError for none, or several."""
+    """Return the record of a file or of `backbone|strategy|seed`. Raises UserError if there is none, or several."""
     if Path(name).is_file():
         return records.read(Path(name))
     found = records.read_below(out)
@@ -43,16 +43,16 @@ def _plain(name: str) -> str:
 
 
 def suite_of(record: Record, file: str | None) -> Suite:
-    """Return the suite that the record was measured in: from what it says, and its data set's options from `file`.
+    """Return the suite of a record: its recipe from the record, its dataset's options from the suite `file`.
 
-    Without a file these are those of the package's suite that the record's is named after.
+    Without `file` the options come from the package's suite after which the record's suite is named.
     """
     based = [name for name in suite.names() if f"{record.suite}-".startswith(f"{name}-")]
     base = suite.load(file or max(based, key=len)) if file or based else None
     own = ("head_classes", "validation")
     trained = {name: value for name, value in record.recipe.items() if name not in own}
     if isinstance(trained.get("weights"), dict):
-        trained["weights"] = "none"  # no word of a suite: `run` gets the file
+        trained["weights"] = "none"  # a suite cannot name a file: `run` gets it
     content = {
         "title": base.title if base else record.suite,
         "dataset": record.dataset,
@@ -67,9 +67,9 @@ def suite_of(record: Record, file: str | None) -> Suite:
 
 
 def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: Path | None) -> Record:
-    """Run the record's cell into `folder`, in its own layout and precision, and return the new record.
+    """Run the record's cell into `folder`, with its layout and precision, and return the new record.
 
-    Raises UserError where the data or weights are not to be had, or where the cell fails this time.
+    Raises UserError if the data or weights are missing, or if the cell fails this time.
     """
     from backbones.probe import Choice
     from benchmarks.progress.reporter import PlainReporter, say
@@ -99,7 +99,7 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
 
 
 def _require_weights(record: Record, file: Path | None) -> None:
-    """Raise UserError where the record started from a weights file and `file` is not that one."""
+    """Raise UserError if the record started from a weights file and `file` is not that file."""
     given = record.recipe.get("weights")
     if not isinstance(given, dict):
         return
@@ -111,9 +111,9 @@ def _require_weights(record: Record, file: Path | None) -> None:
 
 
 def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterator[str]:
-    """Yield what differs, a sentence each: bits on the CPU; on a GPU only where hits differ by more than `GPU_HITS`.
+    """Yield one sentence per difference: on CPU any bit; on GPU only hits that differ on more than `GPU_HITS`.
 
-    Predictions are compared where those of the record are still below `out`.
+    Predictions are compared if the record's are still below `out`.
     """
     exact = _exact(record, again)
     for one, other in zip(record.stages, again.stages, strict=True):
@@ -126,11 +126,11 @@ def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterat
 
 
 def agreement(record: Record, again: Record, out: Path) -> str:
-    """Say what was compared, where nothing differs."""
+    """Return what was compared, for a cell without differences."""
     if not _exact(record, again):
         return f"hits, on all but {GPU_HITS:.0%} of the rows"
     kept = all(any(Store(out).has_predictions(key) for key in stage.jobs) for stage in record.stages)
-    return "bits" if kept else "hits; its predictions are not there any more to compare"
+    return "bits" if kept else "hits; its predictions were removed and could not be compared"
 
 
 def _exact(record: Record, again: Record) -> bool:
@@ -138,7 +138,7 @@ def _exact(record: Record, again: Record) -> bool:
 
 
 def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
-    """Say where the top-1 and top-5 hits differ first, if on more than that part of the rows."""
+    """Return where top-1 or top-5 hits differ first, if they differ on more than `tolerance` of the rows."""
     for top in (1, 5):
         before, now = (records.unpack_bits(getattr(s, f"top{top}_bits"), s.rows) for s in (one, other))
         rows = np.flatnonzero(before != now)
@@ -153,9 +153,9 @@ def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
 
 
 def _logits(one: StageResult, other: StageResult, stored: Store, fresh: Store) -> str | None:
-    """Say where the stored predictions differ first, companions' too; None where they do not, or where they are gone.
+    """Return where stored predictions, companions' too, differ first; None if they are equal or were removed.
 
-    A stage's last job has some, and the last of each companion.
+    The last job of a stage and of each companion has predictions.
     """
     for key in one.jobs:
         if not (stored.has_predictions(key) and fresh.has_predictions(key)):
@@ -173,7 +173,7 @@ def _logits(one: StageResult, other: StageResult, stored: Store, fresh: Store) -
 
 
 def machine_changes(record: Record, again: Record) -> list[str]:
-    """Return what differs between the two machines and their libraries: what may be behind a difference."""
+    """Return differences between the two machines and their libraries, which may explain a difference in results."""
     here, there = ({**r.versions, **r.hardware, "threads": r.threads} for r in (again, record))
     return [
         f"{name} {there[name]} then, {here[name]} now" for name in there if name in here and here[name] != there[name]
@@ -181,9 +181,9 @@ def machine_changes(record: Record, again: Record) -> list[str]:
 
 
 def same_cell(record: Record, again: Record) -> str | None:
-    """Say why the cell run again is not the one recorded, None where it is."""
+    """Return why the repeated cell is not the recorded one, None if it is."""
     if record.fingerprint != again.fingerprint:
-        return f"the data are others (fingerprint {record.fingerprint[:12]}, here {again.fingerprint[:12]})"
+        return f"the data differ (fingerprint {record.fingerprint[:12]}, here {again.fingerprint[:12]})"
     if record.key != again.key:
-        return "this version, or these first weights, make another training of it (its key differs)"
+        return "this version or these initial weights change its training (its key differs)"
     return None

@@ -132,7 +132,7 @@ def test_what_the_machine_refuses_is_one_sentence(
 
     monkeypatch.setattr(status, "look", refuse)
     assert main(["status", "--out", str(tmp_path)]) == 2
-    said = f"error: {tmp_path / 'deep'}: Permission denied; mend that, then give the same command again.\n"
+    said = f"error: {tmp_path / 'deep'}: Permission denied; fix this and re-run the command.\n"
     assert capsys.readouterr().err == said
 
 

@@ -52,7 +52,9 @@ def test_predictions_are_compared_on_the_cpu_alone_companions_too_where_they_are
 
 def test_what_was_compared_is_said(tmp_path: Path) -> None:
     assert agreement(_record("cuda"), _record("cuda"), tmp_path) == "hits, on all but 5% of the rows"
-    assert agreement(_record("cpu"), _record("cpu"), tmp_path).endswith("predictions are not there any more to compare")
+    assert agreement(_record("cpu"), _record("cpu"), tmp_path).endswith(
+        "predictions were removed and could not be compared"
+    )
     for key in ("own", "companion"):
         Store(tmp_path).write_predictions(key, test=np.zeros((3, 2)))
     assert agreement(_record("cpu"), _record("cpu"), tmp_path) == "bits"
