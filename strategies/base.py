@@ -44,7 +44,8 @@ class Strategy:
     `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss" or "classifier"; the
     others are declared: "prior" (corrects logits, or a trained classifier, by the class counts), "retraining", "text",
     "architecture", "augmentation".
-    `needs`: what the data must offer ("validation", "text").
+    `needs`: what the run must offer ("validation", "text", "pixels": images that change in every epoch, which stored
+    features do not).
     `defers`: hooks this schedule postpones; in `a+b` the other part's versions run in its phase.
     `new_classifier`: its last phase trains a classifier from scratch; in `a+b`, a part that corrects for the class
     counts in its loss acts only before that phase.

@@ -17,7 +17,7 @@ from strategies.combining.expression import parse
 from strategies.combining.seats import seats_of
 from strategies.registry import get
 
-NEEDS = {"validation", "text"}
+NEEDS = {"validation", "text", "pixels"}
 SEATS = {"sampler", "mix", "loss", "classifier", "prior", "retraining", "text", "architecture", "augmentation"}
 EPOCHS = (*range(1, 13), 50, 200)
 

@@ -132,10 +132,20 @@ class Setting:
     weights: str  # hash of a weights file, or the recipe's word
     text: bool = False  # whether the rows have names
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the classifier alone is trained, on stored features."""
+        return self.suite.recipe.trains == "classifier"
+
+    def hands_on(self, strategy: Strategy) -> bool:
+        """Whether the next stage starts from what this one trained; a frozen backbone is the same in all stages."""
+        return not self.frozen or strategy.text() is not None
+
     def lacks(self, strategy: Strategy) -> list[str]:
         """Return what a strategy needs and this data does not offer."""
         validation = all(len(stage.data.validation_rows) for stage in self.stages)
-        has = {name for name, there in (("validation", validation), ("text", self.text)) if there}
+        offered = (("validation", validation), ("text", self.text), ("pixels", not self.frozen))
+        has = {name for name, there in offered if there}
         return sorted(strategy.needs - has)
 
 
@@ -214,7 +224,7 @@ def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[St
                 _state_key(setting, encoder, seed, stage, start, history[: index + 1]) for index in range(len(history))
             ]
             borders.update(keys)
-            start = keys[handed_on(history) - 1]
+            start = keys[handed_on(history) - 1] if setting.hands_on(strategy) else None
     return borders
 
 
@@ -241,7 +251,7 @@ def _chains(
             parent, begun = key, at
             if len(history) == handed:
                 representation = key
-        parent = representation
+        parent = representation if setting.hands_on(strategy) else None
         jobs[chain[-1]] = dataclasses.replace(jobs[chain[-1]], ends_stage=True)
         chains.append(tuple(chain))
     return tuple(chains)

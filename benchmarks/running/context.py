@@ -6,9 +6,11 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from backbones.probe import Choice
+from backbones.registry import parse
 from backbones.weights import Weights
 from benchmarks.data.base import Loaded
 from benchmarks.planning.stages import Stage
@@ -23,6 +25,7 @@ class RunContext:
 
     `weights`: where first weights come from, the recipe's word or a safetensors file; `weights_key`: that word, or the
     file's sha256. `checkpoint_seconds`: between two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
+    `features`: where the recipe trains the classifier alone, float32 [V, N, F] by backbone, views of all rows.
     """
 
     loaded: Loaded
@@ -34,6 +37,11 @@ class RunContext:
     weights_key: str = "none"
     store: Store
     checkpoint_seconds: float | None = None
+    features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def features_VNF(self, backbone: str) -> np.ndarray:
+        """Return the stored features of a backbone, whatever its classifier, float32 [V, N, F]."""
+        return self.features[parse(backbone).backbone.name]
 
     def stage(self, number: int) -> Stage:
         """Return the stage of that number."""

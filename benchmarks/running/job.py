@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from backbones.frozen import frozen_network
 from backbones.network import Network, build, seeded
 from backbones.probe import Choice
 from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
@@ -23,6 +24,7 @@ from benchmarks.support.keys import seed_for
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.batches import Batcher, Batches
+from benchmarks.training.feature_batches import FeatureBatcher
 from benchmarks.training.loop import prepare, run, steps_per_epoch
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.predict import outputs_of
@@ -128,7 +130,7 @@ def begin(context: RunContext, job: Job) -> Training:
         recipe=recipe,
         choice=choice,
         network=network,
-        batcher=_batcher(context, network, strategy, stage, names[0] if names else None),
+        batcher=_batcher(context, job, network, strategy, stage, names[0] if names else None),
         facts=stage.facts,
         optimizer=make_optimizer(recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network)),
         epoch=job.start,
@@ -141,19 +143,24 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
     classes = stage.facts.num_classes
     if text and not text.images:
         return NameNetwork(vocabulary, classes, seed)
-    weights = context.weights if job.stage == 1 else "none"
-    network = build(job.backbone, classes, image_size=context.suite.recipe.image_size, seed=seed, weights=weights)
+    if context.suite.recipe.trains == "classifier":
+        network = frozen_network(job.backbone, context.features_VNF(job.backbone).shape[-1], classes, seed)
+    else:
+        weights = context.weights if job.stage == 1 else "none"
+        network = build(job.backbone, classes, image_size=context.suite.recipe.image_size, seed=seed, weights=weights)
     with seeded(seed, "architecture"):
         strategy.architecture(network, stage.facts)
     return FusionNetwork(network, vocabulary, classes, seed) if text else network
 
 
 def _batcher(
-    context: RunContext, network: Network, strategy: Strategy, stage: Stage, tokens_NT: np.ndarray | None
+    context: RunContext, job: Job, network: Network, strategy: Strategy, stage: Stage, tokens_NT: np.ndarray | None
 ) -> Batches:
     """Return what makes the batches, with the strategy's extra augmentation; `tokens_NT`: names, if they are read."""
     if isinstance(network, NameNetwork) and tokens_NT is not None:
         return NameBatcher(tokens_NT, context.device)
+    if context.suite.recipe.trains == "classifier":
+        return FeatureBatcher(context.features_VNF(job.backbone), context.device, tokens_NT)
     make = functools.partial(
         Batcher, context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
         resident_NHWC=context.resident_NHWC, tokens_NT=tokens_NT,

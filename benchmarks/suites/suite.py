@@ -34,6 +34,8 @@ class Recipe(_Frozen):
     `tail_learning_rate` the peak of stage 2 where it differs; a step schedule multiplies the peak by `step_factor`
     at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
     `rotate` degrees: the largest draw in either direction. `flip_test`: outputs are means over an image and its mirror.
+    `trains`: "classifier" leaves the backbone as its weights made it, in both stages, and trains on its stored
+    features: of each image and its mirror, and of `views` - 1 more such pairs, shifted and zoomed.
     """
 
     image_size: Annotated[int, Field(ge=8, le=1024)]
@@ -59,6 +61,8 @@ class Recipe(_Frozen):
     steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     flip_test: bool = False
+    trains: Literal["all", "classifier"] = "all"
+    views: Positive = 1
 
     @model_validator(mode="after")
     def _grows_upwards(self) -> Recipe:

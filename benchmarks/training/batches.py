@@ -87,20 +87,22 @@ def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) 
 
 
 class Batches(Protocol):
-    """What a training and its predictions ask for batches: `Batcher`, or `NameBatcher` where no image is read.
+    """What a training and its predictions ask for batches.
 
-    `flip_test`: whether predictions are means over an image and its mirror.
+    `Batcher` gives images, `FeatureBatcher` stored features, `NameBatcher` names alone.
     """
 
     device: torch.device
-    flip_test: bool
 
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
         """Return the names of the rows, int32 [B, T]; None where no names are read."""
         ...
 
-    def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
-        """Return the images, float32 [B, 3, S, S], not augmented; S is 0 where no images are read."""
+    def evaluations(self, rows_B: np.ndarray) -> Iterator[torch.Tensor]:
+        """Yield each view of the images, float32 [B, 3, S, S], not augmented; outputs are means over the views.
+
+        S is 0 where no images are read; features are [B, F, 1, 1].
+        """
         ...
 
     def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
@@ -144,6 +146,13 @@ class Batcher:
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
         """Return the names of the rows, int32 [B, T]; None where no names are read."""
         return None if self._tokens_NT is None else self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
+
+    def evaluations(self, rows_B: np.ndarray) -> Iterator[torch.Tensor]:
+        """Yield the images as they are and, with the recipe's `flip_test`, their mirrors (see `evaluation`)."""
+        images_BCHW = self.evaluation(rows_B)
+        yield images_BCHW
+        if self.flip_test:
+            yield images_BCHW.flip(3)
 
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""

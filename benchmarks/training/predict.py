@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,8 @@ def outputs_of(
 ) -> Outputs:
     """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and what else there is.
 
-    All on the CPU; the network is put back into the mode it was in. With the recipe's `flip_test` they are means
-    over an image and its mirror.
+    All on the CPU; the network is put back into the mode it was in. They are means over the
+    batcher's views of a row.
     """
     with evaluating(network):
         while True:
@@ -47,11 +48,8 @@ def outputs_of(
 
 def _part(network: Network, batcher: Batches, rows_B: np.ndarray, choice: Choice) -> Outputs:
     """Return the outputs of one batch of rows, on the CPU."""
-    images_BCHW, tokens_BT = batcher.evaluation(rows_B), batcher.tokens(rows_B)
-    given = _on_cpu(forward(network, images_BCHW, choice, tokens_BT))
-    if batcher.flip_test:
-        given = _mean(given, _on_cpu(forward(network, images_BCHW.flip(3), choice, tokens_BT)))
-    return given
+    tokens_BT = batcher.tokens(rows_B)
+    return _mean([_on_cpu(forward(network, view, choice, tokens_BT)) for view in batcher.evaluations(rows_B)])
 
 
 def _on_cpu(given: Outputs) -> Outputs:
@@ -59,9 +57,15 @@ def _on_cpu(given: Outputs) -> Outputs:
     return Outputs(given.logits_BC.cpu(), given.features_BF.float().cpu(), extra)
 
 
-def _mean(one: Outputs, other: Outputs) -> Outputs:
-    extra = {name: (tensor + other.extra[name]) / 2 for name, tensor in one.extra.items()}
-    return Outputs((one.logits_BC + other.logits_BC) / 2, (one.features_BF + other.features_BF) / 2, extra)
+def _mean(views: Sequence[Outputs]) -> Outputs:
+    """Return the mean of the outputs of several views of the same rows."""
+    if len(views) == 1:
+        return views[0]
+    return Outputs(
+        torch.stack([view.logits_BC for view in views]).mean(0),
+        torch.stack([view.features_BF for view in views]).mean(0),
+        {name: torch.stack([view.extra[name] for view in views]).mean(0) for name in views[0].extra},
+    )
 
 
 def logits_of(network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice, classes: int) -> np.ndarray:

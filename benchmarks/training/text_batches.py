@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -38,17 +39,17 @@ class NameBatcher:
     """
 
     def __init__(self, tokens_NT: np.ndarray, device: torch.device) -> None:
-        self.device, self.flip_test = device, False
+        self.device = device
         self._tokens_NT = torch.from_numpy(tokens_NT).to(device)
 
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return the names of the rows, int32 [B, T]."""
         return self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
 
-    def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
-        """Return float32 [B, 3, 0, 0]."""
-        return torch.zeros(len(rows_B), 3, 0, 0, device=self.device)
+    def evaluations(self, rows_B: np.ndarray) -> Iterator[torch.Tensor]:
+        """Yield float32 [B, 3, 0, 0]."""
+        yield torch.zeros(len(rows_B), 3, 0, 0, device=self.device)
 
     def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
         """Return float32 [B, 3, 0, 0]."""
-        return self.evaluation(rows_B)
+        return torch.zeros(len(rows_B), 3, 0, 0, device=self.device)

@@ -37,6 +37,7 @@ class Cmo(Strategy):
 
     name = "cmo"
     summary = "paste boxes of images of rare classes into other images, targets weighted by area"
+    needs = frozenset({"pixels"})
     version = "2"
     paper = (
         "Park, Hong, Heo, Yun, Choi: The Majority Can Help the Minority: Context-rich Minority Oversampling for "

@@ -47,6 +47,7 @@ class CutMix(Strategy):
 
     name = "cutmix"
     summary = "paste a box of another image, targets weighted by area"
+    needs = frozenset({"pixels"})
     version = "2"
     paper = (
         "Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "

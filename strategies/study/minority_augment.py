@@ -28,6 +28,7 @@ class MinorityAugment(Strategy):
 
     name = "minority-augment"
     summary = "augment minority classes, rarer ones more strongly"
+    needs = frozenset({"pixels"})
     version = "2"
     seats = frozenset({"augmentation"})
 

@@ -12,10 +12,10 @@ from tests.making import digits_suite
 
 # strategy -> key of its cell, keys of its jobs in both stages
 KEYS = {
-    "none": ("38b3881f5998f63c30d6", ("4a03cfee02c174341757", "ad661205927f4f86beca", "536abba641991ff80bd9")),
+    "none": ("50d7e9d2f61744126e25", ("74c92e12ace9edea9969", "1ee8f7cb9b7bad1b6644", "a54f15b9045ab783889d")),
     "crt": (
-        "71623af557f43717b853",
-        ("4a03cfee02c174341757", "04a2fab694d268859548", "5d755e6974fba760525e", "fe63b1c8d5eb5e671206"),
+        "a70176a8a6b26c9fe3bc",
+        ("74c92e12ace9edea9969", "00624c2026b86b799224", "5bef02dac18fa7d886c4", "28b5223f5fad3054378c"),
     ),
 }
 
