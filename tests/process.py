@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -71,42 +72,59 @@ def _ask(question: object) -> int:
 
 
 class Started:
-    """`python -m benchmarks ARGUMENTS` at work in `folder`, forked from the warm process."""
+    """`python -m benchmarks ARGUMENTS` at work in `folder`, forked from the warm process.
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
-        self._said = [tempfile.NamedTemporaryFile("r", encoding="utf-8") for _ in range(2)]  # noqa: SIM115
-        paths = [file.name for file in self._said]
-        self.pid = _ask([list(map(str, arguments)), str(folder), environment(), *paths])
+    `listen`: its output comes through a pipe that `hear` reads while it runs, and not through a file. `path`: a folder
+    that it imports from too.
+    """
+
+    def __init__(self, folder: Path, *arguments: object, listen: bool = False, path: Path | None = None) -> None:
+        self._place = tempfile.TemporaryDirectory()
+        output, self._errors = (Path(self._place.name) / name for name in ("output", "errors"))
+        if listen:
+            os.mkfifo(output)
+        place = environment()
+        place["PYTHONPATH"] += f"{os.pathsep}{path}" if path else ""
+        self.pid = _ask([list(map(str, arguments)), str(folder), place, str(output), str(self._errors)])
+        self._said = ""
+        self._output = output.open(encoding="utf-8") if listen else None
+        self._file = output
+
+    def hear(self, words: str) -> None:
+        """Return once it has printed a line with `words`; AssertionError if it ends without one."""
+        assert self._output is not None, "start it with listen=True"
+        for line in self._output:
+            self._said += line
+            if words in line:
+                return
+        raise AssertionError(f"it never said {words!r}: {self._said}")
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing happens where it has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
 
     def end(self) -> subprocess.CompletedProcess[str]:
         """Wait for its end; the exit code is minus the signal that killed it."""
+        if self._output is not None:
+            with self._output as output:
+                self._said += output.read()
         code = os.waitstatus_to_exitcode(_ask(self.pid))
-        output, errors = [file.read() for file in self._said]
-        return subprocess.CompletedProcess([], code, output, errors)
+        said = self._said if self._output is not None else self._file.read_text(encoding="utf-8")
+        errors = self._errors.read_text(encoding="utf-8")
+        self._place.cleanup()
+        return subprocess.CompletedProcess([], code, said, errors)
 
 
-def bench(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run `python -m benchmarks ARGUMENTS` in `folder` to its end."""
-    return Started(folder, *arguments).end()
-
-
-def hear_interrupts() -> None:
-    """Undo what a shell does to its background jobs, and what they hand on to their children: SIGINT ignored."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def bench(folder: Path, *arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `python -m benchmarks ARGUMENTS` in `folder` to its end; it imports from `path` too."""
+    return Started(folder, *arguments, path=path).end()
 
 
 def interrupted(folder: Path, number: signal.Signals, heard: str, *arguments: object) -> tuple[int, str, str]:
     """Start a command, send the signal once it has printed a line with `heard`; return exit code, output, errors."""
-    with subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=hear_interrupts,
-    ) as process:  # fmt: skip
-        assert process.stdout is not None
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if heard in line:
-                process.send_signal(number)
-                break
-        out, errors = process.communicate(timeout=120)
-    return process.returncode, "".join(said) + out, errors
+    run = Started(folder, *arguments, listen=True)
+    run.hear(heard)
+    run.send(number)
+    done = run.end()
+    return done.returncode, done.stdout, done.stderr

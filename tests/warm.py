@@ -20,19 +20,21 @@ import timm  # noqa: F401
 
 MOST_SECONDS = 300  # for a command
 
-os.environ["NO_ALBUMENTATIONS_UPDATE"] = (
-    "1"  # as `benchmarks.training.augment` does: the import otherwise calls the network
-)
+# as `benchmarks.training.augment` does: the import otherwise calls the network
+os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 importlib.import_module("albumentations")
 
 
 def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str], out: str, errors: str) -> None:
     """Be `python -m benchmarks ARGUMENTS` in `folder`, with output and errors written to these files."""
     for handle, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, errors, os.O_WRONLY)):
-        os.dup2(os.open(path, flags), handle)
+        os.dup2(os.open(path, flags | os.O_CREAT), handle)
+    # a shell's background jobs ignore it, and so do their children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:0] = [place for place in environment["PYTHONPATH"].split(os.pathsep) if place not in sys.path]
     sys.argv[1:] = arguments
     signal.alarm(MOST_SECONDS)
     try:

@@ -140,38 +140,32 @@ def installed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder / "site"
 
 
-def with_package(folder: Path, site: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    place = environment()
-    place["PYTHONPATH"] += f":{site}"
-    return subprocess.run(command(*arguments), cwd=folder, env=place, capture_output=True, text=True, timeout=300)
-
-
 def test_an_installed_package_is_found_through_its_entry_points_and_trains(tmp_path: Path, installed: Path) -> None:
     assert not (installed / "tests").exists()
-    listed = with_package(tmp_path, installed, "list", "strategies")
+    listed = bench(tmp_path, "list", "strategies", path=installed)
     assert "root-sampling(order=3.0)" in listed.stdout and not listed.stderr
-    assert "two-layers" in with_package(tmp_path, installed, "list", "backbones").stdout
+    assert "two-layers" in bench(tmp_path, "list", "backbones", path=installed).stdout
     suite = write_suite(tmp_path)
-    ran = with_package(
-        tmp_path, installed, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
-        "--backbone", "two-layers:mlp1", "--strategy", "none,root-sampling(order=2)",
+    ran = bench(
+        tmp_path, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
+        "--backbone", "two-layers:mlp1", "--strategy", "none,root-sampling(order=2)", path=installed,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "two-layers:mlp1" in ran.stdout and "root-sampling(order=2.0)" in ran.stdout
-    refused = with_package(tmp_path, installed, "plan", "--strategy", "root-sampling(order=0)")
+    refused = bench(tmp_path, "plan", "--strategy", "root-sampling(order=0)", path=installed)
     assert (refused.returncode, refused.stderr) == (2, "error: root-sampling: order must be at least 1, got 0.0.\n")
 
 
 def test_a_packages_dataset_is_listed_shown_and_trained_on(tmp_path: Path, installed: Path) -> None:
-    listed = with_package(tmp_path, installed, "list", "datasets")
+    listed = bench(tmp_path, "list", "datasets", path=installed)
     assert re.search(r"^stripes +striped squares", listed.stdout, re.MULTILINE) and not listed.stderr
-    shown = with_package(tmp_path, installed, "data", "info", "stripes", "--head-classes", 2)
+    shown = bench(tmp_path, "data", "info", "stripes", "--head-classes", 2, path=installed)
     assert "stripes: 65 rows, 3 classes" in shown.stdout, shown.stderr
     suite = write_suite(tmp_path)
     suite.write_text(suite.read_text().replace('dataset = "digits"', 'dataset = "stripes"'))
-    ran = with_package(
-        tmp_path, installed, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
-        "--backbone", "test_resnet", "--strategy", "none",
+    ran = bench(
+        tmp_path, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu",
+        "--backbone", "test_resnet", "--strategy", "none", path=installed,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -12,7 +11,8 @@ import time
 from pathlib import Path
 
 from benchmarks.support.lock import held, holder
-from tests.process import bench, command, environment, hear_interrupts, write_suite
+from tests.process import Started, bench, environment, write_suite
+from tests.waiting import wait_until
 
 PLUGIN = """
 import ctypes, dataclasses, os, pathlib, signal, threading, time
@@ -79,8 +79,12 @@ NAMES = "t-dies-once,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,t-images-o
 FAILED = {"t-nan": "the loss became nan", "t-dies": "killed by SIGKILL", "t-raises": "alert", "t-hangs": "longer than"}
 
 
+def _paths(out: Path) -> dict[str, Path]:
+    return {json.loads(path.read_text())["strategy"]: path for path in out.glob("tiny/records/*/*.json")}
+
+
 def _records(out: Path) -> dict[str, dict]:
-    return {r["strategy"]: r for r in (json.loads(p.read_text()) for p in out.glob("tiny/records/*/*.json"))}
+    return {strategy: json.loads(path.read_text()) for strategy, path in _paths(out).items()}
 
 
 def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_path: Path) -> None:
@@ -106,38 +110,32 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_pat
     assert "<script" not in page
     status = bench(tmp_path, "status").stdout
     assert "<script>alert(1)</script> | `x` [2J" in status and "\x1b" not in status  # text, and none that steers
-    before = {name: record["made"] for name, record in found.items()}
+    before = {name: path.stat().st_mtime_ns for name, path in _paths(tmp_path / "runs").items()}
 
     (tmp_path / "mended").touch()
-    time.sleep(1)  # `made` is in seconds
     again = bench(tmp_path, *arguments, "--retry-failed")
     assert again.returncode == 0, again.stderr
-    found = _records(tmp_path / "runs")
-    assert {record["status"] for record in found.values()} == {"done"}
-    assert {name for name, record in found.items() if record["made"] != before[name]} == set(FAILED)
+    assert {record["status"] for record in _records(tmp_path / "runs").values()} == {"done"}
+    after = _paths(tmp_path / "runs")
+    assert {name for name, path in after.items() if path.stat().st_mtime_ns != before[name]} == set(FAILED)
 
 
 def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(PLUGIN)
-    arguments = command("run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", "t-hangs-deaf")
-    with subprocess.Popen(
-        arguments, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        preexec_fn=hear_interrupts,
-    ) as watcher:  # fmt: skip
-        try:
-            while not (tmp_path / "deaf").exists():
-                assert watcher.poll() is None
-                time.sleep(0.1)
-            watcher.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-            assert watcher.poll() is None
-            watcher.send_signal(signal.SIGINT)
-            _, errors = watcher.communicate(timeout=60)
-        finally:
-            watcher.kill()  # and its worker with it
-    assert watcher.returncode == 130
-    assert errors == "\nended; what was finished is kept, and the same command goes on.\n"
-    assert not held(tmp_path / "runs")
+    suite = write_suite(tmp_path)
+    run = Started(tmp_path, "run", "--suite", suite, "--plugin", "plugin.py", "--strategy", "t-hangs-deaf")
+    try:
+        wait_until((tmp_path / "deaf").exists)
+        run.send(signal.SIGINT)
+        time.sleep(0.5)  # nothing shows that it has heard the first; two at once would count as one
+        assert held(tmp_path / "runs")
+        run.send(signal.SIGINT)
+        wait_until(lambda: not held(tmp_path / "runs"))
+    finally:
+        run.send(signal.SIGKILL)  # and its worker ends with it
+        done = run.end()
+    assert done.returncode == 130
+    assert done.stderr == "\nended; what was finished is kept, and the same command goes on.\n"
 
 
 def test_an_interrupt_that_a_library_swallows_or_takes_for_an_error_still_ends_the_run(tmp_path: Path) -> None:
@@ -176,28 +174,11 @@ def test_a_ctrl_c_of_the_terminal_that_the_watcher_passes_on_at_once_is_one(tmp_
 
 
 def test_a_worker_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
-    suite = write_suite(tmp_path, epochs=200)
-    with subprocess.Popen(
-        command("run", "--all", "--suite", suite), cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as watcher:
-        assert watcher.stdout is not None
-        for line in watcher.stdout:
-            if "cells are there already" in line:
-                break
-        worker = holder(tmp_path / "runs")
-        assert worker is not None and worker.process != watcher.pid
-        watcher.send_signal(signal.SIGKILL)
-        watcher.stdout.read()  # ends when the worker has closed it too
-    _gone(worker.process)
+    run = Started(tmp_path, "run", "--all", "--suite", write_suite(tmp_path, epochs=200), listen=True)
+    run.hear("cells are there already")
+    worker = holder(tmp_path / "runs")
+    assert worker is not None and worker.process != run.pid
+    run.send(signal.SIGKILL)
+    assert run.end().returncode == -signal.SIGKILL  # its output ends once the worker has closed it too
+    wait_until(lambda: not Path(f"/proc/{worker.process}").exists())
     assert not held(tmp_path / "runs")
-
-
-def _gone(pid: int) -> None:
-    """Wait until a process that is not ours has ended."""
-    for _ in range(600):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"process {pid} is still there")

@@ -7,12 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from benchmarks.records import record as records
 from benchmarks.support.lock import held, holder, only_writer
-from tests.process import bench, command, environment, write_suite
+from tests.process import Started, bench, environment, write_suite
 
 NAMES = ("none", "oversample", "loss-weights")
 HOLD = """
@@ -80,8 +79,8 @@ def test_waiting_ends_with_the_holder(tmp_path: Path) -> None:
         assert _says(first) == "held\n"
         with _hold(tmp_path, "--wait") as second:
             assert "waiting" in _says(second)
-            time.sleep(0.1)
-            assert second.poll() is None
+            found = holder(tmp_path)
+            assert found is not None and found.process == first.pid
             first.communicate("\n")
             assert _says(second) == "held\n"
             second.communicate("\n")
@@ -98,17 +97,13 @@ def test_the_lock_is_free_after_an_error_in_the_block(tmp_path: Path) -> None:
 
 def test_two_runs_at_once_follow_each_other_and_do_every_job_once(tmp_path: Path) -> None:
     arguments = ["run", "--suite", write_suite(tmp_path), "--wait", "--strategy"]
-    runs = [
-        subprocess.Popen(
-            command(*arguments, strategies), cwd=tmp_path, env=environment(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for strategies in ("none,oversample", "loss-weights,none")
-    ]  # fmt: skip
-    said = [run.communicate(timeout=300) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
-    both = "".join(out for out, _ in said)
-    assert both.count("is at work in runs; waiting for it.") == 1
+    with only_writer(tmp_path / "runs", "run", wait=False, say=print):
+        runs = [Started(tmp_path, *arguments, asked, listen=True) for asked in ("none,oversample", "loss-weights,none")]
+        for run in runs:
+            run.hear("is at work in runs; waiting for it.")
+    done = [run.end() for run in runs]
+    assert [run.returncode for run in done] == [0, 0], done
+    both = "".join(run.stdout for run in done)
     assert [both.count(f"stage 1 test_resnet {name} seed 0: 1 epochs") for name in NAMES] == [1, 1, 1]
     found, problems = records.read_all(tmp_path / "runs" / "tiny" / "records")
     assert sorted(record.strategy for record in found if record.status == "done") == sorted(NAMES) and not problems

@@ -29,7 +29,7 @@ from tests.process import bench, write_suite
 
 STRATEGIES = (
     "none", "balanced-softmax", "text-only", "text-only(mask-class-words=true)", "text-fusion",
-    "text-fusion+balanced-softmax", "text-fallback", "text-fallback+balanced-softmax",
+    "text-fallback", "text-fallback+balanced-softmax",
 )  # fmt: skip
 
 
