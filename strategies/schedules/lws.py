@@ -24,11 +24,11 @@ class LearnableWeightScaling(Retraining):
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
     Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 4 (LWS, w'_c = s_c w_c): the classifier keeps its
     directions and learns their lengths, from s_c = 1, with p_c = 1 / (number of classes that have samples). All other
-    weights and the batch-norm statistics, the classifier's own included, are frozen. The second part has a
-    learning-rate schedule of its own, as in the paper.
+    weights and the batch-norm statistics, the classifier's own included, are frozen (as in `crt`; the official code
+    lets the statistics move). The second part has a learning-rate schedule of its own, as in the paper.
 
-    Default from the paper: 90 epochs of representation, 10 of scales on ImageNet-LT, hence `start=0.9`, rounded to
-    the nearest epoch, at least one epoch of scales. `start` is in [0, 1).
+    Default from the official configuration for ImageNet-LT: 90 epochs of representation, 5 of scales, hence
+    `start=0.95`, rounded to the nearest epoch, at least one epoch of scales. `start` is in [0, 1).
     Deviations: s_c multiplies the whole logit z_c, bias included, as in the authors' code; the paper leaves the bias
     out. This makes it work on any classifier. As in `crt`, both parts share the stage's epochs.
     """
@@ -41,6 +41,8 @@ class LearnableWeightScaling(Retraining):
     )
     trains = "classifier.class_scale_C"
     new_classifier = False
+
+    start: float = 0.95
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

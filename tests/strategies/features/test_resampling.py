@@ -164,7 +164,7 @@ def test_the_seed_decides_and_what_is_made_is_bounded() -> None:
         ("random-over+oversample", "both hold the seat 'sampler'"),
         ("feature-smote+crt", "crt"),
         ("drs+feature-smote", "drs cannot defer feature-smote, which has its own schedule"),
-        ("feature-smote+balanced-softmax", "both hold the seat 'prior'"),
+        ("feature-smote+logit-adjust-posthoc", "both hold the seat 'prior'"),
     ],
 )
 def test_what_cannot_be_is_refused(text: str, says: str) -> None:

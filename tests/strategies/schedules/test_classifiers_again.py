@@ -18,7 +18,7 @@ from strategies.posthoc.tau_norm import GRID, normalised
 from tests.making import digits_session, digits_suite
 from tests.planning.test_plan import EPOCHS, plan
 from tests.strategies.paper import EXTREME, TYPICAL, Case, computed, softmax
-from tests.strategies.schedules.test_schedules import run_cell
+from tests.strategies.schedules.test_schedules import acted, run_cell
 
 FACTS = Facts((50, 7, 1, 0), ("a", "b", "c", "d"))
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
@@ -35,6 +35,11 @@ class Net(torch.nn.Module):
     def __init__(self, classifier: torch.nn.Module) -> None:
         super().__init__()
         self.classifier = classifier
+
+
+def test_lws_trains_its_scales_for_5_of_95_epochs_and_crt_its_classifier_for_10_of_100() -> None:
+    assert acted("lws", 95) == [(0, 90, ""), (90, 95, "lws")]
+    assert acted("crt", 100) == [(0, 90, ""), (90, 100, "crt")]
 
 
 def test_lws_scales_each_logit_and_learns_only_the_scales(tmp_path: Path) -> None:
