@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from benchmarks import __version__
-from benchmarks.commands import check, data, explain, keeping, listing, plan, run, tables, verify
+from benchmarks.commands import check, data, explain, keeping, listing, plan, run, suites, tables, verify
 from benchmarks.support.errors import OutputClosed, UserError, one_line
 
 PROGRAM = "python -m benchmarks"
@@ -59,6 +59,7 @@ app.command("verify")(verify.verify)
 app.command("clean")(keeping.clean)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
+app.add_typer(suites.app, name="suite")
 app.command("throughput")(tables.throughput)
 
 

@@ -41,7 +41,14 @@ def open_asked(
     if options.weights is not None and not options.weights.is_file():
         raise UserError(f"--weights {options.weights} is not a file; expected a safetensors file.")
     suite, why = choose_suite(
-        options.suite, options.data, device=options.device, protocol=options.protocol, head_classes=options.head_classes
+        options.suite,
+        options.data,
+        device=options.device,
+        protocol=options.protocol,
+        head_classes=options.head_classes,
+        trains=options.trains,
+        image_size_px=options.image_size,
+        settings=options.set or (),
     )
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     ready()
@@ -58,6 +65,7 @@ def open_asked(
         out=options.out,
         weights=options.weights,
         checkpoint_seconds=checkpoint_seconds,
+        force=options.force,
     )
     use_threads(options.threads)
     with progress() as advance:

@@ -37,6 +37,13 @@ class Executor(StrEnum):
     RAY = "ray"
 
 
+class Trains(StrEnum):
+    """What is trained."""
+
+    ALL = "all"
+    CLASSIFIER = "classifier"
+
+
 class Protocol(StrEnum):
     """Head then tail, or one stage over all classes."""
 
@@ -78,6 +85,19 @@ class PlanOptions:
     )
     threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None
     protocol: Annotated[Protocol | None, typer.Option(help="Protocol instead of the suite's.")] = None
+    trains: Annotated[
+        Trains | None, typer.Option(help="classifier: train it alone, on frozen ImageNet features (minutes on a CPU).")
+    ] = None
+    image_size: Annotated[int | None, typer.Option(min=8, metavar="PX", help="Image size instead of the suite's.")] = (
+        None
+    )
+    set: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A setting of the suite, such as recipe.learning_rate=0.01."),
+    ] = None
+    force: Annotated[
+        bool, typer.Option("--force", help="Train classifiers on the features of random weights all the same.")
+    ] = False
 
 
 @dataclasses.dataclass(frozen=True)

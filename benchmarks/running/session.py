@@ -25,6 +25,9 @@ from benchmarks.support.errors import UserError
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
 
+# stored features are read in float32; the rate only weighs jobs in estimates
+FROZEN_CHOICE = Choice("contiguous", "float32", {"contiguous float32": 25_000.0})
+
 Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
 
@@ -35,7 +38,7 @@ class Request:
 
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
     backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
-    checkpoints within an epoch.
+    checkpoints within an epoch. `force`: train classifiers on the features of random weights all the same.
     """
 
     suite: Suite
@@ -48,6 +51,7 @@ class Request:
     weights: Path | None = None
     choose: Callable[[str, Suite, torch.device], Choice] | None = None
     checkpoint_seconds: float | None = None
+    force: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -68,16 +72,18 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = request.suite
     backbones = expand_backbones(request.backbones or suite.backbones)
     strategies = expand(request.strategies or suite.strategies)
+    _check_frozen(request)
     # Before the data: decoding takes minutes at 224 px, and would be in vain.
     weights = check_weights(suite, request.weights, backbones)
     loaded = load_data(suite, request.data, advance)
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
     choices = {}
-    if request.choose:
+    if request.choose and suite.recipe.trains == "all":
         say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
     for index, name in enumerate(backbones):
-        choices[name] = (request.choose or choose)(name, suite, device)
+        frozen = suite.recipe.trains == "classifier"
+        choices[name] = FROZEN_CHOICE if frozen else (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
     weights_key = _weights_key(weights)
     setting = Setting(
@@ -107,6 +113,16 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         checkpoint_seconds=request.checkpoint_seconds,
     )
     return Session(plan, context)
+
+
+def _check_frozen(request: Request) -> None:
+    """Raise UserError where a classifier would be trained on the features of random weights."""
+    recipe = request.suite.recipe
+    if recipe.trains == "classifier" and recipe.weights == "none" and not request.weights and not request.force:
+        raise UserError(
+            f"{request.suite.name} trains classifiers on the features of random weights, which tell little; "
+            'set recipe.weights to "imagenet", give --weights FILE.safetensors, or add --force.'
+        )
 
 
 def _check_named(patterns: Sequence[str], setting: Setting) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from backbones.registry import list_backbones
 from backbones.registry import parse as parse_backbone
 from benchmarks.suites import suite as suites
+from benchmarks.suites.settings import frozen, with_image_size, with_settings
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError, nearest
 
@@ -21,18 +22,24 @@ def choose_suite(
     device: str = "auto",
     protocol: str | None = None,
     head_classes: int | None = None,
+    trains: str | None = None,
+    image_size_px: int | None = None,
+    settings: Sequence[str] = (),
 ) -> tuple[Suite, str]:
     """Return the suite meant, and why it is that one ("" where it was named).
 
-    "auto" looks at `data`, else at what was fetched. A folder of the user's own, and a protocol or border other than
-    the suite's, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`), so that results do not mix; a
-    session tells folders of one name apart.
+    "auto" looks at `data`, else at what was fetched. A folder of the user's own, and whatever differs from the suite,
+    change its name (`folder-birds`, `catalog-joint`, `catalog-head10`, `catalog-frozen`, `digits-learning_rate=0.1`),
+    so that results do not mix; a session tells folders of one name apart.
     Raises UserError for what does not exist or fit.
     """
     why = ""
     if name == "auto":
         name, why = automatic(data, device)
     suite = adapt(suites.load(name), protocol, head_classes)
+    if trains == "classifier":
+        suite = frozen(suite)
+    suite = with_settings(with_image_size(suite, image_size_px), settings)
     if suite.dataset == "folder" and data is not None:  # each user's data set has its own results
         own = data.resolve().name if data.is_dir() else data.resolve().stem
         suite = suite.model_copy(update={"name": f"{suite.name}-{own}"})

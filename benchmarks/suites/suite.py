@@ -119,19 +119,34 @@ def load(name_or_file: str) -> Suite:
 
     Raises UserError in one sentence for an unknown name or a file that is not a valid suite.
     """
-    path = Path(name_or_file)
-    if path.suffix != ".toml":
-        if name_or_file not in names():
-            known = ", ".join(names())
-            raise UserError(f"no suite {name_or_file!r}{nearest(name_or_file, names())}; there are {known}.")
-        path = SUITES / f"{name_or_file}.toml"
+    path = _path(name_or_file)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read suite file {path}: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        content = tomllib.loads(source(name_or_file))
+    except tomllib.TOMLDecodeError as error:
         raise UserError(f"suite file {path} is not valid TOML: {error}.") from error
     return validate(content, path.stem, str(path))
+
+
+def source(name_or_file: str) -> str:
+    """Return the TOML of the suite of that name, or of that file. Raises UserError where there is none to read."""
+    path = _path(name_or_file)
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read suite file {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"suite file {path} is not valid TOML: {error}.") from error
+
+
+def _path(name_or_file: str) -> Path:
+    """Return the file of a suite. Raises UserError for an unknown name."""
+    path = Path(name_or_file)
+    if path.suffix == ".toml":
+        return path
+    if name_or_file not in names():
+        known = ", ".join(names())
+        raise UserError(f"no suite {name_or_file!r}{nearest(name_or_file, names())}; there are {known}.")
+    return SUITES / f"{name_or_file}.toml"
 
 
 def validate(content: dict[str, Any], name: str, origin: str) -> Suite:
