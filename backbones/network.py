@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,8 +72,9 @@ def build(
 ) -> Network:
     """Build the network that `spec` names, on the CPU, for square images of `image_size` pixels.
 
-    `weights`: "none" starts from the seed, "imagenet" from timm's pretrained weights, a path from a safetensors file
-    with a timm model's keys; the layers on top always start from the seed. torch's global generator is left as it was.
+    `weights`: "none" starts from the seed, "imagenet" from `weights.find_imagenet`, a path from a file with a timm
+    model's weights (`weights.load_file`); the layers on top always start from the seed. torch's global generator is
+    left as it was.
     Raises `BackboneError` for an unknown spec, an image size that the encoder cannot take, and weights that cannot be
     had or do not fit.
     """
@@ -120,14 +120,11 @@ def seeded(*parts: int | str) -> Iterator[None]:
 
 def _encoder(backbone: Backbone, image_size: int, weights: weights_.Weights) -> nn.Module:
     """Return the encoder without a classifier, its weights loaded where asked."""
-    if backbone.builder is not None:
-        if weights == "imagenet":
-            raise BackboneError(f"{backbone.name} has no ImageNet weights; use --weights FILE.safetensors, or none")
-        encoder = backbone.builder(image_size)
-        if isinstance(weights, Path):
-            weights_.load_file(encoder, weights, backbone.name)
-        return encoder
-    return weights_.create_timm(backbone, image_size, weights)
+    encoder = backbone.builder(image_size) if backbone.builder else weights_.create_timm(backbone, image_size)
+    if weights != "none":
+        path = weights_.find_imagenet(backbone).path if weights == "imagenet" else weights
+        weights_.load_file(encoder, path, backbone.name)
+    return encoder
 
 
 class _FeatureMap(nn.Module):

@@ -1,7 +1,13 @@
-"""Encoders from timm, with pretrained weights from timm's hub or from a safetensors file; never silently random."""
+"""Encoders from timm, with pretrained weights from a file, an installed package or timm's hub; never silently random.
+
+ImageNet weights are looked for in an installed package (`pinned.py`), then in the hub's cache, then at the hub.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import hashlib
 import inspect
 from pathlib import Path
 from typing import Any, Literal
@@ -9,28 +15,36 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from backbones.errors import BackboneError
+from backbones.pinned import EXTRA, installed, pinned, read_pth
 from backbones.registry import Backbone
 
-Weights = Literal["none", "imagenet"] | Path  # from the seed, from timm's hub, or from a safetensors file
+Weights = Literal["none", "imagenet"] | Path  # from the seed, from `find_imagenet`, or from a file
 
 FILE_NAME = "model.safetensors"
 
+Source = Literal["file", "package", "hub's cache", "hub"]
 
-def create_timm(backbone: Backbone, image_size: int, weights: Weights) -> nn.Module:
+
+@dataclasses.dataclass(frozen=True)
+class FirstWeights:
+    """First weights that were found: a file, and where it was found."""
+
+    path: Path
+    source: Source
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """The hash of the file's content, 64 hex digits: the same wherever the file was found."""
+        with open(self.path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def create_timm(backbone: Backbone, image_size: int) -> nn.Module:
     """Return a timm model without its classifier, for square images of `image_size` pixels.
 
-    Raises `BackboneError` for an image size that the model cannot be made for, and for weights that cannot be had.
+    It is made for that size where timm's pretrained configuration says that it has a fixed one. Raises `BackboneError`
+    for a size that it cannot be made for.
     """
-    encoder = _create(backbone, image_size)
-    if weights == "imagenet":
-        load_file(encoder, _fetch(encoder, backbone.name), backbone.name)
-    elif isinstance(weights, Path):
-        load_file(encoder, weights, backbone.name)
-    return encoder
-
-
-def _create(backbone: Backbone, image_size: int) -> nn.Module:
-    """Make the model, for its image size where timm's pretrained configuration says that it has a fixed one."""
     import timm
 
     config = timm.get_pretrained_cfg(backbone.timm_name)
@@ -49,38 +63,55 @@ def _create(backbone: Backbone, image_size: int) -> nn.Module:
     return encoder
 
 
-def _fetch(encoder: nn.Module, name: str) -> Path:
+def find_imagenet(backbone: Backbone) -> FirstWeights:
+    """Return a backbone's ImageNet weights from where they are found first: a package, the hub's cache, the hub.
+
+    Raises `BackboneError` where they are nowhere to be had.
+    """
+    if backbone.builder is not None:
+        raise BackboneError(f"{backbone.name} has no ImageNet weights; use --weights FILE.safetensors, or none")
+    if path := installed(backbone.timm_name):
+        return FirstWeights(path, "package")
+    return _fetch(backbone)
+
+
+def _fetch(backbone: Backbone) -> FirstWeights:
     """Return the hub's safetensors file for a timm model, from huggingface_hub's cache where it is there.
 
     timm's own loading would go on to an unpickled file, and leave keys that are missing at random.
     """
-    config: Any = encoder.pretrained_cfg
-    repository = config.get("hf_hub_id")
+    import timm
+
+    config = timm.get_pretrained_cfg(backbone.timm_name)
+    repository = config.hf_hub_id if config else None
     if not repository:
-        raise BackboneError(f"timm has no ImageNet weights for {name}; give some with --weights FILE.safetensors")
+        raise BackboneError(
+            f"timm has no ImageNet weights for {backbone.name}; give some with --weights FILE.safetensors"
+        )
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
         try:
-            return Path(hf_hub_download(repository, FILE_NAME, local_files_only=True))
+            return FirstWeights(Path(hf_hub_download(repository, FILE_NAME, local_files_only=True)), "hub's cache")
         except LocalEntryNotFoundError:
             get_hf_file_metadata(hf_hub_url(repository, FILE_NAME))  # fails at once; the download tries for a minute
-            return Path(hf_hub_download(repository, FILE_NAME))
+            return FirstWeights(Path(hf_hub_download(repository, FILE_NAME)), "hub")
     except Exception as error:  # no network, no such file, a full disk: each library says it in its own way
+        package = f"install them with `{EXTRA}`, or " if pinned(backbone.timm_name) else ""
         raise BackboneError(
-            f"ImageNet weights for {name} could not be fetched ({_first_line(error)}); "
-            "give them with --weights FILE.safetensors"
+            f"ImageNet weights for {backbone.name} could not be fetched ({_first_line(error)}); "
+            f"{package}give them with --weights FILE.safetensors"
         ) from error
 
 
 def load_file(encoder: nn.Module, path: Path, name: str) -> None:
-    """Load a safetensors file with the keys of `encoder`, a timm model; its classifier's keys may be there too.
+    """Load a safetensors file with the keys of `encoder`, a timm model, or a pinned `.pth` file of a package.
 
-    Position embeddings of another image size are resampled as timm does it. Raises `BackboneError` for another format
-    (nothing is ever unpickled), and for keys that are missing, unknown or of another shape.
+    The classifier's keys may be there too. Position embeddings of another image size are resampled as timm does it.
+    Raises `BackboneError` for another format, and for keys that are missing, unknown or of another shape.
     """
-    state = _as_timm_loads_it(encoder, _read(path))
+    state = read_pth(path, encoder, name) if path.suffix == ".pth" else _as_timm_loads_it(encoder, _read(path))
     config: Any = getattr(encoder, "pretrained_cfg", None) or {}
     classifiers = config.get("classifier") or ()
     prefixes = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)

@@ -78,7 +78,7 @@ class PlanOptions:
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = OWN
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.safetensors", help="safetensors file with first weights, instead of a download."),
+        typer.Option(metavar="FILE.safetensors", help="File with first weights, before package, hub's cache and hub."),
     ] = None
     head_classes: Annotated[int | None, typer.Option(min=1, metavar="K", help="How many classes are head classes.")] = (
         None

@@ -25,7 +25,8 @@ def test_listing_and_reading_registered_names_imports_neither_torch_nor_timm():
 
 def test_the_issues_backbones_and_classifiers_are_there():
     named = (
-        "resnet50 inception_v3 resnext50 convnext_tiny efficientnet_b0 mobilenetv3 vit_small swin_tiny regnety "
+        "resnet50 inception_v3 resnext50 convnext_tiny efficientnet_b0 efficientnet_lite0 efficientnet_lite1 "
+        "efficientnet_lite2 mobilenetv3 vit_small swin_tiny regnety "
         "resnet10t resnet18 mobilenetv3_small resnet32"
     )
     assert [name for name, _ in list_backbones()] == named.split()

@@ -69,10 +69,10 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path, name, change, said):
 
 
 def test_files_of_another_kind_are_refused(tmp_path):
-    torch.save({}, tmp_path / "w.pth")
+    torch.save({}, tmp_path / "w.bin")
     (tmp_path / "spoilt.safetensors").write_bytes(b"\x00" * 50)
     for name, said in [
-        ("w.pth", "not a .safetensors file"),
+        ("w.bin", "not a .safetensors file"),
         ("spoilt.safetensors", "cannot be read"),
         ("absent.safetensors", "cannot be read"),
     ]:
