@@ -58,7 +58,7 @@ def test_the_long_tailed_suites_have_the_methods_of_the_literature(name: str, di
         "ride", "sade", "cmo", "mislas", "seesaw", "influence-balanced", "label-aware-smoothing", "lws",
         "weight-balancing", "crt", "ldam", "drw", "balanced-softmax",
     } <= set(parts)  # fmt: skip
-    assert not any(part.needs for part in parts.values()), "nothing is held back for validation"
+    assert not any("validation" in part.needs for part in parts.values()), "nothing is held back for validation"
     assert parts["ride"].parameters()["diversity"] == diversity
 
 
