@@ -22,7 +22,10 @@ from benchmarks.support.errors import OutputClosed, UserError, one_line
 
 PROGRAM = "python -m benchmarks"
 MISTAKE, INTERRUPTED = 2, 130
-OF_THE_MACHINE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE)
+OF_THE_MACHINE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ELOOP,
+    errno.ENAMETOOLONG,
+)  # fmt: skip
 
 app = typer.Typer(
     help="Which way of countering class imbalance helps which classes, on which backbone, at what cost.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.data.base import Source
 from benchmarks.data.layouts.fashion_layouts import LOOKED_FOR, find, in_zip
+from benchmarks.data.layouts.given import require_readable
 from benchmarks.data.layouts.styles_csv import NAME
 from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
@@ -40,8 +41,7 @@ def open_source(path: Path) -> Source:
     Rows without an image stay in the source (its `read` gives None); they go when the images are decoded. Raises
     UserError where `path` is none of the three, or one that cannot be read.
     """
-    if not path.exists():
-        raise UserError(f"{path} does not exist; expected {LOOKED_FOR}.")
+    require_readable(path, LOOKED_FOR)
     opener = find(path)
     if opener is None:
         raise UserError(f"{path} holds no fashion dataset; looked for {LOOKED_FOR}.")

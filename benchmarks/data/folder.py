@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from benchmarks.data.base import Source
 from benchmarks.data.layouts import folder_csv
 from benchmarks.data.layouts.folder_tree import read_tree
+from benchmarks.data.layouts.given import require_readable
 from benchmarks.data.layouts.image_files import LOOKED_FOR, build, in_zip, on_disk
+from benchmarks.data.layouts.walk import IMAGE_ENDINGS, images
 from benchmarks.data.layouts.zipped import Zipped
 from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 
-IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
 _DEEP = 5  # folders down to the first image: two wrappers, train/, the class, and one within
 
 
@@ -31,7 +32,7 @@ def find(path: Path) -> Callable[[], Source] | None:
     tables = [file for file in sorted(path.iterdir()) if file.is_file() and folder_csv.is_table(file)]
     if len(tables) == 1:
         return partial(folder_csv.open_csv, tables[0])
-    return partial(_open_tree, path) if any("/" in image for image in _images(path, _DEEP)) else None
+    return partial(_open_tree, path) if any("/" in image for image in images(path, _DEEP)) else None
 
 
 @dataset(
@@ -48,8 +49,7 @@ def open_source(path: Path) -> Source:
     each class test, chosen by a hash of the path. Raises UserError where neither is found, for fewer than two classes,
     and for a CSV's paths that leave its folder.
     """
-    if not path.exists():
-        raise UserError(f"{path} does not exist; expected {LOOKED_FOR}.")
+    require_readable(path, LOOKED_FOR)
     opener = find(path)
     if opener is None:
         raise UserError(f"{path} holds no images in classes; looked for {LOOKED_FOR}.")
@@ -58,47 +58,26 @@ def open_source(path: Path) -> Source:
 
 def _open_tree(root: Path) -> Source:
     """Open a tree of class folders."""
-    tree = read_tree(list(_images(root)), root)
-    images = on_disk(tree.ids, [os.path.join(root, path) for path in tree.paths])
-    return build(root, tree.ids, tree.labels, images, tree.train, notes=tree.notes)
+    tree = read_tree(list(images(root)), root)
+    files = on_disk(tree.ids, [os.path.join(root, path) for path in tree.paths])
+    return build(root, tree.ids, tree.labels, files, tree.train, notes=tree.notes)
 
 
 def _find_zip(path: Path) -> Callable[[], Source] | None:
     """Return what opens the class tree in a zip, None where it holds no images in folders."""
     zipped = Zipped(path)
     members = [member for member in zipped.members if os.path.splitext(member)[1].lower() in IMAGE_ENDINGS]
-    images = sorted((m for m in members if not any(part.startswith(".") for part in m.split("/"))), key=_place)
+    shown = sorted((m for m in members if not any(part.startswith(".") for part in m.split("/"))), key=_place)
 
     def opener() -> Source:
         """Open the tree."""
-        tree = read_tree(images, path)
+        tree = read_tree(shown, path)
         return build(path, tree.ids, tree.labels, in_zip(zipped, tree.paths), tree.train, notes=tree.notes)
 
-    return opener if any("/" in member for member in images) else None
+    return opener if any("/" in member for member in shown) else None
 
 
 def _place(member: str) -> list[tuple[bool, str]]:
-    """Return where a member comes in the order of `_images`, for which a folder's files stand before its folders."""
+    """Return where a member comes in the order of `images`, for which a folder's files stand before its folders."""
     *folders, name = member.split("/")
     return [*((True, folder) for folder in folders), (False, name)]
-
-
-def _images(root: Path, depth: int = 64) -> Iterator[str]:
-    """Yield the image files below `root` as paths from there, sorted, hidden ones left out."""
-    stack: list[tuple[str, int]] = [("", 0)]
-    while stack:
-        folder, level = stack.pop()
-        names = _sorted_names(os.path.join(root, folder))
-        for name, is_dir in names:
-            if not is_dir and os.path.splitext(name)[1].lower() in IMAGE_ENDINGS:
-                yield os.path.join(folder, name)
-        # reversed, because the last one pushed is read first
-        stack += [
-            (os.path.join(folder, name), level + 1) for name, is_dir in reversed(names) if is_dir and level < depth
-        ]
-
-
-def _sorted_names(folder: str) -> list[tuple[str, bool]]:
-    """Return the entries of a folder and whether each is a folder, by name, hidden ones left out."""
-    with os.scandir(folder) as entries:
-        return sorted((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))

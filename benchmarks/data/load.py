@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.data.base import Loaded, Source
 from benchmarks.data.decoded.cache import Decoded, Progress, decode, rows_key
+from benchmarks.data.layouts.given import require_readable
 from benchmarks.data.registry import datasets, get
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key
@@ -31,12 +32,11 @@ def fetched_folder(cache: Path, name: str) -> Path:
 def detect(path: Path) -> str:
     """Return the name of the dataset at `path`, the first whose `recognise` says so.
 
-    Raises UserError for a path that does not exist or that no dataset recognises.
+    Raises UserError for a path that does not exist, cannot be read, or that no dataset recognises.
     """
     recognising = sorted((entry for entry in datasets() if entry.recognise), key=lambda entry: entry.asked_last)
     looked_for = ", or ".join(entry.expects for entry in recognising)
-    if not path.exists():
-        raise UserError(f"{path} does not exist; expected {looked_for}.")
+    require_readable(path, looked_for)
     for entry in recognising:
         if entry.recognise and entry.recognise(path):
             return entry.name

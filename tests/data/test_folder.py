@@ -154,7 +154,7 @@ def test_a_zip_of_no_classes_is_one_sentence(tmp_path: Path, image: Draw) -> Non
     put(tmp_path / "flat" / "1.png", image(0))
     (tmp_path / "got").mkdir()
     packed = Path(shutil.make_archive(str(tmp_path / "got" / "flat"), "zip", tmp_path / "flat"))
-    for path, message in ((packed, "flat.zip holds no dataset; looked for"), (packed.parent, "dataset but flat.zip, ")):
+    for path, message in ((packed, "flat.zip holds no dataset; looked for"), (packed.parent, "dataset but flat.zip; ")):
         with pytest.raises(UserError, match=message):
             load.detect(path)
 

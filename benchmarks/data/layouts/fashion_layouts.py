@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -42,11 +43,19 @@ def find(path: Path) -> Callable[[], Layout] | None:
             return find(path.parent)
         return partial(_open_zip, path) if path.suffix.lower() == ".zip" else None
     for folder in _candidates(path):
-        table = folder / CSV if (folder / CSV).is_file() else None
-        if table is not None and (folder / "images").is_dir():
-            return partial(_open_folder, folder, table)
-        if shards := _shards(folder) or _shards(folder / "data"):
-            return partial(_open_shards, shards, table, folder)
+        with contextlib.suppress(PermissionError):  # an unreadable folder next to the dataset is none of its parts
+            if opener := _find_in(folder):
+                return opener
+    return None
+
+
+def _find_in(folder: Path) -> Callable[[], Layout] | None:
+    """Return what opens the dataset in this very folder, None where it is not there."""
+    table = folder / CSV if (folder / CSV).is_file() else None
+    if table is not None and (folder / "images").is_dir():
+        return partial(_open_folder, folder, table)
+    if shards := _shards(folder) or _shards(folder / "data"):
+        return partial(_open_shards, shards, table, folder)
     return None
 
 
@@ -71,7 +80,7 @@ def _open_folder(folder: Path, table: Path) -> Layout:
     with os.scandir(folder / "images") as entries:
         for entry in entries:
             stem, ending = os.path.splitext(entry.name)
-            if ending.lower() in _IMAGE_ENDINGS and entry.is_file():
+            if ending.lower() in _IMAGE_ENDINGS and os.path.isfile(entry):  # False for a link to itself, too
                 files[stem] = entry.path
                 status = entry.stat()
                 marks.append((os.fsencode(entry.name).hex(), status.st_size, status.st_mtime_ns))
