@@ -23,7 +23,7 @@ def start() -> NoReturn:
     if sys.argv[1:2] == ["run"]:
         from benchmarks.running.supervisor import supervise
 
-        sys.exit(supervise(main))
+        sys.exit(supervise(lambda supervised: main(supervised=supervised)))
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main())
 

@@ -12,13 +12,16 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmarks import __version__
 from benchmarks.commands import check, data, explain, keeping, listing, plan, run, suites, tables, verify
 from benchmarks.support.errors import OutputClosed, UserError, one_line
+
+if TYPE_CHECKING:
+    from benchmarks.running.supervised import Supervised
 
 PROGRAM = "python -m benchmarks"
 MISTAKE, INTERRUPTED = 2, 130
@@ -66,11 +69,14 @@ app.add_typer(suites.app, name="suite")
 app.command("throughput")(tables.throughput)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command given by `arguments` (default: those of the process) and return its exit code."""
+def main(arguments: Sequence[str] | None = None, supervised: Supervised | None = None) -> int:
+    """Run the command given by `arguments` (default: those of the process) and return its exit code.
+
+    `supervised`: this process, if a supervisor watches it; for `run` alone.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        code = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        code = app(args=arguments, prog_name=PROGRAM, standalone_mode=False, obj=supervised)
         sys.stdout.flush()
     except (BrokenPipeError, OutputClosed):  # stdout was closed (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -123,16 +123,17 @@ class RunOptions(PlanOptions):
     ] = None
 
 
-def takes(options: type[_Options]) -> Callable[[Callable[[_Options], int]], Callable[..., int]]:
-    """Return a decorator that makes a command of one dataclass a function with the dataclass's fields as options."""
+def takes(options: type[_Options]) -> Callable[[Callable[[_Options, typer.Context], int]], Callable[..., int]]:
+    """Return a decorator: a command of one dataclass and typer's context gets the dataclass's fields as options."""
 
-    def decorate(command: Callable[[_Options], int]) -> Callable[..., int]:
-        def entry(**values: Any) -> int:
-            return command(options(**values))
+    def decorate(command: Callable[[_Options, typer.Context], int]) -> Callable[..., int]:
+        def entry(context: typer.Context, **values: Any) -> int:
+            return command(options(**values), context)
 
-        hints = get_type_hints(options, include_extras=True)
+        hints = {"context": typer.Context, **get_type_hints(options, include_extras=True)}
         fields = dataclasses.fields(options)  # type: ignore[arg-type]
-        parameters = [
+        parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)]
+        parameters += [
             inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
             for f in fields
         ]

@@ -6,6 +6,8 @@ import collections
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from benchmarks.commands.opening import open_asked
 from benchmarks.commands.options import PlanOptions, takes
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @takes(PlanOptions)
-def plan(options: PlanOptions) -> int:
+def plan(options: PlanOptions, _: typer.Context) -> int:
     """Show the jobs, epochs and expected time of a run."""
     print_plan(open_asked(options), options.out)
     return 0

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from benchmarks.commands.opening import open_asked
 from benchmarks.commands.options import Executor, RunOptions, takes
 from benchmarks.commands.plan import print_plan
@@ -20,13 +22,14 @@ if TYPE_CHECKING:
     from benchmarks.progress.reporter import Reporter
     from benchmarks.running.cells import Outcome
     from benchmarks.running.session import Request, Session
+    from benchmarks.running.supervised import Supervised
 
 SMALL_IMAGES_PX = 64
 WORTH_STARTING_RAY_JOBS = 20
 
 
 @takes(RunOptions)
-def run(options: RunOptions) -> int:
+def run(options: RunOptions, context: typer.Context) -> int:
     """Train and score what is not there yet."""
     named = bool(options.backbone or options.strategy)
     if (options.all and named) or not (options.all or named or options.retry_failed):
@@ -49,12 +52,12 @@ def run(options: RunOptions) -> int:
             command = shlex.join(["run", *sys.argv[2:]])
             stack.enter_context(only_writer(options.out, command, wait=options.wait, say=say))
 
-        session, outcome = (_on_ray if options.executor == Executor.RAY else _here)(options, alone)
+        session, outcome = (_on_ray if options.executor == Executor.RAY else _here)(options, alone, context.obj)
         _print_results(session, options.out)
         return _print_failures(outcome, session)
 
 
-def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
+def _here(options: RunOptions, alone: Callable[[], None], supervised: Supervised | None) -> tuple[Session, Outcome]:
     """Carry the plan out in this process."""
     session = open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds)
     from benchmarks.running.local import execute
@@ -62,8 +65,9 @@ def _here(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outc
     reporter, only = _reporter(session, options), _only(session, options)
     with _results_if_interrupted(session, options.out):
         return session, execute(
-            session.plan, session.context, options.out, reporter, only=only, job_timeout=options.job_timeout
-        )
+            session.plan, session.context, options.out, reporter, only=only, job_timeout=options.job_timeout,
+            supervised=supervised,
+        )  # fmt: skip
 
 
 def would_be_faster(session: Session, options: RunOptions, jobs: int) -> str | None:
@@ -94,7 +98,7 @@ def _only(session: Session, options: RunOptions) -> list[Cell] | None:
     return found
 
 
-def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Outcome]:
+def _on_ray(options: RunOptions, alone: Callable[[], None], supervised: Supervised | None) -> tuple[Session, Outcome]:
     """Carry the plan out on Ray."""
     from benchmarks.running.ray import cluster
 
@@ -117,6 +121,7 @@ def _on_ray(options: RunOptions, alone: Callable[[], None]) -> tuple[Session, Ou
             outcome = execute(
                 session.plan, session.context, options.out, reporter, given=shares[0], only=only,
                 plugins=[file for file in options.plugin or () if is_loaded(file)], job_timeout=options.job_timeout,
+                supervised=supervised,
             )  # fmt: skip
     return session, outcome
 

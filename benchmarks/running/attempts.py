@@ -1,7 +1,7 @@
-"""How often a job may be tried: what killed its process is kept on disk, so that whoever starts again knows.
+"""How often a job may be tried: failed attempts are kept on disk, for the process that goes on after a death.
 
 A job whose process or worker died, that ran out of memory, or that found a damaged state, gets one more attempt. A job
-that failed otherwise, or took too long, gets none in this run. A run that a user starts forgets what others noted.
+that failed otherwise, or took too long, gets none in this run. A new run forgets the attempts of earlier ones.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from pathlib import Path
 from benchmarks.support.files import write_bytes
 
 MOST = 2
-
-_unwritten: dict[Path, Attempts] = {}  # what a full disk did not take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,43 +42,51 @@ class Attempts:
         return "it is given up" if self.exhausted else "it goes on from its last checkpoint"
 
 
-def of(work: Path, key: str) -> Attempts:
-    """Return what is noted about the job `key` below `work` (an output folder's `.work`)."""
-    if (path := _path(work, key)) in _unwritten:
-        return _unwritten[path]
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Attempts(tuple(map(str, content["reasons"])), bool(content["final"]), str(content["traceback"]))
-    except (OSError, ValueError, TypeError, KeyError):
-        return Attempts()
+class AttemptLog:
+    """The failed attempts of jobs, in files below `work` (an output folder's `.work`).
 
+    Those that a full disk did not take are kept in memory, which a process that is forked later has too.
+    """
 
-def note(work: Path, key: str, reason: str, *, final: bool = False, traceback: str = "") -> Attempts:
-    """Note an attempt at the job that failed, and return all that is known of it now."""
-    before = of(work, key)
-    now = Attempts((*before.reasons, reason), before.final or final, traceback or before.traceback)
-    path = _path(work, key)
-    _unwritten[path] = now
-    with contextlib.suppress(OSError):
-        write_bytes(path, json.dumps(dataclasses.asdict(now)).encode())
-        del _unwritten[path]
-    return now
+    def __init__(self) -> None:
+        """Remember nothing but what is on disk."""
+        self._unwritten: dict[Path, Attempts] = {}
+
+    def of(self, work: Path, key: str) -> Attempts:
+        """Return the failed attempts at the job `key`."""
+        if (path := _path(work, key)) in self._unwritten:
+            return self._unwritten[path]
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return Attempts(tuple(map(str, content["reasons"])), bool(content["final"]), str(content["traceback"]))
+        except (OSError, ValueError, TypeError, KeyError):
+            return Attempts()
+
+    def note(self, work: Path, key: str, reason: str, *, final: bool = False, traceback: str = "") -> Attempts:
+        """Add a failed attempt at the job `key`, and return all of them."""
+        before = self.of(work, key)
+        now = Attempts((*before.reasons, reason), before.final or final, traceback or before.traceback)
+        path = _path(work, key)
+        self._unwritten[path] = now
+        with contextlib.suppress(OSError):
+            write_bytes(path, json.dumps(dataclasses.asdict(now)).encode())
+            del self._unwritten[path]
+        return now
+
+    def forget(self, work: Path) -> None:
+        """Forget all attempts: a new run tries everything."""
+        shutil.rmtree(work / "attempts", ignore_errors=True)
+        self._unwritten.clear()
 
 
 def worth_another(error: BaseException) -> bool:
-    """Whether a job that raised `error` may end better if it is tried again."""
-    import torch  # the process that watches a run imports this file, and nothing heavy
+    """Whether a job that raised `error` may succeed if it is tried again."""
+    import torch  # not at the top: the supervisor imports this module and must stay light
 
     from benchmarks.training.checkpoint import CheckpointError
 
     full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
     return full or isinstance(error, CheckpointError)
-
-
-def forget(work: Path) -> None:
-    """Forget all attempts: a new run tries everything."""
-    shutil.rmtree(work / "attempts", ignore_errors=True)
-    _unwritten.clear()
 
 
 def _path(work: Path, key: str) -> Path:

@@ -12,9 +12,10 @@ from benchmarks.progress.events import Note
 from benchmarks.progress.reporter import Reporter
 from benchmarks.records import record as records
 from benchmarks.records.record import Record, RecordError
-from benchmarks.running import attempts, requested, supervisor
+from benchmarks.running import requested
 from benchmarks.running.context import RunContext
 from benchmarks.running.scoring import blank_record
+from benchmarks.running.supervised import Supervised
 from benchmarks.support.errors import one_line
 from benchmarks.support.files import sweep, write_bytes
 
@@ -53,13 +54,13 @@ def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
     return found
 
 
-def prepare(plan: Plan, context: RunContext, todo: Sequence[Cell]) -> None:
+def prepare(plan: Plan, context: RunContext, todo: Sequence[Cell], supervised: Supervised) -> None:
     """Put the output folder in order for a run of the cells `todo` of `plan`.
 
-    What earlier runs noted or left half written goes, and predictions that cannot be read are to be made again.
+    Removes the attempts that earlier runs noted, temporary files, and results whose predictions cannot be read.
     """
-    if not supervisor.restarted:
-        attempts.forget(context.store.work)
+    if not supervised.restarted:
+        supervised.attempts.forget(context.store.work)
     sweep(context.store.work)
     requested.note(plan, context.store.work, context.suite.name)
     for key in {chain[-1] for cell in todo for chains in (cell.jobs, *cell.companions) for chain in chains}:

@@ -13,12 +13,12 @@ from benchmarks.planning.plan import Cell, Job, Plan
 from benchmarks.progress.events import CellDone, JobDone, JobLost, JobProgress, JobStarted, Note, RunEnded, RunStarted
 from benchmarks.progress.reporter import Reporter, describe
 from benchmarks.records.record import Record
-from benchmarks.running import attempts, supervisor
-from benchmarks.running.attempts import Attempts
+from benchmarks.running.attempts import Attempts, worth_another
 from benchmarks.running.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
+from benchmarks.running.supervised import Supervised
 from benchmarks.training.checkpoint import CheckpointError
 
 
@@ -39,19 +39,21 @@ def execute(
     *,
     only: Sequence[Cell] | None = None,
     job_timeout: float | None = None,
+    supervised: Supervised | None = None,
 ) -> Outcome:
     """Run every cell, or of `only` these, that has no record yet; one that fails is recorded and the rest goes on.
 
-    Where a watcher runs (`supervisor.py`), it ends a job that takes longer than `job_timeout` seconds.
-    KeyboardInterrupt passes through, with every finished job and cell kept.
+    `supervised`: this process, if a supervisor watches it, which then ends a job that takes longer than `job_timeout`
+    seconds. KeyboardInterrupt passes through, with every finished job and cell kept.
     """
+    supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, todo)
-    supervisor.write_stacks(context.store.work)
+    prepare(plan, context, todo, supervised)
+    supervised.write_stacks(context.store.work)
     reporter.tell(RunStarted(plan, stored))
     failures, done = [], 0
-    run = _Run(plan, context, reporter, job_timeout)
+    run = _Run(plan, context, reporter, job_timeout, supervised)
     try:
         for cell in todo:
             record = run.cell(cell)
@@ -75,6 +77,7 @@ class _Run:
     context: RunContext
     reporter: Reporter
     job_timeout: float | None
+    supervised: Supervised
 
     def cell(self, cell: Cell) -> Record:
         """Train what the cell needs and return its record, done or failed."""
@@ -83,18 +86,18 @@ class _Run:
                 self._job(job, cell)
             return done_record(self.context, self.plan, cell)
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
-            supervisor.stop_if_interrupted()
+            self.supervised.stop_if_interrupted()
             given_up = error if isinstance(error, JobFailed) else None
             trace = (given_up and given_up.traceback) or traceback.format_exc()
             return failed_record(self.context, cell, str(error) if given_up else reason_of(error), trace)
 
     def _job(self, job: Job, cell: Cell) -> None:
-        """Train a job, once more where memory ran out; raises JobFailed where it has been given up."""
+        """Train a job, once more if memory ran out or a state was damaged; raises JobFailed if it is given up."""
         work, tell = self.context.store.work, self.reporter.tell
-        noted = attempts.of(work, job.key)
+        noted = self.supervised.attempts.of(work, job.key)
         while not noted.exhausted:
             tell(JobStarted(job, cell))
-            supervisor.tell(work, job.key, describe(job), self.job_timeout)
+            self.supervised.tell(work, job.key, describe(job), self.job_timeout)
             try:
                 result = run_job(
                     self.context, job, lambda s, steps: self._step(job, s, steps), lambda line: tell(Note(line))
@@ -102,22 +105,23 @@ class _Run:
                 tell(JobDone(job, result))
                 return
             except Exception as error:
-                supervisor.stop_if_interrupted()
-                final = not attempts.worth_another(error)
-                noted = attempts.note(work, job.key, reason_of(error), final=final, traceback=traceback.format_exc())
+                self.supervised.stop_if_interrupted()
+                final = not worth_another(error)
+                trace = traceback.format_exc()
+                noted = self.supervised.attempts.note(work, job.key, reason_of(error), final=final, traceback=trace)
                 tell(JobLost(job, noted.reason))
                 if not noted.exhausted:
                     tell(Note(f"{describe(job)}: {reason_of(error)}; {noted.then}."))
                     if isinstance(error, CheckpointError):
                         self._parent_again(job, cell)
             finally:
-                supervisor.tell(work, "")
+                self.supervised.tell(work, "")
             gc.collect()
         raise JobFailed(noted)
 
     def _step(self, job: Job, step: int, steps: int) -> None:
-        """Tell of a step of a job, and stop here where an interrupt came to nothing."""
-        supervisor.stop_if_interrupted()
+        """Report a step of a job, and stop here if an interrupt was swallowed."""
+        self.supervised.stop_if_interrupted()
         self.reporter.tell(JobProgress(job, step, steps))
 
     def _parent_again(self, job: Job, cell: Cell) -> None:

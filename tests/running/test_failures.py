@@ -16,7 +16,7 @@ from benchmarks.planning.store import Store
 from benchmarks.progress.events import Event, Note
 from benchmarks.progress.reporter import Reporters
 from benchmarks.records import record as records
-from benchmarks.running import attempts
+from benchmarks.running.attempts import AttemptLog
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.local import execute
 from benchmarks.running.session import Session
@@ -67,6 +67,7 @@ def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_
 
 def test_attempts_are_counted_where_a_full_disk_does_not_take_them(tmp_path: Path) -> None:
     (tmp_path / "attempts").touch()  # nothing can be written below
+    attempts = AttemptLog()
     assert not attempts.note(tmp_path, "job", "killed").exhausted
     assert attempts.note(tmp_path, "job", "killed").reason == "killed (2 attempts)"
     assert attempts.of(tmp_path, "job").exhausted and not attempts.of(tmp_path, "other").reasons

@@ -151,10 +151,9 @@ def test_an_interrupt_that_a_library_swallows_or_takes_for_an_error_still_ends_t
 
 TWICE = """
 import signal
-from benchmarks.running.supervisor import _interrupt
+from benchmarks.running.supervised import Supervised
 both = {signal.SIGINT, signal.SIGTERM}
-for number in both:
-    signal.signal(number, _interrupt)
+Supervised().hear(both)
 signal.pthread_sigmask(signal.SIG_BLOCK, both)
 for number in both:
     signal.raise_signal(number)

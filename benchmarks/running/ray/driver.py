@@ -37,7 +37,7 @@ from benchmarks.progress.events import (
 )  # fmt: skip
 from benchmarks.progress.reporter import Reporter, describe
 from benchmarks.records.record import Record
-from benchmarks.running import attempts, supervisor
+from benchmarks.running.attempts import AttemptLog
 from benchmarks.running.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
 from benchmarks.running.context import RunContext
 from benchmarks.running.estimate import look
@@ -46,6 +46,7 @@ from benchmarks.running.ray.cluster import JobResources
 from benchmarks.running.ray.pool import WorkerHandle, WorkerLost, WorkerPool
 from benchmarks.running.ray.worker import Files, JobUpdate, WorkerConfig
 from benchmarks.running.scoring import done_record
+from benchmarks.running.supervised import Supervised
 from benchmarks.support.files import write_bytes
 
 LISTEN_SECONDS = 1.0
@@ -64,6 +65,7 @@ def execute(
     plugins: Sequence[Path] = (),
     job_timeout: float | None = None,
     share_folder: bool = True,
+    supervised: Supervised | None = None,
 ) -> Outcome:
     """Run every cell without a record (or those of `only`) on the Ray cluster that this process is connected to.
 
@@ -71,19 +73,20 @@ def execute(
     there, unless `share_folder` is False. Raises UserError if no worker starts. On KeyboardInterrupt workers end and
     stored results stay.
     """
+    supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
     cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, cells)
+    prepare(plan, context, cells, supervised)
     outlook = look(plan, context, stored)
     graph = Graph(plan, cells, pending(plan, context.store, cells).values(), outlook.seconds)
     token = context.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     pool = WorkerPool(_config(context, out, given, plugins, token.name if share_folder else None), given)
-    run = _Run(plan, context, out, reporter, graph, pool, outlook)
+    run = _Run(plan, context, out, reporter, graph, pool, outlook, supervised.attempts)
     reporter.tell(RunStarted(plan, stored))
     try:
         while True:
-            supervisor.stop_if_interrupted()
+            supervised.stop_if_interrupted()
             run.hand_out()  # first: no worker should wait while records are written
             run.record_settled()
             if not graph.open:
@@ -131,10 +134,11 @@ class _Run:
         graph: Graph,
         pool: WorkerPool,
         outlook: Outlook,
+        attempts: AttemptLog,
     ) -> None:
         self._plan, self._context, self._out, self._reporter = plan, context, out, reporter
         self._tell = reporter.tell
-        self._graph, self._pool, self._outlook = graph, pool, outlook
+        self._graph, self._pool, self._outlook, self._attempts = graph, pool, outlook, attempts
         self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of this run's finished jobs
         self._traces: dict[str, str] = {}  # job -> traceback of its failure
         self._unbegun = set[str]()  # jobs whose worker died before it had begun
@@ -220,7 +224,7 @@ class _Run:
 
     def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
         """Count a failed attempt at the job; schedule another one if any is left."""
-        noted = attempts.note(self._context.store.work, job.key, why, final=final, traceback=trace)
+        noted = self._attempts.note(self._context.store.work, job.key, why, final=final, traceback=trace)
         self._tell(JobOutput(job, noted.traceback))
         self._tell(JobLost(job, noted.reason))
         if noted.exhausted:

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.planning.pending import pending
 from benchmarks.planning.store import JobResult
 from benchmarks.progress.events import Event, JobLost, Note
-from benchmarks.running import attempts
+from benchmarks.running.attempts import AttemptLog
 from benchmarks.running.estimate import look
 from benchmarks.running.graph import Graph
 from benchmarks.running.ray.cluster import JobResources
@@ -155,7 +155,7 @@ def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:
     plan, context, lines = session.plan, session.context, Lines()
     outlook = look(plan, context, {})
     graph = Graph(plan, plan.cells, pending(plan, context.store, plan.cells).values(), outlook.seconds)
-    run = driver._Run(plan, context, tmp_path / "out", lines, graph, pool, outlook)
+    run = driver._Run(plan, context, tmp_path / "out", lines, graph, pool, outlook, AttemptLog())
     (job, *_) = graph.ready()
     graph.take(job)
     return run, lines, pool_module.WorkerHandle(None, None, WorkerInfo("here (1)", "node", 1, True), job)
@@ -165,10 +165,10 @@ def test_a_worker_that_dies_before_its_job_began_costs_no_attempt_but_only_once(
     run, lines, worker = _run(tmp_path, SimpleNamespace(up=1))
     job, work = worker.job, run._context.store.work
     run.hear(worker, pool_module.WorkerLost("its node is gone", began=False))
-    assert not attempts.of(work, job.key).reasons and not lines.notes
+    assert not AttemptLog().of(work, job.key).reasons and not lines.notes
     assert job in run._graph.ready() and lines.lost == ["its node is gone"]
     run.hear(worker, pool_module.WorkerLost("its node is gone", began=False))
-    assert len(attempts.of(work, job.key).reasons) == 1 and "its node is gone" in lines.notes[0]
+    assert len(AttemptLog().of(work, job.key).reasons) == 1 and "its node is gone" in lines.notes[0]
 
 
 def test_a_result_that_a_shared_folder_shows_late_is_waited_for(

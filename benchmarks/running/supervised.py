@@ -1,0 +1,77 @@
+"""A run's process as it sees itself: what it tells its supervisor, and whether it was interrupted. Imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+from benchmarks.running.attempts import AttemptLog
+
+
+def stacks(work: Path) -> Path:
+    """Return the file into which a worker that hangs or crashes writes its stacks."""
+    return work / "stacks.txt"
+
+
+class Supervised:
+    """The process that carries out a run; without arguments, one that no supervisor watches.
+
+    `restarted`: an earlier worker of this run died. `attempts`: the failed attempts at its jobs.
+    """
+
+    def __init__(self, pipe: int | None = None, *, restarted: bool = False, attempts: AttemptLog | None = None) -> None:
+        """Tell the supervisor through the file descriptor `pipe`."""
+        self.restarted, self.attempts = restarted, attempts or AttemptLog()
+        self._pipe, self._interrupted = pipe, False
+        self._stacks: IO[str] | None = None  # open for as long as the process lives
+
+    def tell(self, work: Path, job: str, what: str = "", timeout: float | None = None) -> None:
+        """Tell the supervisor that this process is at `job` from now on ("": at none).
+
+        `what` names the job for people; after `timeout` seconds in it the process is killed and the job given up.
+        """
+        if self._pipe is not None:
+            line = json.dumps({"work": str(work), "job": job, "what": what, "timeout": timeout})
+            with contextlib.suppress(OSError):
+                os.write(self._pipe, line.encode() + b"\n")
+
+    def write_stacks(self, work: Path) -> None:
+        """From now on, write this process's stacks to `stacks(work)` if it crashes or the supervisor asks for them."""
+        if self._pipe is None:
+            return
+        work.mkdir(parents=True, exist_ok=True)
+        self._stacks = open(stacks(work), "w")  # noqa: SIM115
+        faulthandler.enable(self._stacks)
+        faulthandler.register(signal.SIGUSR1, self._stacks)
+
+    def hear(self, signals: Iterable[int]) -> None:
+        """Treat each of these signals as an interrupt."""
+        for number in signals:
+            signal.signal(number, self._interrupt)
+        sys.unraisablehook = _unraisable
+
+    def stop_if_interrupted(self) -> None:
+        """Raise KeyboardInterrupt if this process was interrupted before: a library's `except:` may swallow one."""
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> NoReturn:
+        """Stop once: the supervisor also passes on a Ctrl-C that the terminal has sent to this process."""
+        self._interrupted = True
+        signal.signal(signal.SIGTERM, lambda *_: None)  # with SIG_IGN Python complains of a signal under way
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt
+
+
+def _unraisable(what: sys.UnraisableHookArgs) -> None:
+    """Print nothing for an interrupt that came where none can be raised; `stop_if_interrupted` raises it later."""
+    if not issubclass(what.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
