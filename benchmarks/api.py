@@ -77,6 +77,7 @@ def plan(
     strategies: Sequence[str] = (),
     seeds: int | None = None,
     data: str | Path | None = None,
+    image_root: str | Path | None = None,
     out: str | Path = "runs",
     device: str = "auto",
     threads: int | None = None,
@@ -92,6 +93,7 @@ def plan(
         strategies: Expressions such as "a+b(x=1)", or globs; empty for the suite's.
         seeds: How many seeds, counted from 0; None for the suite's number.
         data: Path of your images, for suites that read some.
+        image_root: Folder above all images of a CSV; None for the CSV's own.
         out: Folder for records, leaderboards and trained states.
         device: "auto", "cpu" or "cuda".
         threads: CPU threads of a training; None for torch's default.
@@ -111,6 +113,7 @@ def plan(
             strategy=list(strategies) or None,
             suite=str(suite),
             data=None if data is None else Path(data),
+            image_root=None if image_root is None else Path(image_root),
             seeds=seeds,
             device=_choice(Device, device, "device"),
             out=Path(out),

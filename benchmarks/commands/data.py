@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.commands.options import ImageRoot
 from benchmarks.support.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, CSV or 
 def info(
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
+    image_root: ImageRoot = None,
     head_classes: Annotated[int | None, typer.Option(min=1, help="Number of head classes.")] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also list every class with its rows.")] = False,
 ) -> int:
@@ -31,7 +33,7 @@ def info(
     from benchmarks.progress.display import progress
     from benchmarks.suites.choose import adapt
 
-    suite = adapt(_suite(dataset, data), None, head_classes)
+    suite = adapt(_suite(dataset, data, image_root), None, head_classes)
     with progress() as advance:
         loaded = load(
             suite.dataset,
@@ -45,15 +47,17 @@ def info(
     return 0
 
 
-def _suite(dataset: str, data: Path | None) -> Suite:
+def _suite(dataset: str, data: Path | None, image_root: Path | None) -> Suite:
     """Return the suite that sets the image size, so that a run can use the same decoded images."""
     from benchmarks.commands.opening import warn
     from benchmarks.data.registry import discover
     from benchmarks.suites import suite as suites
     from benchmarks.suites.choose import automatic, of_dataset
+    from benchmarks.suites.settings import with_image_root
 
     warn(discover())
-    return suites.load(automatic(data, "cpu")[0]) if dataset == "auto" else of_dataset(dataset)
+    suite = suites.load(automatic(data, "cpu")[0]) if dataset == "auto" else of_dataset(dataset)
+    return with_image_root(suite, image_root)
 
 
 @app.command()
@@ -88,6 +92,7 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Empty or new folder to write to.")],
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
+    image_root: ImageRoot = None,
     form: Annotated[
         Form, typer.Option(help="Folder or zip as on Kaggle, or Parquet shards as on the hub.")
     ] = Form.FOLDER,
@@ -96,7 +101,7 @@ def export(
     from benchmarks.data import export as exporting
     from benchmarks.data.load import cache_folder, open_source
 
-    suite = _suite(dataset, data)
+    suite = _suite(dataset, data, image_root)
     source = open_source(suite.dataset, data, cache=cache_folder(), options=suite.options)
     print(f"Written; use it with --data {exporting.export(source, folder, form.value)}")
     return 0

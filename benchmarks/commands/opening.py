@@ -27,6 +27,7 @@ def open_asked(
     `checkpoint_seconds`: see `Request`. Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     from benchmarks.suites.choose import choose_suite, expand_backbones
+    from benchmarks.suites.settings import with_image_root
     from strategies.combining.expression import expand
 
     load_plugins(options.plugin or ())
@@ -50,6 +51,7 @@ def open_asked(
         image_size_px=options.image_size,
         settings=options.set or (),
     )
+    suite = with_image_root(suite, options.image_root)
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     ready()
     from benchmarks.progress.display import progress

@@ -51,6 +51,14 @@ class Protocol(StrEnum):
     JOINT = "joint"
 
 
+ImageRoot = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Folder above all images of a CSV; default: the CSV's.", exists=True, file_okay=False
+    ),
+]
+
+
 @dataclasses.dataclass(frozen=True)
 class PlanOptions:
     """What `plan` and `run` take, as typed; None stands for the suite's default."""
@@ -70,6 +78,7 @@ class PlanOptions:
     data: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Your data: folder, zip, CSV or Parquet shards.")
     ] = None
+    image_root: ImageRoot = None
     seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many seeds, counted from 0.")] = None
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO
     plugin: Annotated[

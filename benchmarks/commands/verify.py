@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.commands.options import ImageRoot
 from benchmarks.support.errors import UserError, one_line
 from benchmarks.support.threads import use_threads
 
@@ -18,6 +19,7 @@ def verify(
         str | None, typer.Option(metavar="NAME|FILE.toml", help="Suite of the record; default: from its name.")
     ] = None,
     data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data of the record.")] = None,
+    image_root: ImageRoot = None,
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None,
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE.safetensors", help="The initial weights of the record.")
@@ -26,6 +28,7 @@ def verify(
 ) -> int:
     """Run a finished cell again and compare; exit 1 and print the first difference, if any."""
     from benchmarks.commands.opening import load_plugins
+    from benchmarks.suites.settings import with_image_root
     from benchmarks.tools import verify as again
 
     load_plugins(plugin or ())
@@ -33,7 +36,7 @@ def verify(
     name = one_line(record.name)
     if record.status != "done":
         raise UserError(f"{name} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
-    asked = again.suite_of(record, suite)
+    asked = with_image_root(again.suite_of(record, suite), image_root)
     use_threads(record.threads)
     with tempfile.TemporaryDirectory() as folder:
         fresh = again.run(record, asked, Path(folder), data, weights)

@@ -20,19 +20,29 @@ from benchmarks.support.errors import UserError
 _DEEP = 5  # folders down to the first image: two wrappers, train/, the class, and one within
 
 
-def find(path: Path) -> Callable[[], Source] | None:
-    """Return what opens the images at `path`, or None where there is neither a tree nor a CSV."""
+def find(path: Path, image_root: str = "") -> Callable[[], Source] | None:
+    """Return what opens the images at `path`, or None where there is neither a tree nor a CSV.
+
+    Raises UserError for an `image_root` (see `folder_csv.open_csv`) where there is no CSV.
+    """
+    if table := _table(path):
+        return partial(folder_csv.open_csv, table, Path(image_root) if image_root else None)
+    if image_root:
+        raise UserError(f"--image-root belongs to a CSV that lists images, and {path} is none; leave it out.")
     if path.is_file():
-        # a CSV that was named is opened whatever its columns, so that the error says which are needed
-        if path.suffix.lower() in folder_csv.ENDINGS:
-            return partial(folder_csv.open_csv, path)
         return _find_zip(path) if path.suffix.lower() == ".zip" else None
     if not path.is_dir():
         return None
-    tables = [file for file in sorted(path.iterdir()) if file.is_file() and folder_csv.is_table(file)]
-    if len(tables) == 1:
-        return partial(folder_csv.open_csv, tables[0])
     return partial(_open_tree, path) if any("/" in image for image in images(path, _DEEP)) else None
+
+
+def _table(path: Path) -> Path | None:
+    """Return the CSV at `path`: the file itself, or the only one in the folder that lists images."""
+    if path.is_dir():
+        tables = [file for file in sorted(path.iterdir()) if file.is_file() and folder_csv.is_table(file)]
+        return tables[0] if len(tables) == 1 else None
+    # a CSV that was named is opened whatever its columns, so that the error says which are needed
+    return path if path.is_file() and path.suffix.lower() in folder_csv.ENDINGS else None
 
 
 @dataset(
@@ -42,15 +52,16 @@ def find(path: Path) -> Callable[[], Source] | None:
     recognise=lambda path: find(path) is not None,
     asked_last=True,  # the fashion dataset's folder holds a CSV too
 )
-def open_source(path: Path) -> Source:
+def open_source(path: Path, image_root: str = "") -> Source:
     """Open a class/image tree, or a CSV (the file, or the only one in the folder) with path and label columns.
 
     Folders `train/` and `test/` (or `val/`) above the classes, or a split column, are the split; otherwise 30 % of
-    each class test, chosen by a hash of the path. Raises UserError where neither is found, for fewer than two classes,
-    and for a CSV's paths that leave its folder.
+    each class test, chosen by a hash of the path. `image_root`: the folder below which a CSV's images are; default:
+    the CSV's own. Raises UserError where neither is found, for fewer than two classes, for a CSV's paths that leave
+    that folder, and for an `image_root` without a CSV.
     """
     require_readable(path, LOOKED_FOR)
-    opener = find(path)
+    opener = find(path, image_root)
     if opener is None:
         raise UserError(f"{path} holds no images in classes; looked for {LOOKED_FOR}.")
     return opener()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,6 +46,13 @@ def with_image_size(suite: Suite, size_px: int | None) -> Suite:
         recipe["grow_from"] = max(8, recipe["grow_from"] * size_px // recipe["image_size"] // 8 * 8)
     recipe["image_size"] = size_px
     return validate({**content, "name": name}, name, "with --image-size")
+
+
+def with_image_root(suite: Suite, folder: Path | None) -> Suite:
+    """Return the suite with the folder above a CSV's images among its dataset's options; it changes no name."""
+    return (
+        suite if folder is None else suite.model_copy(update={"options": {**suite.options, "image_root": str(folder)}})
+    )
 
 
 def frozen(suite: Suite) -> Suite:

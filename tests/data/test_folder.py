@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.cli import main
 from benchmarks.data import folder, load
 from benchmarks.data.layouts.image_files import drawn_split
 from benchmarks.support.errors import UserError
@@ -216,8 +217,37 @@ def test_a_csv_that_leaves_its_folder_is_refused(tmp_path: Path, image: Draw, ki
         (root / "link.png").symlink_to(outside)
     if kind == "folder link":
         (root / "link").symlink_to(tmp_path / "outside")
-    with pytest.raises(UserError, match="lies outside its folder"):
-        folder.open_source(table(root / "a.csv", [["path", "label"], ["in.png", "a"], [cell, "b"]]))
+    listed = table(root / "a.csv", [["path", "label"], ["in.png", "a"], [cell, "b"]])
+    with pytest.raises(UserError, match="outside .*; give the folder above all images with --image-root DIR"):
+        folder.open_source(listed)
+    source = folder.open_source(listed, image_root=str(tmp_path))
+    assert source.ids[0] == "data/in.png" and source.ids[1] in ("outside/x.png", f"data/{cell}")
+    assert [source.read(0), source.read(1)] == [image(1), image(0)]
+
+
+def test_paths_may_start_from_the_image_root(tmp_path: Path, image: Draw) -> None:
+    for i in range(2):
+        put(tmp_path / "images" / f"{i}.png", image(i))
+    (tmp_path / "lists").mkdir()
+    listed = table(tmp_path / "lists" / "a.csv", [["path", "label"], ["0.png", "a"], ["1.png", "b"]])
+    source = folder.open_source(listed, image_root=str(tmp_path / "images"))
+    assert source.ids == ("0.png", "1.png") and source.read(1) == image(1)
+    with pytest.raises(UserError, match="is not a folder"):
+        folder.open_source(listed, image_root=str(listed))
+    with pytest.raises(UserError, match="--image-root belongs to a CSV"):
+        folder.open_source(tmp_path / "images", image_root=str(tmp_path))
+
+
+def test_the_option_reaches_the_data(tmp_path: Path, image: Draw, capsys: pytest.CaptureFixture[str]) -> None:
+    for i in range(8):
+        put(tmp_path / "images" / f"{i}.png", image(i))
+    (tmp_path / "lists").mkdir()
+    rows = [[f"../images/{i}.png", "ab"[i % 2]] for i in range(8)]
+    listed = str(table(tmp_path / "lists" / "a.csv", [["path", "label"], *rows]))
+    assert main(["data", "info", "--data", listed]) == 2
+    assert "--image-root" in capsys.readouterr().err
+    assert main(["data", "info", "--data", listed, "--image-root", str(tmp_path)]) == 0
+    assert "8 rows, 2 classes" in capsys.readouterr().out
 
 
 def test_absolute_paths_and_links_inside_the_folder_are_read(tmp_path: Path, image: Draw) -> None:

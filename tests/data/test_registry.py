@@ -25,7 +25,8 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_options_are_the_parameters_with_a_default() -> None:
     assert registry.get("cifar10").options == {"imbalance": float, "seed": int}
-    assert registry.get("folder").options == {}
+    assert registry.get("folder").options == {"image_root": str}
+    assert registry.get("fashion").options == {}
 
 
 def _with_path(path: Path) -> Source: ...

@@ -30,9 +30,10 @@ def is_table(path: Path) -> bool:
     return _column(header, PATHS) is not None and _column(header, LABELS) is not None
 
 
-def open_csv(path: Path) -> Source:
-    """Open the images a CSV lists, by paths relative to its folder; UserError for paths that leave that folder.
+def open_csv(path: Path, image_root: Path | None = None) -> Source:
+    """Open the images a CSV lists, by absolute paths or by paths from its folder or from `image_root`.
 
+    UserError for an image that is not below `image_root` (default: the CSV's folder), links followed.
     Rows without a path or label are dropped, and of rows with the same path the first counts; both are noted. Rows
     that the split column marks for validation train, for a run sets a part of its own aside. UserError for a split
     column with an unknown word, or without a test row.
@@ -42,20 +43,22 @@ def open_csv(path: Path) -> Source:
     at, label, split, text = (_column(header, names) for names in (PATHS, LABELS, SPLITS, TEXTS))
     if at is None or label is None:
         raise UserError(f"{path} needs a path column ({', '.join(PATHS)}) and a label column ({', '.join(LABELS)}).")
-    base = os.path.realpath(path.parent)
-    files: dict[str, list[str]] = {}  # by id
+    root = _Root(path, image_root)
+    found: dict[str, str] = {}  # file by id
+    kept: list[list[str]] = []
     dropped = repeated = 0
     for row in rows:
         cells = row + [""] * (len(header) - len(row))
         if not cells[at].strip() or not cells[label].strip():
             dropped += 1
             continue
-        id_ = text_of(os.path.relpath(_inside(base, cells[at], path), base))
-        if id_ in files:
+        file = root.file(cells[at])
+        id_ = text_of(root.relative(file))
+        if id_ in found:
             repeated += 1
         else:
-            files[id_] = cells
-    kept = list(files.values())
+            found[id_] = file
+            kept.append(cells)
     parts = None if split is None else [_part(cells[split], path) for cells in kept]
     if parts is not None and "test" not in parts:
         raise UserError(
@@ -67,12 +70,12 @@ def open_csv(path: Path) -> Source:
         ("rows that repeat a path, dropped", repeated),
         (f"rows {VALIDATION_TRAINS}", (parts or []).count("validation")),
     )
-    ids = list(files)
+    ids = list(found)
     return build(
         path,
         ids=ids,
         labels=[cells[label].strip() for cells in kept],
-        images=on_disk(ids, [os.path.join(base, cells[at]) for cells in kept]),
+        images=on_disk(ids, list(found.values())),
         train=None if parts is None else [part != "test" for part in parts],
         texts=None if text is None else [cells[text] for cells in kept],
         notes=tuple(note for note in notes if note[1]),
@@ -97,17 +100,40 @@ def _column(header: list[str], names: tuple[str, ...]) -> int | None:
     return next((lower.index(name) for name in names if name in lower), None)
 
 
-def _inside(base: str, cell: str, table: Path) -> str:
-    """Return the path a cell names, links followed; UserError where it leaves the CSV's folder."""
-    try:
-        real = os.path.realpath(os.path.join(base, cell))
-    except ValueError:
-        raise UserError(f"{table} lists {cell!r}, which is no path.") from None
-    if os.path.commonpath([base, real]) != base:
-        raise UserError(
-            f"{table} lists {cell!r}, which lies outside its folder; put the images beside or below the CSV."
-        )
-    return os.path.normpath(os.path.join(base, cell))
+class _Root:
+    """The folder below which a table's images are, and the folders from which its relative paths start."""
+
+    def __init__(self, table: Path, image_root: Path | None) -> None:
+        """UserError for an `image_root` that is no folder."""
+        if image_root is not None and not image_root.is_dir():
+            raise UserError(f"--image-root {image_root} is not a folder; give one that is above all images.")
+        self._table = table
+        own = os.path.realpath(table.parent)
+        self._root = own if image_root is None else os.path.realpath(image_root)
+        self._starts = tuple(dict.fromkeys((own, self._root)))
+
+    def file(self, cell: str) -> str:
+        """Return the file that a cell names, the first that is there; UserError for one that is not below the root."""
+        files = [os.path.normpath(os.path.join(start, cell)) for start in self._starts]
+        allowed = [file for file in files if self._is_below(file, cell)]
+        if not allowed:
+            raise UserError(
+                f"{self._table} lists {cell!r}, which is outside {self._root}; give the folder above all images with "
+                "--image-root DIR."
+            )
+        return next(filter(os.path.exists, allowed), allowed[0])
+
+    def relative(self, file: str) -> str:
+        """Return the path of a file from the root."""
+        below = os.path.commonpath([self._root, file]) == self._root
+        return os.path.relpath(file if below else os.path.realpath(file), self._root)
+
+    def _is_below(self, file: str, cell: str) -> bool:
+        """Whether a file is below the root, links followed."""
+        try:
+            return os.path.commonpath([self._root, os.path.realpath(file)]) == self._root
+        except ValueError:
+            raise UserError(f"{self._table} lists {cell!r}, which is no path.") from None
 
 
 def _part(cell: str, table: Path) -> str:
