@@ -172,11 +172,7 @@ class Batcher:
         return self._to_float(torch.from_numpy(made_BHWC).to(self.device))
 
     def _to_float(self, images_BHWC: torch.Tensor) -> torch.Tensor:
-        batch, height, width, _ = images_BHWC.shape
-        # Whole rows of pixels at a time: three channels alone are too short for vector instructions.
-        rows = images_BHWC.reshape(batch * height, width * 3).float()
-        rows.mul_(self._scale_C.repeat(width)).add_(self._shift_C.repeat(width))
-        return rows.view(batch, height, width, 3).permute(0, 3, 1, 2)
+        return images_BHWC.float().mul_(self._scale_C).add_(self._shift_C).permute(0, 3, 1, 2)
 
     def _augment(
         self, images_BHWC: np.ndarray, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]
