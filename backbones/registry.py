@@ -200,7 +200,7 @@ def load_entry_points() -> list[str]:
             loaded = entry.load()
             if callable(loaded):
                 loaded()
-        except Exception as error:  # a plugin may fail in any way, and must not take the rest with it
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way, and must not take the rest with it
             problems.append(f"the backbone plugin {entry.name!r} was left out: {type(error).__name__}: {error}")
     return problems
 

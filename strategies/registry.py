@@ -110,11 +110,6 @@ def load_file(path: Path) -> list[str]:
     return sorted(registered)
 
 
-def is_loaded(path: Path) -> bool:
-    """Whether `load_file` has imported the plugin `path` with its current content."""
-    return path.is_file() and _module_name(path, digest(path)) in sys.modules
-
-
 def digest(path: Path) -> str:
     """Return a short hash of a plugin file's content."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]

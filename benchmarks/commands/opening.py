@@ -75,26 +75,19 @@ def open_asked(
 
 
 def load_plugins(files: Sequence[Path]) -> None:
-    """Load all plugins; one that fails to import is warned of by name, and the rest is there.
+    """Load all plugins. One that was found and fails to import is left out with a warning that names it.
 
     A file's content is the version of its backbones and classifiers, as it is of its strategies. Raises StrategyError
-    for a file of `files` that does not exist.
+    for one of `files` that does not exist or fails to import: it was asked for.
     """
     from backbones.registry import load_entry_points, versioned
     from benchmarks.data import registry as datasets
-    from strategies.base import StrategyError
     from strategies.registry import digest, discover, load_file
 
-    problems = [*discover(), *load_entry_points(), *datasets.discover()]
+    warn([*discover(), *load_entry_points(), *datasets.discover()])
     for file in files:
-        try:
-            with versioned(digest(file) if file.is_file() else ""):
-                load_file(file)
-        except StrategyError as error:
-            if not file.is_file():
-                raise
-            problems.append(str(error))
-    warn(problems)
+        with versioned(digest(file) if file.is_file() else ""):
+            load_file(file)
 
 
 def warn(problems: Iterable[str]) -> None:

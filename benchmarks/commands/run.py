@@ -114,13 +114,12 @@ def _on_ray(options: RunOptions, alone: Callable[[], None], supervised: Supervis
 
         session = open_asked(options, fit, alone, options.checkpoint_seconds)
         from benchmarks.running.ray.driver import execute
-        from strategies.registry import is_loaded
 
         reporter, only = _reporter(session, options), _only(session, options)
         with _results_if_interrupted(session, options.out):
             outcome = execute(
                 session.plan, session.context, options.out, reporter, given=shares[0], only=only,
-                plugins=[file for file in options.plugin or () if is_loaded(file)], job_timeout=options.job_timeout,
+                plugins=options.plugin or (), job_timeout=options.job_timeout,
                 supervised=supervised,
             )  # fmt: skip
     return session, outcome

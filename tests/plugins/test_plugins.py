@@ -32,22 +32,66 @@ def run_tiny(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
     return bench(folder, "run", "--suite", suite, "--protocol", "joint", "--device", "cpu", *arguments)
 
 
-def test_the_guides_example_keeps_the_contract_and_trains_beside_a_file_that_fails_to_import(
-    tmp_path: Path, example: str
-) -> None:
+def test_the_guides_example_keeps_the_contract_and_trains(tmp_path: Path, example: str) -> None:
     assert len(example.splitlines()) < 20
     (tmp_path / "power_weights.py").write_text(example)
-    (tmp_path / "broken.py").write_text(BROKEN)
     checked = bench(tmp_path, "check", "power_weights.py")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     ran = run_tiny(
-        tmp_path, "--plugin", "broken.py", "--plugin", "power_weights.py", "--backbone", "test_resnet",
+        tmp_path, "--plugin", "power_weights.py", "--backbone", "test_resnet",
         "--strategy", "power-weights,drw+power-weights(power=1)",
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert "drw+power-weights(power=1.0)" in ran.stdout
-    assert ran.stderr.startswith("warning: plugin broken.py could not be imported: ModuleNotFoundError")
-    assert ran.stderr.count("\n") == 1
+    assert not ran.stderr
+
+
+TAKEN = """
+import dataclasses
+from strategies.base import Strategy
+from strategies.registry import register
+
+@register
+@dataclasses.dataclass(frozen=True)
+class Mine(Strategy):
+    name, summary = "oversample", "a name of the project's own"
+"""
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (BROKEN, "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("def f(:\n", "SyntaxError: "),
+        ("\0", "SyntaxError: "),
+        ("raise SystemExit('not today')", "SystemExit: not today"),
+        ("raise KeyError('two\\nlines')", "KeyError: 'two"),
+        (TAKEN, "StrategyError: 'oversample' is registered by both"),
+        (
+            "from backbones.registry import register_backbone as r\nr('resnet50', description='', timm_name='a')",
+            "BackboneError: the backbone 'resnet50' is registered already",
+        ),
+        (
+            "from benchmarks.data.registry import dataset\n@dataset('digits', 'mine')\ndef f(): pass",
+            "ValueError: the dataset 'digits' is registered already",
+        ),
+    ],
+    ids=["import", "syntax", "binary", "exit", "raises", "strategy taken", "backbone taken", "dataset taken"],
+)
+@pytest.mark.parametrize("arguments", [["plan", "--all"], ["list", "strategies"], ["verify", "a|b|0"]], ids=" ".join)
+def test_a_plugin_that_was_asked_for_and_does_not_load_ends_the_command(
+    tmp_path: Path,
+    own_registry: None,
+    capsys: pytest.CaptureFixture[str],
+    content: str,
+    expected: str,
+    arguments: list[str],
+) -> None:
+    (tmp_path / "mine.py").write_text(content)
+    assert main([*arguments, "--plugin", str(tmp_path / "mine.py")]) == 2
+    said = capsys.readouterr()
+    assert not said.out and said.err.count("\n") == 1
+    assert said.err.startswith(f"error: plugin {tmp_path / 'mine.py'} could not be imported: {expected}")
 
 
 def test_there_is_nothing_to_check_in_a_file_that_fails_to_import(

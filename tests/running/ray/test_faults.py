@@ -77,12 +77,10 @@ class Hogs(Strategy):
 def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(two_nodes: Nodes, tmp_path: Path) -> None:
     suite, names = write_suite(tmp_path), ("t-kills", "t-raises", "t-hangs", "none")
     load_plugin(tmp_path, FAILS.format(mended=str(tmp_path / "mended")))
-    (tmp_path / "broken.py").write_text("import no_such_library\n")  # workers have to do without it too
-    command = ["run", "--suite", suite, "--plugin", "broken.py", "--plugin", "plugin.py", "--threads", "1"]
+    command = ["run", "--suite", suite, "--plugin", "plugin.py", "--threads", "1"]
     command += ["--executor", "ray", "--address", two_nodes.address, "--strategy"]
     done = bench(tmp_path, *command, ",".join(names), "--job-timeout", "45")
     assert done.returncode == 1, done.stderr
-    assert done.stderr.startswith("warning: plugin broken.py could not be imported: ModuleNotFoundError")
     session = digits_session(tmp_path / "runs", load_suite(str(suite)), strategies=names)
     kills, raises, hangs, plain = (record(session, cell) for cell in session.plan.cells)
     assert plain.status == "done"
