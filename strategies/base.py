@@ -50,6 +50,7 @@ class Strategy:
     `new_classifier`: its last phase trains a classifier from scratch; in `a+b`, a part that corrects for the class
     counts in its loss acts only before that phase.
     `joined_in_paper`: hooks of other parts that its paper combines it with although both correct for the class counts.
+    `transductive`: its `predict` uses the class distribution of the test rows, which it estimates from their outputs.
     `version`: raise it when the formula changes; it is part of every job's key.
     """
 
@@ -61,6 +62,7 @@ class Strategy:
     defers: ClassVar[frozenset[str]] = frozenset()
     new_classifier: ClassVar[bool] = False
     joined_in_paper: ClassVar[frozenset[str]] = frozenset()
+    transductive: ClassVar[bool] = False
     version: ClassVar[str] = "1"
 
     def parts(self) -> tuple[Strategy, ...]:

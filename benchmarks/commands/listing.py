@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+PLUGINS = "plugins"
+MARKS = {"text": "reads text", "validation": "needs validation", "pixels": "not on frozen features"}
 
 
 class Kind(StrEnum):
@@ -49,9 +54,40 @@ def _backbones() -> list[tuple[str, str]]:
 
 
 def _strategies() -> list[tuple[str, str]]:
+    """Return a row for each strategy with its marks, under a heading for each family, plugins last."""
     from strategies.registry import get, names
 
-    return [(_typed(name), get(name).summary) for name in names()]
+    listed = sorted(names(), key=lambda name: (_family(name) == PLUGINS, _family(name), name))
+    rows = []
+    for family, members in itertools.groupby(listed, key=_family):
+        rows += [("", ""), (f"# {family}", _about(family))]
+        rows += [(_typed(name), get(name).summary + _marks(name)) for name in members]
+    return rows[1:]
+
+
+def _family(name: str) -> str:
+    """Return the folder of a strategy's file in `strategies/`, or `PLUGINS`."""
+    from strategies.registry import get
+
+    package, *family = get(name).__module__.split(".")[:-1] or [""]
+    return family[0] if package == "strategies" and family else PLUGINS
+
+
+def _about(family: str) -> str:
+    """Return the first line of a family's docstring."""
+    return (getattr(sys.modules.get(f"strategies.{family}"), "__doc__", None) or "").split("\n")[0]
+
+
+def _marks(name: str) -> str:
+    """Return what a run must offer for a strategy with its default parameters, and whether it sees the test rows."""
+    from strategies.registry import get
+
+    cls = get(name)
+    required = any(f.default is dataclasses.MISSING for f in dataclasses.fields(cls))
+    needs = frozenset() if required else cls().needs  # `needs` may depend on the parameters
+    marks = [MARKS.get(need, f"needs {need}") for need in sorted(needs)]
+    marks += ["sees the test distribution"] * cls.transductive
+    return f" [{', '.join(marks)}]" if marks else ""
 
 
 def _typed(name: str) -> str:
@@ -59,8 +95,16 @@ def _typed(name: str) -> str:
     from strategies.registry import get
 
     fields = [(f.name.replace("_", "-"), f.default) for f in dataclasses.fields(get(name))]
-    values = [typed if default is dataclasses.MISSING else f"{typed}={default}" for typed, default in fields]
+    shown = [
+        (typed, str(value).lower() if value is None or isinstance(value, bool) else value) for typed, value in fields
+    ]
+    values = [typed if value is dataclasses.MISSING else f"{typed}={value}" for typed, value in shown]
     return f"{name}({','.join(values)})" if values else name
+
+
+def _value(default: object) -> str:
+    """Return a default as typed: `none`, `true`, `0.5`."""
+    return str(default).lower() if default is None or isinstance(default, bool) else str(default)
 
 
 def _suites() -> list[tuple[str, str]]:

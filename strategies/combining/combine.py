@@ -90,6 +90,11 @@ class Combined(Strategy):
         """The union of the parts' needs."""
         return frozenset().union(*(part.needs for part in self.members))
 
+    @property
+    def transductive(self) -> bool:  # type: ignore[override]
+        """Whether a part is."""
+        return any(part.transductive for part in self.members)
+
     def parts(self) -> tuple[Strategy, ...]:
         """Return the joined strategies, in order."""
         return self.members

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.tools import status
+from strategies.registry import get
 from tests.process import bench, command, environment, write_suite
 
 HEAVY = ("torch", "timm", "sklearn", "pandas", "albumentations", "cv2")
@@ -58,6 +59,25 @@ def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["list", kind]) == 0
         printed = capsys.readouterr().out
         assert all(f"\n{name}" in f"\n{printed}" for name in expected)
+
+
+def test_strategies_are_listed_by_family_with_what_they_need(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get("mixup"), "transductive", True)
+    assert main(["list", "strategies"]) == 0
+    families = dict(part.split("\n", 1) for part in capsys.readouterr().out.split("# ")[1:])
+    by_name = {name.split()[0]: rows.splitlines() for name, rows in families.items()}
+    assert list(by_name) == sorted(by_name) and {"losses", "mixing", "posthoc", "study", "text"} <= set(by_name)
+
+    def line(family: str, name: str) -> str:
+        return next(row for row in by_name[family] if name in (row.split()[0], row.split("(")[0]))
+
+    assert line("mixing", "cutmix").endswith(" [not on frozen features]")
+    assert line("mixing", "mixup").endswith(" [sees the test distribution]")
+    assert line("posthoc", "tau-norm(tau=none)").endswith(" [needs validation]")
+    assert line("text", "text-fallback").endswith(" [reads text, needs validation]")
+    assert line("losses", "focal").endswith("count less")
 
 
 def _zip_that_climbs(folder: Path) -> Path:
