@@ -8,9 +8,10 @@ export trained models.
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,6 +85,7 @@ def plan(
     weights: str | Path | None = None,
     protocol: str | None = None,
     head_classes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Session:
     """Load the data and plan the jobs that `run` will train.
 
@@ -100,6 +102,8 @@ def plan(
         weights: safetensors file with the first weights.
         protocol: "two-stage" or "joint" in place of the suite's protocol.
         head_classes: Number of head classes in place of the suite's number.
+        settings: Other settings of the suite by dotted name, such as {"recipe.epochs.tail": 20}. The suite's name gets
+            each one that changes something, so that results do not mix.
 
     Returns:
         A session: `session.plan` has the jobs and cells, and `run(session)` trains them.
@@ -121,6 +125,7 @@ def plan(
             head_classes=head_classes,
             threads=threads,
             protocol=None if protocol is None else _choice(Protocol, protocol, "protocol"),
+            set=[f"{name}={_typed(value)}" for name, value in (settings or {}).items()] or None,
         )
     )
 
@@ -193,6 +198,11 @@ def _table(found: Sequence[Record]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame([row for record in found for row in _rows(record)])
+
+
+def _typed(value: Any) -> str:
+    """Return a setting's value as it is typed on the command line."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _rows(record: Record) -> list[dict[str, Any]]:

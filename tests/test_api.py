@@ -63,6 +63,14 @@ def test_plan_and_run(tmp_path: Path) -> None:
     assert sorted(benchmarks.run(session, quiet=True).made) == sorted(made)  # nothing is trained a second time
 
 
+def test_settings_change_the_suite_and_its_name(tmp_path: Path) -> None:
+    settings = {"recipe.epochs.all": 2, "recipe.flip": False, "recipe.optimizer": "adamw"}
+    session = benchmarks.plan(write_suite(tmp_path), protocol="joint", out=tmp_path, device="cpu", settings=settings)
+    recipe = session.context.suite.recipe
+    assert (recipe.epochs.all, recipe.flip, recipe.optimizer) == (2, False, "adamw")
+    assert session.context.suite.name == "tiny-joint-all=2-flip=false-optimizer=adamw"
+
+
 def test_choices_that_do_not_exist_are_named(tmp_path: Path) -> None:
     suite = write_suite(tmp_path)
     with pytest.raises(UserError, match="no device 'gpu'; expected auto, cpu, cuda"):
