@@ -82,7 +82,7 @@ def execute(
     token = context.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     pool = WorkerPool(_config(context, out, given, plugins, token.name if share_folder else None), given)
-    run = _Run(plan, context, out, reporter, graph, pool, outlook, supervised.attempts)
+    run = Run(plan, context, out, reporter, graph, pool, outlook, supervised.attempts)
     reporter.tell(RunStarted(plan, stored))
     try:
         while True:
@@ -122,8 +122,8 @@ def _config(
     )
 
 
-class _Run:
-    """The state of a run."""
+class Run:
+    """The state of a run: its `graph` of open jobs, its `context`, and what was `spent` on each backbone."""
 
     def __init__(
         self,
@@ -136,10 +136,10 @@ class _Run:
         outlook: Outlook,
         attempts: AttemptLog,
     ) -> None:
-        self._plan, self._context, self._out, self._reporter = plan, context, out, reporter
+        self._plan, self.context, self._out, self._reporter = plan, context, out, reporter
         self._tell = reporter.tell
-        self._graph, self._pool, self._outlook, self._attempts = graph, pool, outlook, attempts
-        self._spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of this run's finished jobs
+        self.graph, self._pool, self._outlook, self._attempts = graph, pool, outlook, attempts
+        self.spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of this run's finished jobs
         self._traces: dict[str, str] = {}  # job -> traceback of its failure
         self._unbegun = set[str]()  # jobs whose worker died before it had begun
         # since when no worker is up; None: one is, or the user was told
@@ -148,22 +148,22 @@ class _Run:
 
     def hand_out(self) -> None:
         """Give the most urgent jobs to idle workers; request as many workers as there are jobs to run."""
-        ready = self._graph.ready()
+        ready = self.graph.ready()
         idle, wanted = self._pool.idle(), len(self._pool.busy()) + len(ready)
         for job, worker in zip(ready, idle, strict=False):
             assert worker.info is not None
-            self._graph.take(job)
-            cell = self._graph.first_cell(job)
+            self.graph.take(job)
+            cell = self.graph.first_cell(job)
             self._tell(JobStarted(job, cell))
             self._tell(JobPlaced(job, worker.info.where))
-            self._pool.start(worker, job, {} if worker.info.shares else self._files(job))
+            self._pool.start(worker, job, {} if worker.info.shares else self.files(job))
         self._pool.hire(wanted)
-        spare = len(self._pool.idle()) - (self._graph.open - len(self._pool.busy()))
+        spare = len(self._pool.idle()) - (self.graph.open - len(self._pool.busy()))
         self._pool.dismiss(*self._pool.idle()[: max(0, spare)])
 
-    def _files(self, job: Job) -> Files:
+    def files(self, job: Job) -> Files:
         """Return the files that the job starts from: its own checkpoints, and states and predictions of other jobs."""
-        store = self._context.store
+        store = self.context.store
         files = list(store.folder(job.key).glob("*checkpoint.safetensors"))
         for key in needs(job):
             files += [store.state(key), store.folder(key) / "predictions.npz"]
@@ -179,11 +179,11 @@ class _Run:
             else:
                 self._unbegun.add(job.key)
                 self._tell(JobLost(job, update.reason))
-                self._graph.again(job)
+                self.graph.again(job)
             return
         try:
             for name, content in update.files.items():
-                write_bytes(self._context.store.work / name, content)
+                write_bytes(self.context.store.work / name, content)
         except OSError as error:  # a full disk: the job goes on without a checkpoint, but fails without a result
             update = dataclasses.replace(update, error=update.error or reason_of(error))
         if update.said:
@@ -196,7 +196,7 @@ class _Run:
             self._ended(worker, job, update)
 
     def _ended(self, worker: WorkerHandle, job: Job, update: JobUpdate) -> None:
-        store = self._context.store
+        store = self.context.store
         self._pool.free(worker)
         if not update.keeps:
             store.drop_checkpoints(job.key)
@@ -205,37 +205,37 @@ class _Run:
             error = update.error or "it left no result"
             self._failed(job, error, update.trace, final=not update.may_retry, damaged=update.damaged)
         else:
-            self._graph.done(job)
+            self.graph.done(job)
             self._learn(job, result)
             self._tell(JobDone(job, result))
 
     def _learn(self, job: Job, result: JobResult) -> None:
         """Update the expected seconds of waiting jobs from the finished jobs of their backbone."""
-        images, seconds = self._spent.get(job.backbone, (0, 0.0))
-        self._spent[job.backbone] = (images + result.images, seconds + result.seconds)
-        self._graph.expect(self._outlook.learned(self._spent))
+        images, seconds = self.spent.get(job.backbone, (0, 0.0))
+        self.spent[job.backbone] = (images + result.images, seconds + result.seconds)
+        self.graph.expect(self._outlook.learned(self.spent))
 
     def _result(self, worker: WorkerHandle, job: Job) -> JobResult | None:
         """Return the job's result, or None; in a shared folder wait until the file becomes visible."""
         until = time.monotonic() + (SHOWS_SECONDS if worker.info and worker.info.shares else 0.0)
-        while (result := self._context.store.result(job.key)) is None and time.monotonic() < until:
+        while (result := self.context.store.result(job.key)) is None and time.monotonic() < until:
             time.sleep(0.2)
         return result
 
     def _failed(self, job: Job, why: str, trace: str = "", *, final: bool = False, damaged: bool = False) -> None:
         """Count a failed attempt at the job; schedule another one if any is left."""
-        noted = self._attempts.note(self._context.store.work, job.key, why, final=final, traceback=trace)
+        noted = self._attempts.note(self.context.store.work, job.key, why, final=final, traceback=trace)
         self._tell(JobOutput(job, noted.traceback))
         self._tell(JobLost(job, noted.reason))
         if noted.exhausted:
             self._traces[job.key] = noted.traceback
-            self._graph.fail(job, noted.reason)
+            self.graph.fail(job, noted.reason)
             return
-        if damaged and job.parent and not self._graph.is_open(job.parent):  # the damaged state is the parent's
-            self._context.store.state(job.parent).unlink(missing_ok=True)
-            missing = pending(self._plan, self._context.store, [self._graph.first_cell(job)])
-            self._graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
-        self._graph.again(job)
+        if damaged and job.parent and not self.graph.is_open(job.parent):  # the damaged state is the parent's
+            self.context.store.state(job.parent).unlink(missing_ok=True)
+            missing = pending(self._plan, self.context.store, [self.graph.first_cell(job)])
+            self.graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
+        self.graph.again(job)
         self._tell(Note(f"{describe(job)}: {why}; {noted.then}."))
 
     def note_wait(self) -> None:
@@ -257,11 +257,11 @@ class _Run:
 
     def record_settled(self) -> None:
         """Write the record of each cell whose jobs are all done or given up."""
-        for cell, failed in self._graph.settled():
+        for cell, failed in self.graph.settled():
             record = self._record(cell, failed)
             written = write_record(record, self._out, self._reporter)
             self._tell(CellDone(cell, record))
-            prune(self._plan, self._context.store, cell)
+            prune(self._plan, self.context.store, cell)
             if record.status == "done" and written:
                 self.done += 1
             else:
@@ -271,8 +271,8 @@ class _Run:
         keys = cell.needed
         if failed is not None:
             trace = next((self._traces[key] for key in keys if self._traces.get(key)), failed)
-            return failed_record(self._context, cell, failed, trace)
+            return failed_record(self.context, cell, failed, trace)
         try:
-            return done_record(self._context, self._plan, cell)
+            return done_record(self.context, self._plan, cell)
         except Exception as error:  # a failing cell or plugin must not end the run
-            return failed_record(self._context, cell, reason_of(error), traceback.format_exc())
+            return failed_record(self.context, cell, reason_of(error), traceback.format_exc())

@@ -155,7 +155,7 @@ def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:
     plan, context, lines = session.plan, session.context, Lines()
     outlook = look(plan, context, {})
     graph = Graph(plan, plan.cells, pending(plan, context.store, plan.cells).values(), outlook.seconds)
-    run = driver._Run(plan, context, tmp_path / "out", lines, graph, pool, outlook, AttemptLog())
+    run = driver.Run(plan, context, tmp_path / "out", lines, graph, pool, outlook, AttemptLog())
     (job, *_) = graph.ready()
     graph.take(job)
     return run, lines, pool_module.WorkerHandle(None, None, WorkerInfo("here (1)", "node", 1, True), job)
@@ -163,10 +163,10 @@ def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:
 
 def test_a_worker_that_dies_before_its_job_began_costs_no_attempt_but_only_once(tmp_path: Path) -> None:
     run, lines, worker = _run(tmp_path, SimpleNamespace(up=1))
-    job, work = worker.job, run._context.store.work
+    job, work = worker.job, run.context.store.work
     run.hear(worker, pool_module.WorkerLost("its node is gone", began=False))
     assert not AttemptLog().of(work, job.key).reasons and not lines.notes
-    assert job in run._graph.ready() and lines.lost == ["its node is gone"]
+    assert job in run.graph.ready() and lines.lost == ["its node is gone"]
     run.hear(worker, pool_module.WorkerLost("its node is gone", began=False))
     assert len(AttemptLog().of(work, job.key).reasons) == 1 and "its node is gone" in lines.notes[0]
 
@@ -177,11 +177,11 @@ def test_a_result_that_a_shared_folder_shows_late_is_waited_for(
     run, lines, worker = _run(tmp_path, SimpleNamespace(up=1, free=lambda worker: None))
     slept: list[float] = []
     results = iter([None, None, JobResult(worker.job.key, 2.0, 400, 1, (1.0,), 0)])
-    monkeypatch.setattr(run._context.store, "result", lambda key: next(results))
+    monkeypatch.setattr(run.context.store, "result", lambda key: next(results))
     monkeypatch.setattr(driver.time, "sleep", slept.append)
     run.hear(worker, JobUpdate(ended=True))
-    assert len(slept) == 2 and not lines.notes and not run._graph.is_open(worker.job.key)
-    assert run._spent == {worker.job.backbone: (400, 2.0)}
+    assert len(slept) == 2 and not lines.notes and not run.graph.is_open(worker.job.key)
+    assert run.spent == {worker.job.backbone: (400, 2.0)}
 
     monkeypatch.setattr(driver, "SHOWS_SECONDS", 0.0)
     run, lines, worker = _run(tmp_path, SimpleNamespace(up=1, free=lambda worker: None))

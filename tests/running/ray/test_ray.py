@@ -87,14 +87,14 @@ def test_a_worker_and_a_node_killed_in_the_middle_and_a_node_that_joins_cost_no_
     plugin = load_plugin(tmp_path, PLUGIN.format(go=str(tmp_path / "go")))
     strategies, suite = ("t-waits", "t-waits-too", "oversample"), digits_suite()
     session = digits_session(tmp_path / "out", suite, strategies=strategies, checkpoint_seconds=0.0)
-    sent, files, work = list[str](), driver._Run._files, session.context.store.work
+    sent, files, work = list[str](), driver.Run.files, session.context.store.work
 
     def watch(run: Any, job: Job) -> Any:
         given = files(run, job)
         sent.extend(given)
         return given
 
-    monkeypatch.setattr(driver._Run, "_files", watch)
+    monkeypatch.setattr(driver.Run, "files", watch)
     heard = Killing(two_nodes, session, tmp_path / "go")
     outcome = driver.execute(
         session.plan, session.context, tmp_path / "out", Reporters(heard, JobLogs(work)), given=ONE, plugins=[plugin],
