@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shlex
 import signal
 import sys
@@ -76,6 +77,7 @@ def main(arguments: Sequence[str] | None = None, supervised: Supervised | None =
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
+        _check_empty(arguments)
         code = app(args=arguments, prog_name=PROGRAM, standalone_mode=False, obj=supervised)
         sys.stdout.flush()
     except (BrokenPipeError, OutputClosed):  # stdout was closed (`| head`)
@@ -93,6 +95,16 @@ def main(arguments: Sequence[str] | None = None, supervised: Supervised | None =
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends at once, without a traceback
         print(f"\ninterrupted; what was finished is kept. To go on: {PROGRAM} {shlex.join(arguments)}", file=sys.stderr)
     return code if isinstance(code, int) else 0
+
+
+def _check_empty(arguments: Sequence[str]) -> None:
+    """Raise UserError for an empty argument: as a path it would mean the current folder."""
+    for index, argument in enumerate(arguments):
+        if argument and not re.fullmatch(r"--[a-z-]+=", argument):
+            continue
+        option = argument.rstrip("=") or arguments[index - 1] if index else ""
+        what = option if option.startswith("-") else "an argument"
+        raise UserError(f"{what} has an empty value (from an unset variable?); give one, or leave it out.")
 
 
 def _mistake(error: Exception) -> str | None:

@@ -22,6 +22,8 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+MOST_THREADS = 1024  # many more end in a segmentation fault of torch
+MOST_SECONDS = 1e7
 OWN, PUBLISHED = Path("runs"), Path("results")
 
 
@@ -49,6 +51,13 @@ class Protocol(StrEnum):
 
     TWO_STAGE = "two-stage"
     JOINT = "joint"
+
+
+def not_nan(seconds: float | None) -> float | None:
+    """Refuse what is no number: it is neither below a minimum nor above a maximum."""
+    if seconds is not None and seconds != seconds:
+        raise typer.BadParameter("nan is not a number of seconds.")
+    return seconds
 
 
 ImageRoot = Annotated[
@@ -92,7 +101,7 @@ class PlanOptions:
     head_classes: Annotated[int | None, typer.Option(min=1, metavar="K", help="How many classes are head classes.")] = (
         None
     )
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="CPU threads.")] = None
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads.")] = None
     protocol: Annotated[Protocol | None, typer.Option(help="Protocol instead of the suite's.")] = None
     trains: Annotated[
         Trains | None, typer.Option(help="classifier: train it alone, on frozen ImageNet features (minutes on a CPU).")
@@ -125,10 +134,20 @@ class RunOptions(PlanOptions):
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the cells that failed before.")] = False
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run in the same folder to end.")] = False
     job_timeout: Annotated[
-        float | None, typer.Option(min=1, metavar="SECONDS", help="Give a job up that takes longer.")
+        float | None,
+        typer.Option(
+            min=1, max=MOST_SECONDS, metavar="SECONDS", callback=not_nan, help="Give a job up that takes longer."
+        ),
     ] = None
     checkpoint_seconds: Annotated[
-        float | None, typer.Option(min=0, metavar="SECONDS", help="Between checkpoints within an epoch; default 60.")
+        float | None,
+        typer.Option(
+            min=0,
+            max=MOST_SECONDS,
+            metavar="SECONDS",
+            callback=not_nan,
+            help="Between checkpoints within an epoch; default 60.",
+        ),  # fmt: skip
     ] = None
 
 

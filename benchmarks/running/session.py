@@ -28,6 +28,7 @@ from strategies.combining.seats import corrected_twice
 # stored features are read in float32; the rate only weighs jobs in estimates
 FROZEN_CHOICE = Choice("contiguous", "float32", {"contiguous float32": 25_000.0})
 
+MOST_CELLS = 20_000
 Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
 
@@ -72,6 +73,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = request.suite
     backbones = expand_backbones(request.backbones or suite.backbones)
     strategies = expand(request.strategies or suite.strategies)
+    seeds = request.seeds or suite.seeds
+    _check_size(len(backbones), len(strategies), seeds)
     _check_frozen(request)
     # Before the data: decoding takes minutes at 224 px, and would be in vain.
     weights = check_weights(suite, request.weights, backbones)
@@ -95,7 +98,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         text=loaded.texts is not None,
     )
     _check_named(request.strategies, setting)
-    plan = make_plan(setting, backbones, strategies, range(request.seeds or suite.seeds))
+    plan = make_plan(setting, backbones, strategies, range(seeds))
     twice = [line for text in strategies for line in corrected_twice(parse(text))]
     for line in (*plan.left_out, *twice):
         say(line)
@@ -122,6 +125,16 @@ def _check_frozen(request: Request) -> None:
         raise UserError(
             f"{request.suite.name} trains classifiers on the features of random weights, which tell little; "
             'set recipe.weights to "imagenet", give --weights FILE.safetensors, or add --force.'
+        )
+
+
+def _check_size(backbones: int, strategies: int, seeds: int) -> None:
+    """Raise UserError for more cells than a plan is made for: each takes about a millisecond, and a record."""
+    cells = backbones * strategies * seeds
+    if cells > MOST_CELLS:
+        raise UserError(
+            f"{backbones} backbones, {strategies} strategies and {seeds:,} seeds are {cells:,} cells; a plan has at "
+            f"most {MOST_CELLS:,}: ask for fewer seeds, or for some at a time."
         )
 
 

@@ -107,6 +107,16 @@ def _zip_that_climbs(folder: Path) -> Path:
         ("run --all --suite fashion-small", "not here yet; run `data fetch fashion`"),
         ("run --all --seeds 0", "--seeds"),
         ("run --all --seeds many", "--seeds"),
+        ("plan --suite SUITE --seeds 99999999999", "are 299,999,999,997 cells; a plan has at most 20,000"),
+        ("plan --all --threads 100000", "1024"),
+        ("run --all --job-timeout nan", "invalid value for '--job-timeout'"),
+        ("run --all --job-timeout inf", "invalid value for '--job-timeout'"),
+        ("run --all --checkpoint-seconds nan", "invalid value for '--checkpoint-seconds'"),
+        ("run --all --out EMPTY", "--out has an empty value"),
+        ("run --all --out=", "--out has an empty value"),
+        ("data info --data EMPTY", "--data has an empty value"),
+        ("plan --suite EMPTY", "--suite has an empty value"),
+        ("explain EMPTY", "an argument has an empty value"),
         ("run --all --device gpu", "'gpu' is not one of"),
         ("run --all --plugin absent.py", "absent.py is not a file"),
         ("run --all --weights absent.safetensors", "is not a file"),
@@ -129,7 +139,7 @@ def test_a_mistake_gets_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("no data")
-    given = {"ZIP": lambda: _zip_that_climbs(tmp_path), "SUITE": lambda: write_suite(tmp_path)}
+    given = {"ZIP": lambda: _zip_that_climbs(tmp_path), "SUITE": lambda: write_suite(tmp_path), "EMPTY": str}
     words = [str(given[word]()) if word in given else word for word in arguments.split()]
     assert main(words) == 2
     said = capsys.readouterr()
