@@ -7,7 +7,6 @@ from one seed, the layers on top from another, so `resnet50` and `resnet50:mlp2`
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from backbones import weights as weights_
 from backbones.classifiers import MeanPool
 from backbones.errors import BackboneError
 from backbones.registry import Backbone, Spec, parse
+from backbones.seeds import seed_for
 from backbones.small_maps import ease_small_maps
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -109,9 +109,8 @@ def new_classifier(network: Network, num_classes: int, seed: int) -> nn.Module:
 def seeded(*parts: int | str) -> Iterator[None]:
     """Seed torch's CPU generator from the parts, and give it its state back; leaves every other generator alone."""
     state = torch.get_rng_state()
-    digest = hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).digest()
     try:
-        torch.default_generator.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+        torch.default_generator.manual_seed(seed_for(*parts))
         with torch.device("cpu"):
             yield
     finally:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
-from backbones.errors import BackboneError
+from backbones.errors import BackboneError, nearest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -164,7 +163,7 @@ def parse(spec: str) -> Spec:
     name, colon, classifier = (part.strip() for part in spec.strip().partition(":"))
     if colon and classifier not in _classifiers:
         raise BackboneError(
-            f"unknown classifier {classifier!r} in {spec!r}{_nearest(classifier, _classifiers)}; "
+            f"unknown classifier {classifier!r} in {spec!r}{nearest(classifier, _classifiers)}; "
             f"expected one of {', '.join(_classifiers)}"
         )
     return Spec(_backbones.get(name) or _from_timm(name), _classifiers[classifier or "linear"])
@@ -176,16 +175,10 @@ def _from_timm(name: str) -> Backbone:
 
     if name and timm.is_model(name):
         return Backbone(name, "a timm model", timm_name=name)
-    close = _nearest(name, [*_backbones, *timm.list_models()])
+    close = nearest(name, [*_backbones, *timm.list_models()])
     raise BackboneError(
         f"unknown backbone {name!r}{close}; expected one of those `list backbones` shows, or any timm model's name"
     )
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return `" (did you mean 'a' or 'b'?)"`, or an empty string where nothing is near."""
-    close = difflib.get_close_matches(word, list(dict.fromkeys(known)), n=3, cutoff=0.5)
-    return f" (did you mean {' or '.join(repr(c) for c in close)}?)" if close else ""
 
 
 def load_entry_points() -> list[str]:

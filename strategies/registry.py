@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import hashlib
 import importlib
 import importlib.util
 import pkgutil
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
 
+from backbones.errors import nearest
 from strategies.base import Strategy, StrategyError
 
 ENTRY_POINT_GROUP = "benchmarks.strategies"
@@ -62,12 +62,6 @@ def isolated() -> Iterator[None]:
     finally:
         _registered.clear()
         _registered.update(before)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `" (did you mean 'a' or 'b'?)"` for the known words nearest to `word`, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=3, cutoff=0.5)
-    return f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
 
 
 def discover() -> list[str]:

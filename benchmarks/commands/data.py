@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backbones.errors import nearest
 from benchmarks.commands.options import ImageRoot
-from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite

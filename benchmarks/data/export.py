@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from backbones.errors import nearest
 from benchmarks.data.base import Source
-from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,8 +24,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
+from backbones.errors import nearest
 from benchmarks.data.base import Source
-from benchmarks.support.errors import UserError, nearest, one_line
+from benchmarks.support.errors import UserError, one_line
 
 GROUP = "benchmarks.datasets"
 _Open = TypeVar("_Open", bound=Callable[..., Source])

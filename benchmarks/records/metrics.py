@@ -26,7 +26,8 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from benchmarks.support.errors import UserError, nearest
+from backbones.errors import nearest
+from benchmarks.support.errors import UserError
 
 MANY, FEW = 100, 20  # more than 100 / 20..100 / fewer than 20 training rows: Liu et al., Open Long-Tailed Recognition
 

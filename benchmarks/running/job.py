@@ -14,13 +14,13 @@ import torch
 from backbones.frozen import frozen_network
 from backbones.network import Network, build, seeded
 from backbones.probe import Choice
+from backbones.seeds import seed_for
 from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
 from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import JobResult
 from benchmarks.running.context import RunContext
 from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak_memory
-from benchmarks.support.keys import seed_for
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.batches import Batcher, Batches

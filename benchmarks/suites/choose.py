@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backbones.errors import nearest
 from backbones.registry import list_backbones
 from backbones.registry import parse as parse_backbone
 from benchmarks.suites import suite as suites
 from benchmarks.suites.settings import frozen, with_image_size, with_settings
 from benchmarks.suites.suite import Suite
-from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.errors import UserError
 
 
 def choose_suite(

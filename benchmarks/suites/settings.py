@@ -9,8 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from backbones.errors import nearest
 from benchmarks.suites.suite import Suite, load, validate
-from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.errors import UserError
 
 OWN_OPTIONS = {"name", "title", "dataset", "backbones", "strategies"}  # changed by options or files of their own
 FROZEN_BACKBONE, FROZEN_SIZE_PX = "efficientnet_lite0", 128

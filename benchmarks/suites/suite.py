@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from benchmarks.support.errors import UserError, nearest, one_line
+from backbones.errors import nearest
+from benchmarks.support.errors import UserError, one_line
 
 SUITES = Path(__file__).parent
 Positive = Annotated[int, Field(ge=1)]

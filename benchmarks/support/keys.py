@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from backbones.seeds import seed_for
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -15,12 +17,6 @@ def content_key(content: Any) -> str:
     """Return 20 hex digits that change whenever `content` (plain JSON values) changes."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def seed_for(*parts: int | str) -> int:
-    """Return a 63-bit seed that depends on every part, in order."""
-    digest = hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def generator(*parts: int | str) -> np.random.Generator:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from backbones.errors import nearest
 from benchmarks.leaderboard.sections import BASELINE, sections
 from benchmarks.records import confusions, stats
 from benchmarks.records import record as records
 from benchmarks.records.record import Record, StageResult
-from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

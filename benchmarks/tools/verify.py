@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from backbones.errors import nearest
 from benchmarks.planning.store import Store
 from benchmarks.records import record as records
 from benchmarks.records.record import Record, StageResult
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
-from benchmarks.support.errors import UserError, nearest
+from benchmarks.support.errors import UserError
 
 GPU_HITS = 0.05  # share of a stage's rows: the order of GPU additions varies, and training amplifies it
 

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 import torch
 
+from backbones.seeds import seed_for
 from benchmarks.suites.suite import Recipe
-from benchmarks.support.keys import generator, sample_bits, sample_uniforms, seed_for
+from benchmarks.support.keys import generator, sample_bits, sample_uniforms
 
 if TYPE_CHECKING:
     from benchmarks.training.augment import Augmenter

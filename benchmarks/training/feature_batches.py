@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from benchmarks.support.keys import sample_uniforms, seed_for
+from backbones.seeds import seed_for
+from benchmarks.support.keys import sample_uniforms
 
 
 class FeatureBatcher:

@@ -8,8 +8,8 @@ import functools
 import numpy as np
 import torch
 
+from backbones.seeds import seed_for
 from benchmarks.planning.stages import accuracy_C
-from benchmarks.support.keys import seed_for
 from benchmarks.training.predict import logits_of, outputs_of
 from benchmarks.training.state import StoredFeatures, Training
 from strategies.base import Trained

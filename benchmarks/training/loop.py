@@ -17,9 +17,9 @@ from torch import Tensor
 
 from backbones.network import Network
 from backbones.probe import Choice
+from backbones.seeds import seed_for
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
-from benchmarks.support.keys import seed_for
 from benchmarks.training.batches import epoch_order, pool_order, split_batches
 from benchmarks.training.features import after_training, measure, store_features
 from benchmarks.training.forward import classify, forward, seed_network

@@ -11,9 +11,10 @@ import types
 from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from backbones.errors import nearest
 from strategies.base import Strategy, StrategyError
 from strategies.combining.combine import combine
-from strategies.registry import get, names, nearest
+from strategies.registry import get, names
 
 _TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[+(),=]|[^\s+(),="]+)\s*', re.DOTALL)
 _VALUE = re.compile(r'\s*("(?:[^"\\]|\\.)*"|[^\s(),="]+)\s*', re.DOTALL)  # bare values may contain '+': 1e+20

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.support.keys import sample_uniforms, seed_for
+from backbones.seeds import seed_for
+from benchmarks.support.keys import sample_uniforms
 
 SAMPLES, DRAWS = 23_787, 4
 
