@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from benchmarks.records import metrics
-from benchmarks.records import record as records
+from benchmarks.records import metrics, storage
 from benchmarks.records.record import Record, RecordError
 from benchmarks.support.errors import UserError
 from strategies import registry
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 _S = TypeVar("_S", bound=type[Strategy])
 
-# What a row says of its cell: fields of `Record`.
+# What a row says of its cell: fields of `Record` and of its parts.
 CELL = (
     "suite", "dataset", "protocol", "image_size", "backbone", "strategy", "seed", "status", "error", "seconds_alone",
     "seconds_marginal", "device", "dtype", "made",
@@ -64,7 +63,7 @@ def load_records(folder: str | Path = "runs") -> pd.DataFrame:
         raise UserError(f"{folder} holds no records; give an output folder such as runs, or a suite's folder in it.")
     found: list[Record] = []
     for place in places:
-        readable, problems = records.read_all(place)
+        readable, problems = storage.read_all(place)
         for problem in problems:
             warnings.warn(problem, stacklevel=2)
         found += readable
@@ -190,7 +189,7 @@ def _records_of(session: Session) -> list[Record]:
     found = []
     for cell in session.plan.cells:
         with contextlib.suppress(RecordError):
-            found.append(records.read(records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)))
+            found.append(storage.read(storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)))
     return found
 
 
@@ -206,7 +205,8 @@ def _typed(value: Any) -> str:
 
 
 def _rows(record: Record) -> list[dict[str, Any]]:
-    cell = {name: getattr(record, name) for name in CELL}
+    fields = {**vars(record), **vars(record.setup), **vars(record.environment), **vars(record.cost)}
+    cell = {name: fields[name] for name in CELL}
     if not record.stages:
         return [cell]
     return [{**cell, **_scores(stage)} for stage in record.stages]

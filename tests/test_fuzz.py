@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.data.layouts import styles_csv
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.record import Record, RecordError
 from benchmarks.suites import suite as suites
 from benchmarks.suites.suite import Suite
@@ -61,15 +62,14 @@ def test_styles_csv(content: bytes) -> None:
         assert len({len(column) for column in parsed.columns.values()}) == 1
 
 
-WHOLE = json.loads(
-    json.dumps({**make.record().__dict__, "stages": [make.stage_result().__dict__]}, default=lambda o: o.__dict__)
-)
+WHOLE = json.loads(json.dumps(dataclasses.asdict(make.record())))
+OLD = json.loads(json.dumps(make.schema_1(make.record())))
 
 
 @st.composite
 def spoilt_records(draw: st.DrawFn) -> bytes:
     """Return a record with something else in one or two places, and a checksum that fits."""
-    content = json.loads(json.dumps(WHOLE))
+    content = json.loads(json.dumps(draw(st.sampled_from([WHOLE, OLD]))))
     for _ in range(draw(st.integers(1, 2))):
         at: Any = content
         while True:
@@ -89,13 +89,15 @@ def signed(content: dict[str, Any]) -> bytes:
 
 
 @fuzz
-@example(signed({**WHOLE, "hardware": {"\n": None}}))
+@example(signed({**WHOLE, "environment": {**WHOLE["environment"], "hardware": {"\n": None}}}))
+@example(signed({**OLD, "setup": 5}))
+@example(signed({**OLD, "stages": 5}))
 @given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()) | spoilt_records())
 def test_record_json(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(content)
     with refused_or_read(RecordError):
-        assert isinstance(records.read(path), Record)
+        assert isinstance(storage.read(path), Record)
 
 
 NAMES = ["title", "dataset", "protocol", "head_classes", "validation", "backbones", "strategies", "seeds", "options"]

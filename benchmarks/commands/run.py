@@ -155,7 +155,7 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
 @contextlib.contextmanager
 def _results_if_interrupted(session: Session, out: Path) -> Iterator[None]:
     """Let an interrupt end the run only once the results of the cells that have records are told."""
-    from benchmarks.records.record import safe_name
+    from benchmarks.records.storage import safe_name
 
     try:
         yield
@@ -172,7 +172,7 @@ def _print_results(session: Session, out: Path) -> None:
     from benchmarks.leaderboard.files import write
     from benchmarks.leaderboard.short import columns
     from benchmarks.records.ranking import ranking
-    from benchmarks.records.record import safe_name
+    from benchmarks.records.storage import safe_name
     from benchmarks.running.cells import stored_records
 
     suite = session.context.suite.name

@@ -37,7 +37,7 @@ def verify(
     if record.status != "done":
         raise UserError(f"{name} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
     asked = with_image_root(again.suite_of(record, suite), image_root)
-    use_threads(record.threads)
+    use_threads(record.environment.threads)
     with tempfile.TemporaryDirectory() as folder:
         fresh = again.run(record, asked, Path(folder), data, weights)
         agreed = again.agreement(record, fresh, out)

@@ -13,23 +13,24 @@ _STAGES = {"head": "head", "tail": "tail", "all": ""}
 
 def conditions(record: Record) -> str:
     """Return the sentence that says on what data and how a section was measured."""
+    setup = record.setup
     stages = " and ".join(
         f"{len(s.classes)} {_STAGES[s.name]} classes ({s.rows:,} test rows)".replace("  ", " ") for s in record.stages
     )
     unseen = (
-        f" {record.unseen_rows:,} test rows of {record.unseen_classes} classes never seen in training are not scored."
-        if record.unseen_rows
+        f" {setup.unseen_rows:,} test rows of {setup.unseen_classes} classes never seen in training are not scored."
+        if setup.unseen_rows
         else " Every test row's class was seen in training."
     )
     return (
-        f"Data set {escape(record.dataset)} (fingerprint {escape(record.fingerprint)}), {record.protocol} protocol, "
-        f"{record.image_size} px: {stages}.{unseen}{f' First weights: {given}.' if (given := weights(record)) else ''}"
+        f"Data set {escape(setup.dataset)} (fingerprint {escape(setup.fingerprint)}), {setup.protocol} protocol, "
+        f"{setup.image_size} px: {stages}.{unseen}{f' First weights: {given}.' if (given := weights(record)) else ''}"
     )
 
 
 def weights(record: Record) -> str:
     """Return which first weights the networks started from; empty where from scratch, or where it is not recorded."""
-    given = record.recipe.get("weights", "none")
+    given = record.setup.recipe.get("weights", "none")
     if isinstance(given, dict):
         return f"{escape(str(given.get('file')))} (sha256 {escape(str(given.get('sha256')))})"
     return "" if given == "none" else escape(str(given))
@@ -37,7 +38,7 @@ def weights(record: Record) -> str:
 
 def recipe(record: Record) -> str:
     """Return the recipe as one foldable line."""
-    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in _flat(record.recipe))
+    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in _flat(record.setup.recipe))
     return folded(items or "not recorded", "Recipe")
 
 
@@ -50,12 +51,12 @@ def machines(records: Iterable[Record]) -> str:
     """Return the machines in a few words, sorted: a GPU, or a processor and how many threads of its cores jobs had."""
     threads: dict[tuple[str, str], set[int]] = {}
     for record in records:
-        hardware = record.hardware
-        if record.device.startswith("cuda"):
-            threads.setdefault((escape(str(hardware.get("gpu", record.device))), ""), set())
+        environment, hardware = record.environment, record.environment.hardware
+        if environment.device.startswith("cuda"):
+            threads.setdefault((escape(str(hardware.get("gpu", environment.device))), ""), set())
             continue
         cores = f" of {_counted(hardware['cores'], 'core')}" if "cores" in hardware else ""
-        threads.setdefault((escape(str(hardware.get("cpu", "CPU"))), cores), set()).add(record.threads)
+        threads.setdefault((escape(str(hardware.get("cpu", "CPU"))), cores), set()).add(environment.threads)
     return "; ".join(f"{name}{_threads(counts)}{cores}" for (name, cores), counts in sorted(threads.items()))
 
 
@@ -73,7 +74,7 @@ def notes(records: Iterable[Record]) -> list[str]:
 
 def precision(records: Iterable[Record]) -> str:
     """Return how the network was computed, such as "bfloat16 channels_last"."""
-    return "; ".join(sorted({escape(f"{record.dtype} {record.layout}") for record in records}))
+    return "; ".join(sorted({escape(f"{record.environment.dtype} {record.environment.layout}") for record in records}))
 
 
 def dates(records: Iterable[Record]) -> str:

@@ -11,7 +11,7 @@ from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.markdown import MARKER, escape, page
 from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError
 from benchmarks.support.files import write_bytes
@@ -78,7 +78,7 @@ def _load(out: Path, suite: str | None) -> tuple[dict[str, list[Record]], list[s
         raise UserError(f"no records below {out} (looked for {wanted}); run some cells first or name another --out.")
     loaded, problems = {}, []
     for folder in folders:
-        loaded[folder.name], found = records.read_all(folder / "records")
+        loaded[folder.name], found = storage.read_all(folder / "records")
         problems += found
     return {name: found for name, found in loaded.items() if found}, problems
 
@@ -92,7 +92,7 @@ def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
         texts[Path(suite) / "leaderboard.md"] = suite_page(suite, made, failed)
         for backbone in sorted({entry.backbone for section in made for entry in section.entries}):
             own = [part for section in made if (part := section.only(backbone)).entries]
-            texts[Path(suite) / "per-class" / f"{records.safe_name(backbone)}.md"] = class_page(suite, backbone, own)
+            texts[Path(suite) / "per-class" / f"{storage.safe_name(backbone)}.md"] = class_page(suite, backbone, own)
     if index:
         texts[Path("README.md")] = _index(loaded)
     return texts
@@ -102,7 +102,7 @@ Suite = tuple[str, list[Record]]
 
 INDEX: tuple[Column[Suite], ...] = (
     Column("suite", lambda suite: f"[{escape(suite[0])}]({quote(suite[0])}/leaderboard.md)", left=True),
-    Column("data set", lambda suite: ", ".join(sorted({record.dataset for record in suite[1]})), escape, left=True),
+    Column("data set", lambda suite: ", ".join(sorted({r.setup.dataset for r in suite[1]})), escape, left=True),
     Column("records", lambda suite: len(suite[1])),
     Column("failed", lambda suite: sum(record.status == "failed" for record in suite[1])),
     Column("backbones", lambda suite: len({record.backbone for record in suite[1]})),

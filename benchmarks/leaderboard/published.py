@@ -30,7 +30,7 @@ def tables() -> dict[str, dict[str, tuple[float, float]]]:
 
 def of_class(record: Record) -> dict[str, tuple[float, float]]:
     """Return class -> (top-1, top-5) over both published tables; empty for a data set that the study did not use."""
-    return tables()["head"] | tables()["tail"] if record.dataset == DATASET else {}
+    return tables()["head"] | tables()["tail"] if record.setup.dataset == DATASET else {}
 
 
 def summary(record: Record, stage: StageResult) -> dict[str, float] | None:
@@ -39,7 +39,7 @@ def summary(record: Record, stage: StageResult) -> dict[str, float] | None:
     The study left classes without any hit out of its tables, so a missing class counts as zero. None where the stage
     is not the study's: another data set, or classes of the table that are not in the stage.
     """
-    table = tables().get(stage.name, {}) if record.dataset == DATASET else {}
+    table = tables().get(stage.name, {}) if record.setup.dataset == DATASET else {}
     if not table or not set(table) <= set(stage.classes):
         return None
     top1_C = np.array([table.get(name, (0.0, 0.0))[0] for name in stage.classes])

@@ -97,13 +97,12 @@ def sections(records: Sequence[Record]) -> list[Section]:
 
 def _conditions(record: Record) -> tuple[str, ...]:
     """Return what has to agree between two records of one table."""
-    split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
-    size = f"{record.image_size:06d}"
-    schema = str(record.extra.get("measured_schema", record.schema))
-    recipe = dict(record.recipe)
+    setup, recipe = record.setup, dict(record.setup.recipe)
     if isinstance(recipe.get("weights"), dict):
-        recipe["weights"] = recipe["weights"].get("sha256")  # a file by its content: its name says nothing
-    return record.dataset, record.protocol, size, record.fingerprint, content_key(recipe), split, schema
+        recipe["weights"] = recipe["weights"].get("sha256")  # a file's content identifies it, its name does not
+    split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
+    size, schema = f"{setup.image_size:06d}", str(record.extra.get("measured_schema", record.schema))
+    return setup.dataset, setup.protocol, size, setup.fingerprint, content_key(recipe), split, schema
 
 
 def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:

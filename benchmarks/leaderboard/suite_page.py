@@ -13,7 +13,8 @@ from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Column, of_metric
 from benchmarks.leaderboard.markdown import escape, number, page
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.records import metrics
-from benchmarks.records.record import Record, safe_name
+from benchmarks.records.record import Record
+from benchmarks.records.storage import safe_name
 
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
@@ -28,9 +29,9 @@ def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record]) -
         )
     for position, section in enumerate(found, start=1):
         if len(found) > 1:
-            first = section.first
-            given = f", {given}" if (given := describe.weights(first)) else ""
-            blocks.append(f"## {position}. {escape(first.dataset)}, {first.protocol}, {first.image_size} px{given}")
+            setup = section.first.setup
+            given = f", {given}" if (given := describe.weights(section.first)) else ""
+            blocks.append(f"## {position}. {escape(setup.dataset)}, {setup.protocol}, {setup.image_size} px{given}")
         blocks += _section(section)
     blocks += _failed(failed)
     return page(blocks)

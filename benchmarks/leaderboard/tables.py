@@ -125,7 +125,7 @@ def _images_per_second(entry: Entry) -> float:
 
 
 def _peak_gib(entry: Entry) -> float:
-    return max(record.peak_memory_bytes for record in entry.records) / 2**30
+    return max(record.cost.peak_memory_bytes for record in entry.records) / 2**30
 
 
 def cost(section: Section) -> list[str]:
@@ -155,5 +155,5 @@ def _epochs(section: Section) -> list[str]:
 
 
 def mean(entry: Entry, field: str) -> float:
-    """Return the mean over seeds of a field of the records."""
-    return float(sum(getattr(record, field) for record in entry.records)) / entry.seeds
+    """Return the mean over seeds of a field of `Cost`."""
+    return float(sum(getattr(record.cost, field) for record in entry.records)) / entry.seeds

@@ -8,7 +8,8 @@ from benchmarks.planning.plan import Cell
 from benchmarks.planning.store import Store
 from benchmarks.progress.events import CellDone, Event, RunStarted
 from benchmarks.records.ranking import stage_means
-from benchmarks.records.record import Record, safe_name
+from benchmarks.records.record import Record
+from benchmarks.records.storage import safe_name
 from benchmarks.support.errors import UserError
 
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.records.record import StageResult, unpack_bits
+from benchmarks.records.bits import unpack_bits
+from benchmarks.records.record import StageResult
 
 CONFIDENCE = 0.95
 SHRINKAGE = 2.0  # rows' worth of the pooled variance in each class's own; 1 to 8 hold the level alike in the simulation

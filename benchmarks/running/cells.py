@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.progress.events import Note
 from benchmarks.progress.reporter import Reporter
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.record import Record, RecordError
 from benchmarks.running import requested
 from benchmarks.running.context import RunContext
@@ -33,9 +33,9 @@ def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
     """Return, by cell key, the finished records that belong to cells of the plan just as planned."""
     found = {}
     for cell in plan.cells:
-        path = records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)
+        path = storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)
         try:
-            record = records.read(path)
+            record = storage.read(path)
         except (RecordError, OSError):
             continue
         if record.status == "done" and record.key == cell.key:
@@ -48,7 +48,7 @@ def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
     found = []
     for cell in plan.cells:
         with contextlib.suppress(RecordError):
-            record = records.read(records.record_path(out, suite, cell.backbone, cell.strategy, cell.seed))
+            record = storage.read(storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed))
             if record.status == "failed":
                 found.append(cell)
     return found
@@ -70,7 +70,7 @@ def prepare(plan: Plan, context: RunContext, todo: Sequence[Cell], supervised: S
 def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
     """Write the record; where that fails (a full disk), say so and return False."""
     try:
-        records.write(record, out)
+        storage.write(record, out)
     except OSError as error:
         line = f"the record of {record.backbone} | {record.strategy} cannot be written: {error.strerror}"
         reporter.tell(Note(line))

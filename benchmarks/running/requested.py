@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.planning.plan import Cell, Plan
-from benchmarks.records.record import safe_name
+from benchmarks.records.storage import safe_name
 from benchmarks.support.files import write_bytes
 
 

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
+from backbones.probe import Choice
 from benchmarks.data.describe import telling
 from benchmarks.data.split import unseen
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.stages import Stage, rows_key
 from benchmarks.planning.store import JobResult
 from benchmarks.records import confusions
+from benchmarks.records.bits import pack_bits
 from benchmarks.records.hits import hits, per_class
-from benchmarks.records.record import Record, StageResult, pack_bits
+from benchmarks.records.metrics import from_probabilities
+from benchmarks.records.record import Cost, Environment, Record, Setup, StageResult
 from benchmarks.running.context import RunContext
 from benchmarks.support.hardware import machine, versions
 from strategies.base import Held, Outputs, Strategy
@@ -68,6 +71,7 @@ def score_stage(
         epochs=sum(result.epochs for result in results),
         seconds=sum(result.seconds for result in every),
         img_per_s=sum(result.images for result in results) / seconds if seconds else 0.0,
+        metrics=from_probabilities(logits_NC, labels_N),
     )
     return scored, told
 
@@ -123,15 +127,19 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
             extra.setdefault(what, {})[result.name] = values
     first = plan.first_user
     every = [_result(context, key) for key in cell.needed]
+    blank = blank_record(context, cell)
+    hardware = next((dict(r.hardware) for r in reversed(every) if r.hardware), machine(context.device.type))
     return dataclasses.replace(
-        blank_record(context, cell),
+        blank,
         status="done",
         error=None,
         stages=tuple(result for result, _ in scored),
-        seconds_alone=sum(result.seconds for result in every),
-        seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
-        peak_memory_bytes=max(result.peak_memory_bytes for result in every),
-        hardware=next((dict(r.hardware) for r in reversed(every) if r.hardware), machine(context.device.type)),
+        environment=dataclasses.replace(blank.environment, hardware=hardware),
+        cost=Cost(
+            seconds_alone=sum(result.seconds for result in every),
+            seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
+            peak_memory_bytes=max(result.peak_memory_bytes for result in every),
+        ),
         notes=_pieces(every),
         extra={**extra, "job_epochs": {result.key: result.epochs for result in every}},
     )
@@ -144,40 +152,50 @@ def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
 
 
 def blank_record(context: RunContext, cell: Cell, error: str = "it was not run") -> Record:
-    """Return the record of a cell that failed with `error`; `done_record` fills in the rest where it did not."""
-    suite, choice = context.suite, context.choices[cell.backbone]
-    classes, rows = unseen(context.loaded)
+    """Return the record of a cell that failed with `error`; `done_record` replaces what a finished cell measured."""
     return Record(
-        suite=suite.name,
+        suite=context.suite.name,
+        backbone=cell.backbone,
+        strategy=cell.strategy,
+        seed=cell.seed,
+        key=cell.key,
+        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        status="failed",
+        error=error,
+        setup=_setup(context),
+        environment=_environment(context, context.choices[cell.backbone]),
+        cost=Cost(0.0, 0.0, 0),
+        stages=(),
+    )
+
+
+def _setup(context: RunContext) -> Setup:
+    suite = context.suite
+    classes, rows = unseen(context.loaded)
+    return Setup(
         protocol=suite.protocol,
         dataset=suite.dataset,
         fingerprint=context.loaded.fingerprint,
         image_size=suite.recipe.image_size,
-        backbone=cell.backbone,
-        strategy=cell.strategy,
-        seed=cell.seed,
-        status="failed",
-        error=error,
-        stages=(),
-        unseen_classes=classes,
-        unseen_rows=rows,
         recipe={
             **suite.recipe.model_dump(mode="json"),
             "head_classes": suite.head_classes,
             "validation": suite.validation,
             **_weights_file(context),
         },
+        unseen_classes=classes,
+        unseen_rows=rows,
+    )
+
+
+def _environment(context: RunContext, choice: Choice) -> Environment:
+    return Environment(
         layout=choice.layout,
         dtype=choice.dtype,
         threads=torch.get_num_threads(),
         device=context.device.type,
-        seconds_alone=0.0,
-        seconds_marginal=0.0,
-        peak_memory_bytes=0,
         versions=versions(),
         hardware=machine(context.device.type),
-        key=cell.key,
-        made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
 
 

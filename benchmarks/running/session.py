@@ -17,7 +17,7 @@ from benchmarks.data.load import cache_folder, load
 from benchmarks.planning.plan import Plan, Setting, make_plan
 from benchmarks.planning.stages import make_stages
 from benchmarks.planning.store import Store
-from benchmarks.records.record import read_all, safe_name
+from benchmarks.records.storage import read_all, safe_name
 from benchmarks.running.context import RunContext
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
@@ -160,7 +160,8 @@ def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:
 def _apart(suite: Suite, loaded: Loaded, out: Path, say: Say) -> Suite:
     """Return the suite; a folder's with the data's fingerprint in its name where the name's results are of others."""
     place = out / safe_name(suite.name)
-    if suite.dataset != "folder" or all(r.fingerprint == loaded.fingerprint for r in read_all(place / "records")[0]):
+    stored = read_all(place / "records")[0] if suite.dataset == "folder" else []
+    if all(record.setup.fingerprint == loaded.fingerprint for record in stored):
         return suite
     name = f"{suite.name}-{loaded.fingerprint[:6]}"
     say(f"{place} holds results of other images (another folder of that name, or before a change); these: {name}.")

@@ -10,8 +10,7 @@ import numpy as np
 
 from backbones.errors import nearest
 from benchmarks.leaderboard.sections import BASELINE, sections
-from benchmarks.records import confusions, stats
-from benchmarks.records import record as records
+from benchmarks.records import confusions, stats, storage
 from benchmarks.records.record import Record, StageResult
 from benchmarks.support.errors import UserError
 
@@ -63,7 +62,7 @@ def explain(
     """
     every = [
         r
-        for r in records.read_below(out)
+        for r in storage.read_below(out)
         if r.status == "done" and suite in (None, r.suite) and backbone in (None, r.backbone)
     ]
     if not every:

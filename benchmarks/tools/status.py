@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.planning.plan import Cell
 from benchmarks.planning.store import Store
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.running import requested
 
@@ -43,9 +43,9 @@ def look(out: Path) -> FolderState:
     store = Store(out)
     asked = requested.every(store.work)
     suites, problems = [], []
-    by_folder = {records.safe_name(name): name for name in asked}
+    by_folder = {storage.safe_name(name): name for name in asked}
     for folder in sorted({*by_folder, *(path.parent.name for path in out.glob("*/records"))}):
-        found, bad = records.read_all(out / folder / "records")
+        found, bad = storage.read_all(out / folder / "records")
         problems += bad
         name = by_folder.get(folder, folder)
         there = {(r.backbone, r.strategy, r.seed) for r in found}

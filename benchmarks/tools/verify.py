@@ -10,7 +10,8 @@ import numpy as np
 
 from backbones.errors import nearest
 from benchmarks.planning.store import Store
-from benchmarks.records import record as records
+from benchmarks.records import storage
+from benchmarks.records.bits import unpack_bits
 from benchmarks.records.record import Record, StageResult
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
@@ -22,8 +23,8 @@ GPU_HITS = 0.05  # share of a stage's rows: the order of GPU additions varies, a
 def find(out: Path, name: str, suite_name: str | None = None) -> Record:
     """Return the record of a file or of `backbone|strategy|seed`. Raises UserError if there is none, or several."""
     if Path(name).is_file():
-        return records.read(Path(name))
-    found = records.read_below(out)
+        return storage.read(Path(name))
+    found = storage.read_below(out)
     found = [r for r in found if suite_name in (None, r.suite)]
     wanted = _plain(name)
     meant = [r for r in found if wanted == _plain(f"{r.backbone}|{r.strategy}|{r.seed}")]
@@ -51,18 +52,18 @@ def suite_of(record: Record, file: str | None) -> Suite:
     based = [name for name in suite.names() if f"{record.suite}-".startswith(f"{name}-")]
     base = suite.load(file or max(based, key=len)) if file or based else None
     own = ("head_classes", "validation")
-    trained = {name: value for name, value in record.recipe.items() if name not in own}
+    trained = {name: value for name, value in record.setup.recipe.items() if name not in own}
     if isinstance(trained.get("weights"), dict):
         trained["weights"] = "none"  # a suite cannot name a file: `run` gets it
     content = {
         "title": base.title if base else record.suite,
-        "dataset": record.dataset,
-        "protocol": record.protocol,
+        "dataset": record.setup.dataset,
+        "protocol": record.setup.protocol,
         "backbones": [record.backbone],
         "strategies": [record.strategy],
         "recipe": trained,
-        "options": base.options if base and base.dataset == record.dataset else {},
-        **{name: record.recipe[name] for name in own},
+        "options": base.options if base and base.dataset == record.setup.dataset else {},
+        **{name: record.setup.recipe[name] for name in own},
     }
     return suite.validate({**content, "name": record.suite}, record.suite, record.suite)
 
@@ -78,14 +79,15 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
     from benchmarks.running.session import Request, open_session
 
     _require_weights(record, weights)
-    choice = Choice(record.layout, record.dtype)  # type: ignore[arg-type]
+    environment = record.environment
+    choice = Choice(environment.layout, environment.dtype)  # type: ignore[arg-type]
     request = Request(
         suite=asked,
         data=data,
         backbones=(record.backbone,),
         strategies=(record.strategy,),
         seeds=record.seed + 1,
-        device=record.device,
+        device=environment.device,
         out=folder,
         weights=weights,
         choose=lambda *_: choice,
@@ -93,7 +95,7 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
     session = open_session(request, say, lambda *_: None)
     cell = next(cell for cell in session.plan.cells if cell.seed == record.seed)
     execute(session.plan, session.context, folder, PlainReporter(), only=[cell])
-    again = records.read(records.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
+    again = storage.read(storage.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
     if again.status == "failed":
         raise UserError(f"{cell.name} fails when it is run again: {again.error}.")
     return again
@@ -101,7 +103,7 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
 
 def _require_weights(record: Record, file: Path | None) -> None:
     """Raise UserError if the record started from a weights file and `file` is not that file."""
-    given = record.recipe.get("weights")
+    given = record.setup.recipe.get("weights")
     if not isinstance(given, dict):
         return
     which = f"{given.get('file')} (sha256 {given.get('sha256')})"
@@ -135,13 +137,13 @@ def agreement(record: Record, again: Record, out: Path) -> str:
 
 
 def _exact(record: Record, again: Record) -> bool:
-    return record.device == again.device == "cpu"
+    return record.environment.device == again.environment.device == "cpu"
 
 
 def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
     """Return where top-1 or top-5 hits differ first, if they differ on more than `tolerance` of the rows."""
     for top in (1, 5):
-        before, now = (records.unpack_bits(getattr(s, f"top{top}_bits"), s.rows) for s in (one, other))
+        before, now = (unpack_bits(getattr(s, f"top{top}_bits"), s.rows) for s in (one, other))
         rows = np.flatnonzero(before != now)
         if len(rows) > tolerance * one.rows:
             class_ = int(np.searchsorted(np.cumsum(one.test_n), rows[0], side="right"))
@@ -175,7 +177,9 @@ def _logits(one: StageResult, other: StageResult, stored: Store, fresh: Store) -
 
 def machine_changes(record: Record, again: Record) -> list[str]:
     """Return differences between the two machines and their libraries, which may explain a difference in results."""
-    here, there = ({**r.versions, **r.hardware, "threads": r.threads} for r in (again, record))
+    here, there = (
+        {**of.versions, **of.hardware, "threads": of.threads} for of in (again.environment, record.environment)
+    )
     return [
         f"{name} {there[name]} then, {here[name]} now" for name in there if name in here and here[name] != there[name]
     ]
@@ -183,8 +187,9 @@ def machine_changes(record: Record, again: Record) -> list[str]:
 
 def same_cell(record: Record, again: Record) -> str | None:
     """Return why the repeated cell is not the recorded one, None if it is."""
-    if record.fingerprint != again.fingerprint:
-        return f"the data differ (fingerprint {record.fingerprint[:12]}, here {again.fingerprint[:12]})"
+    before, now = record.setup.fingerprint, again.setup.fingerprint
+    if before != now:
+        return f"the data differ (fingerprint {before[:12]}, here {now[:12]})"
     if record.key != again.key:
         return "this version or these initial weights change its training (its key differs)"
     return None

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.leaderboard import published
-from benchmarks.records import record as records
+from benchmarks.records import storage
+from benchmarks.records.bits import pack_bits
 from benchmarks.records.hits import per_class
-from benchmarks.records.record import Record, StageResult
+from benchmarks.records.record import Cost, Environment, Record, Setup, StageResult
 
 STRATEGIES = ("none", "loss-weights(scheme=inverse)", "oversample", "oversample+minority-augment", "balanced-softmax")
 
@@ -43,8 +44,8 @@ def stage_result(
         top5_hits=count(top5_N),
         validation_top1_hits=(0,) * len(test_n),
         rows=len(labels_N),
-        top1_bits=records.pack_bits(hits_N, labels_N),
-        top5_bits=records.pack_bits(top5_N, labels_N),
+        top1_bits=pack_bits(hits_N, labels_N),
+        top5_bits=pack_bits(top5_N, labels_N),
         rows_key=f"rows of {name}",
         jobs=("job",),
         epochs=4,
@@ -54,36 +55,59 @@ def stage_result(
 
 
 def record(stages: tuple[StageResult, ...] | None = None, **changes: object) -> Record:
-    """Return a finished record, of the joint protocol where one stage is given."""
+    """Return a finished record, of the joint protocol where one stage is given.
+
+    `changes` are fields of `Record` or of its parts (`dataset=...` changes the setup).
+    """
     stages = (stage_result("head"), stage_result("tail")) if stages is None else stages
     plain = Record(
         suite="toy",
-        protocol="joint" if len(stages) == 1 else "two-stage",
-        dataset="toys",
-        fingerprint="f00d",
-        image_size=64,
         backbone="resnet10t",
         strategy="none",
         seed=0,
-        status="done",
-        error=None,
-        stages=stages,
-        unseen_classes=2,
-        unseen_rows=11,
-        recipe={"learning_rate": 0.1, "epochs": {"head": 8, "tail": 12}},
-        layout="channels_last",
-        dtype="bfloat16",
-        threads=2,
-        device="cpu",
-        seconds_alone=600.0,
-        seconds_marginal=240.0,
-        peak_memory_bytes=2**30,
-        versions={"torch": "2.15"},
-        hardware={"cpu": "Some CPU @ 2 GHz", "cores": 2},
         key="abc",
         made="2025-01-02T03:04:05Z",
+        status="done",
+        error=None,
+        setup=Setup(
+            protocol="joint" if len(stages) == 1 else "two-stage",
+            dataset="toys",
+            fingerprint="f00d",
+            image_size=64,
+            recipe={"learning_rate": 0.1, "epochs": {"head": 8, "tail": 12}},
+            unseen_classes=2,
+            unseen_rows=11,
+        ),
+        environment=Environment(
+            layout="channels_last",
+            dtype="bfloat16",
+            threads=2,
+            device="cpu",
+            versions={"torch": "2.15"},
+            hardware={"cpu": "Some CPU @ 2 GHz", "cores": 2},
+        ),
+        cost=Cost(seconds_alone=600.0, seconds_marginal=240.0, peak_memory_bytes=2**30),
+        stages=stages,
     )
-    return dataclasses.replace(plain, **changes)
+    return change(plain, **changes)
+
+
+def change(one: Record, **changes: object) -> Record:
+    """Return the record with other fields, its own or those of its parts."""
+    for part in ("setup", "environment", "cost"):
+        names = {field.name for field in dataclasses.fields(getattr(one, part))} & set(changes)
+        new = dataclasses.replace(getattr(one, part), **{name: changes.pop(name) for name in names})
+        changes = {part: new, **changes}
+    return dataclasses.replace(one, **changes)
+
+
+def schema_1(one: Record) -> dict[str, object]:
+    """Return the content of the record's file, without the checksum, as schema 1 had it."""
+    content = dataclasses.asdict(one)
+    flat = {name: value for part in ("setup", "environment", "cost") for name, value in content.pop(part).items()}
+    for stage in content["stages"]:
+        del stage["metrics"]
+    return {**content, **flat, "schema": 1}
 
 
 def failed(**changes: object) -> Record:
@@ -118,5 +142,5 @@ def write_fashion(out: Path, seeds: int = 3) -> list[Record]:
         for seed in range(seeds)
     ]
     for one in made:
-        records.write(one, out)
+        storage.write(one, out)
     return made

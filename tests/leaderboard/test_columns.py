@@ -8,7 +8,7 @@ import pytest
 from benchmarks.leaderboard import files, suite_page
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.records import metrics
-from benchmarks.records.record import write
+from benchmarks.records.storage import write
 from tests.leaderboard import make
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.support.errors import UserError
 from tests.leaderboard import make
 
@@ -19,7 +19,7 @@ from tests.leaderboard import make
 def out(tmp_path):
     """Return a folder with records and the leaderboards made from them."""
     make.write_fashion(tmp_path, seeds=1)
-    records.write(make.record(), tmp_path)
+    storage.write(make.record(), tmp_path)
     assert files.write(tmp_path) == []
     return tmp_path
 
@@ -64,7 +64,7 @@ def test_links_lead_to_files(out):
 def test_same_records_same_bytes_whatever_the_order_of_files(out, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     for path in sorted(out.rglob("*.json"), reverse=True):
-        records.write(records.read(path), other)
+        storage.write(storage.read(path), other)
     assert files.generate(other) == files.generate(out)
 
 
@@ -87,7 +87,7 @@ def test_check_names_what_is_changed_missing_stale_or_unreadable(out):
 
 
 def test_a_new_record_makes_the_check_fail_until_written(out):
-    records.write(make.record(strategy="new"), out)
+    storage.write(make.record(strategy="new"), out)
     assert {line.split()[0] for line in files.check(out)} == {
         "toy/leaderboard.md",
         "toy/per-class/resnet10t.md",
@@ -98,7 +98,7 @@ def test_a_new_record_makes_the_check_fail_until_written(out):
 
 
 def test_one_suite_alone(out):
-    records.write(make.record(strategy="new"), out)
+    storage.write(make.record(strategy="new"), out)
     assert files.check(out, "fashion-small") == []
     assert len(files.check(out, "toy")) == 2
     files.write(out, "toy")
@@ -106,7 +106,7 @@ def test_one_suite_alone(out):
 
 
 def test_a_file_of_someone_else_is_not_overwritten(tmp_path):
-    records.write(make.record(), tmp_path)
+    storage.write(make.record(), tmp_path)
     (tmp_path / "README.md").write_text("# My project\n")
     with pytest.raises(UserError, match="was not made by this command"):
         files.write(tmp_path)
@@ -125,7 +125,7 @@ def test_without_a_folder_the_published_records_are_meant_and_without_those_ones
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for folder in (Path("runs"), Path("results")):
-        records.write(make.record(), folder)
+        storage.write(make.record(), folder)
         assert main(["leaderboard"]) == main(["leaderboard", "--check"]) == 0
         assert capsys.readouterr().out.startswith(f"Leaderboards: {folder / 'README.md'}\n")
         assert (folder / "toy" / "leaderboard.md").is_file()

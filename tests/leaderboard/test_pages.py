@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.leaderboard import files, published
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from tests.leaderboard import make
 
 BOARD = Path("toy/leaderboard.md")
@@ -18,7 +18,7 @@ BOARD = Path("toy/leaderboard.md")
 def generate(tmp_path, *made):
     """Write the records and return the pages made from them."""
     for one in made:
-        records.write(one, tmp_path)
+        storage.write(one, tmp_path)
     return files.generate(tmp_path)
 
 
@@ -128,7 +128,7 @@ def test_classes_without_test_rows_and_classes_at_zero_are_shown(tmp_path):
 
 def test_published_figures_stand_beside_fashion_and_are_marked(tmp_path):
     made = make.fashion("resnet10t", "none", 0)
-    pages = generate(tmp_path, made, dataclasses.replace(made, suite="other", dataset="folder"))
+    pages = generate(tmp_path, made, make.change(made, suite="other", dataset="folder"))
     page = pages[Path("fashion-small/per-class/resnet10t.md")]
     label = f"study ({published.LABEL})"
     by_class = {row["class"]: row[label] for row in tables(page, "Head classes")[0] + tables(page, "Tail classes")[0]}

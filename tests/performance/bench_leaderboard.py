@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from tests.leaderboard import make
 
 
@@ -23,7 +23,7 @@ def thousand(tmp_path_factory):
             for seed in range(5):
                 strategy = "none" if s == 0 else f"strategy-{s}"
                 changes = {"backbone": f"backbone{b}", "strategy": strategy}
-                records.write(dataclasses.replace(shapes[s % 5][seed], **changes), out)
+                storage.write(dataclasses.replace(shapes[s % 5][seed], **changes), out)
     return out
 
 

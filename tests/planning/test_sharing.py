@@ -10,7 +10,7 @@ from benchmarks.cli import main
 from benchmarks.contract import tiny
 from benchmarks.leaderboard import files
 from benchmarks.planning.sharing import shares
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
 from tests.planning.test_plan import EPOCHS, plan
@@ -57,7 +57,7 @@ def test_the_records_tell_the_same_epochs_as_the_plan(tmp_path: Path) -> None:
         for job in made.jobs.values():
             run_job(context, job)
         for cell in made.cells:
-            records.write(done_record(context, made, cell), tmp_path)
+            storage.write(done_record(context, made, cell), tmp_path)
     text = files.generate(tmp_path)[Path("contract/leaderboard.md")]
     share = round(100 * made.epochs_executed() / made.epochs_asked())
     asked, executed = made.epochs_asked(), made.epochs_executed()

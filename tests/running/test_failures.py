@@ -15,7 +15,7 @@ from benchmarks.leaderboard import files
 from benchmarks.planning.store import Store
 from benchmarks.progress.events import Event, Note
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.running.attempts import AttemptLog
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.local import execute
@@ -56,7 +56,7 @@ def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_
     assert "3 of 3 cells failed" in filled.stderr
     assert "No space left" in filled.stdout
     assert not list(small_disk.rglob("*.tmp"))
-    assert not records.read_all(small_disk / "tiny" / "records")[1]
+    assert not storage.read_all(small_disk / "tiny" / "records")[1]
 
     ballast.unlink()
     done = bench(tmp_path, *arguments, "--out", small_disk)
@@ -154,7 +154,7 @@ def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
     left[0] = 2
     other = digits_session(tmp_path / "other")
     assert len(execute(other.plan, other.context, tmp_path / "other", Reporters()).failed) == 1
-    record = records.read(records.record_path(tmp_path / "other", "digits-test", BACKBONE, "none", 0))
+    record = storage.read(storage.record_path(tmp_path / "other", "digits-test", BACKBONE, "none", 0))
     assert record.error is not None and record.error.endswith("(2 attempts)")
 
 
@@ -183,7 +183,7 @@ def test_a_gpu_without_room_trains_and_predicts_in_pieces_and_says_so_everywhere
     session = digits_session(tmp_path, digits_suite({"epochs": {"head": 1, "tail": 1}}))
     assert execute(session.plan, session.context, tmp_path, Reporters()).done == 1
     assert session.context.store.result(_first(session)).pieces == 4  # 32 rows: 16 are too many, 8 are not
-    record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
+    record = storage.read(storage.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
     assert record.stages[0].epochs == 1
     assert main(["status", "--out", str(tmp_path)]) == 0
     for said in ("".join(record.notes), capsys.readouterr().out, files.generate(tmp_path)[BOARD]):
@@ -245,6 +245,6 @@ def test_names_that_no_shell_likes(tmp_path: Path) -> None:
     out = tmp_path / 'o\'ut "x"\n日本'
     done = bench(tmp_path, "run", "--suite", suite, "--strategy", "none", "--out", out)
     assert done.returncode == 0, done.stderr
-    assert [record.status for path in out.glob("*/records") for record in records.read_all(path)[0]] == ["done"]
+    assert [record.status for path in out.glob("*/records") for record in storage.read_all(path)[0]] == ["done"]
     assert os.path.exists(next(out.glob("*/leaderboard.md")))
     assert [(found.name, len(found.done)) for found in look(out).suites] == [(suite.stem, 1)]

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.progress.events import Event, JobDone, JobStarted
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.hits import per_class
 from benchmarks.running.cells import stored_records
 from benchmarks.running.local import execute
@@ -77,7 +77,7 @@ def test_a_record_says_what_the_predictions_give_and_what_the_cell_cost(tmp_path
     session = digits_session(tmp_path, strategies=("none", "t-first-always"))
     execute(session.plan, session.context, tmp_path, Reporters())
     plain, first = (
-        records.read(records.record_path(tmp_path, "digits-test", BACKBONE, name, 0))
+        storage.read(storage.record_path(tmp_path, "digits-test", BACKBONE, name, 0))
         for name in ("none", "t-first-always")
     )
     for number, stage in enumerate(session.context.stages):
@@ -89,15 +89,15 @@ def test_a_record_says_what_the_predictions_give_and_what_the_cell_cost(tmp_path
         assert per_class(hit_N, labels_N, len(expected_C)) == plain.stages[number].top1_hits
         tested = plain.stages[number].test_n
         assert first.stages[number].top1_hits == (tested[0],) + (0,) * (len(tested) - 1)
-    assert plain.seconds_marginal == plain.seconds_alone == first.seconds_alone > 0
-    assert first.seconds_marginal == 0
+    assert plain.cost.seconds_marginal == plain.cost.seconds_alone == first.cost.seconds_alone > 0
+    assert first.cost.seconds_marginal == 0
 
 
 def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_path: Path, further: None) -> None:
     session = digits_session(tmp_path, strategies=("t-breaks", "none"))
     outcome = execute(session.plan, session.context, tmp_path, Reporters())
     assert [cell.strategy for cell in outcome.failed] == ["t-breaks"]
-    broken = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "t-breaks", 0))
+    broken = storage.read(storage.record_path(tmp_path, "digits-test", BACKBONE, "t-breaks", 0))
     assert (broken.status, broken.error) == ("failed", "ZeroDivisionError: no weights today")
     assert "no weights today" in (session.context.store.work / "failures" / f"{broken.key}.txt").read_text()
     assert [r.strategy for r in stored_records(session.plan, tmp_path, "digits-test").values()] == ["none"]
@@ -106,5 +106,5 @@ def test_a_cell_that_fails_is_recorded_with_its_error_and_the_rest_goes_on(tmp_p
 def test_the_joint_protocol_is_one_stage_over_all_classes(tmp_path: Path) -> None:
     session = digits_session(tmp_path, digits_suite(protocol="joint"))
     execute(session.plan, session.context, tmp_path, Reporters())
-    record = records.read(records.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
+    record = storage.read(storage.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
     assert [(stage.name, len(stage.classes), stage.rows) for stage in record.stages] == [("all", 10, 500)]

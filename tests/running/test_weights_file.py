@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from benchmarks.leaderboard import files
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.running.local import execute
 from benchmarks.running.scoring import blank_record
@@ -40,7 +40,7 @@ def trained(out: Path, weights: Path | None) -> Record:
     request = Request(suite=suite, device="cpu", out=out, weights=weights)
     session = open_session(request, lambda line: None, lambda *progress: None)
     execute(session.plan, session.context, out, Reporters())
-    (found,), problems = records.read_all(out / suite.name / "records")
+    (found,), problems = storage.read_all(out / suite.name / "records")
     assert not problems
     return found
 
@@ -49,9 +49,9 @@ def test_the_record_names_the_file_and_is_verified_with_that_file_alone(tmp_path
     file = saved(tmp_path)
     plain, given = trained(tmp_path / "plain", None), trained(tmp_path / "given", file)
     short = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    assert plain.recipe["weights"] == "none"
-    assert given.recipe["weights"] == {"file": file.name, "sha256": short}
-    assert {**given.recipe, "weights": "none"} == plain.recipe
+    assert plain.setup.recipe["weights"] == "none"
+    assert given.setup.recipe["weights"] == {"file": file.name, "sha256": short}
+    assert {**given.setup.recipe, "weights": "none"} == plain.setup.recipe
 
     asked = dataclasses.replace(given, key="")
     suite = suite_of(given, None)
@@ -65,13 +65,14 @@ def test_the_record_names_the_file_and_is_verified_with_that_file_alone(tmp_path
 def test_a_failed_cell_says_it_too(tmp_path: Path) -> None:
     request = Request(suite=digits_suite(EPOCHS), device="cpu", out=tmp_path, weights=saved(tmp_path))
     session = open_session(request, lambda line: None, lambda *progress: None)
-    assert blank_record(session.context, session.plan.cells[0]).recipe["weights"]["file"] == "pre trained 3.safetensors"
+    recipe = blank_record(session.context, session.plan.cells[0]).setup.recipe
+    assert recipe["weights"]["file"] == "pre trained 3.safetensors"
 
 
 def test_cells_of_different_first_weights_meet_in_no_table_and_the_pages_say_which(tmp_path: Path) -> None:
     def of(strategy: str, weights: object, seed: int = 0) -> None:
-        recipe = {**make.record().recipe, "weights": weights}
-        records.write(make.record(strategy=strategy, recipe=recipe, seed=seed), tmp_path)
+        recipe = {**make.record().setup.recipe, "weights": weights}
+        storage.write(make.record(strategy=strategy, recipe=recipe, seed=seed), tmp_path)
 
     of("none", "none")
     of("oversample", {"file": "a|b.safetensors", "sha256": "0123"})

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.support.lock import held, holder, only_writer
 from tests.process import Started, bench, environment, write_suite
 
@@ -105,6 +105,6 @@ def test_two_runs_at_once_follow_each_other_and_do_every_job_once(tmp_path: Path
     assert [run.returncode for run in done] == [0, 0], done
     both = "".join(run.stdout for run in done)
     assert [both.count(f"stage 1 test_resnet {name} seed 0: 1 epochs") for name in NAMES] == [1, 1, 1]
-    found, problems = records.read_all(tmp_path / "runs" / "tiny" / "records")
+    found, problems = storage.read_all(tmp_path / "runs" / "tiny" / "records")
     assert sorted(record.strategy for record in found if record.status == "done") == sorted(NAMES) and not problems
     assert "All 3" in bench(tmp_path, *arguments[:3], "--all").stdout

@@ -15,8 +15,8 @@ from hypothesis.extra.numpy import arrays
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import confusions, stats
-from benchmarks.records import record as records
+from benchmarks.records import confusions, stats, storage
+from benchmarks.records.bits import unpack_bits
 from benchmarks.records.hits import hits
 from benchmarks.running import local
 from benchmarks.tools.explain import explain
@@ -43,7 +43,7 @@ def test_a_cell_keeps_its_confusions_and_they_sum_to_its_misses(tmp_path: Path):
     session = digits_session(tmp_path)
     local.execute(session.plan, session.context, tmp_path, Reporters())
     cell = session.plan.cells[0]
-    record = records.read(records.record_path(tmp_path, "digits-test", cell.backbone, cell.strategy, cell.seed))
+    record = storage.read(storage.record_path(tmp_path, "digits-test", cell.backbone, cell.strategy, cell.seed))
     for stage, (chain, result) in enumerate(zip(cell.jobs, record.stages, strict=True)):
         taken_CC = confusions.of_stage(record, stage)
         assert (taken_CC.sum(axis=1) == np.array(result.test_n) - result.top1_hits).all()
@@ -63,7 +63,7 @@ def _pair(out: Path, seeds: int = 1, keep: bool = True) -> None:
         ):
             stage = make.stage_result(test_n=(4, 2, 0), hits_N=np.array(top1, dtype=bool))
             extra = {"confusions": {"all": kept}} if keep else {}
-            records.write(make.record((stage,), strategy=strategy, seed=seed, extra=extra), out)
+            storage.write(make.record((stage,), strategy=strategy, seed=seed, extra=extra), out)
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -84,7 +84,7 @@ def test_the_interval_of_a_class_is_nearly_that_of_a_stage_that_is_this_class_al
     )
 
     def alone(stage):
-        hits_N = records.unpack_bits(stage.top1_bits, 30)[7:27]
+        hits_N = unpack_bits(stage.top1_bits, 30)[7:27]
         return make.stage_result(train_n=(50,), test_n=(20,), hits_N=hits_N)
 
     expected, _ = stats.differences([alone(s) for s in ours], [alone(s) for s in theirs])
@@ -169,7 +169,7 @@ def test_a_suite_in_which_the_class_has_no_test_rows_hides_no_other(tmp_path: Pa
     _pair(tmp_path)
     for strategy in ("none", "oversample"):
         stage = make.stage_result(test_n=(4, 2, 0), classes=("a", "b", "all 0"))
-        records.write(make.record((stage,), suite="other", strategy=strategy), tmp_path)
+        storage.write(make.record((stage,), suite="other", strategy=strategy), tmp_path)
     assert main(["explain", "all 0", "--strategy", "oversample", "--out", str(tmp_path)]) == 0
     assert "all class of toy" in capsys.readouterr().out
 
@@ -178,7 +178,7 @@ def test_class_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.Ca
     for strategy in ("none", "oversample"):
         stage = make.stage_result(test_n=(4, 2, 0), classes=("evil\x1b[2J", "b\x1b[0m", "c"))
         extra = {"confusions": {"all": [[0, 1, 2]]}}
-        records.write(make.record((stage,), strategy=strategy, extra=extra), tmp_path)
+        storage.write(make.record((stage,), strategy=strategy, extra=extra), tmp_path)
     for options in ([], ["--strategy", "oversample"]):
         assert main(["explain", "evil\x1b[2J", *options, "--out", str(tmp_path)]) == 0
         assert "\x1b" not in capsys.readouterr().out

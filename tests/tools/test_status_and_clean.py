@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.cli import main
 from benchmarks.planning.store import Store
-from benchmarks.records import record as records
+from benchmarks.records import storage
+from benchmarks.records.bits import pack_bits, unpack_bits
 from tests.process import write_suite
 from tests.records.test_record import reseal
 from tests.running.test_kill import measured
@@ -35,7 +36,7 @@ def test_a_finished_cell_is_verified_and_a_difference_is_named(
     assert main(["verify", "test_resnet | oversample | seed 0", "--suite", "tiny.toml"]) == 0
     assert "test_resnet | oversample | seed 0: the same bits." in capsys.readouterr().out
 
-    record = records.read(path)
+    record = storage.read(path)
     stage = record.stages[1]
     logits = Store(out).predictions(stage.jobs[-1])
     logits["validation"][1, 0] += 1
@@ -43,14 +44,14 @@ def test_a_finished_cell_is_verified_and_a_difference_is_named(
     assert main(["verify", str(path)]) == 1
     assert "stage tail: predictions 'validation' differ on 1 of" in capsys.readouterr().out
 
-    hits = records.unpack_bits(stage.top1_bits, stage.rows)
+    hits = unpack_bits(stage.top1_bits, stage.rows)
     first = int(hits.argmax())
     hits[first] = False
     class_ = next(c for c in range(5) if first < sum(stage.test_n[: c + 1]))
     stages = json.loads(path.read_text())["stages"]
     import numpy as np
 
-    stages[1]["top1_bits"] = records.pack_bits(hits, np.zeros(len(hits)))
+    stages[1]["top1_bits"] = pack_bits(hits, np.zeros(len(hits)))
     stages[1]["top1_hits"][class_] -= 1
     reseal(path, stages=stages)
     assert main(["verify", str(path)]) == 1
@@ -90,10 +91,10 @@ def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
 ) -> None:
     store = Store(out)
     waiting = {p.name for p in (store.work / "jobs").iterdir()} - {
-        key for p in out.glob("*/records/*/*.json") for stage in records.read(p).stages for key in stage.jobs
+        key for p in out.glob("*/records/*/*.json") for stage in storage.read(p).stages for key in stage.jobs
     }
     assert len(waiting) == 2
-    plain = {key for stage in records.read(out / NAME.format("none")).stages for key in stage.jobs}
+    plain = {key for stage in storage.read(out / NAME.format("none")).stages for key in stage.jobs}
     assert {path.parent.name for path in store.work.rglob("state.safetensors")} == plain  # the others went in the run
     assert not list(store.work.rglob("*checkpoint*"))
     orphan = store.folder("0" * 20)
@@ -120,7 +121,7 @@ def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
     # what was cleaned away is made again where a later run needs it, and the rest is still there
     assert main(["run", "--suite", "tiny.toml", "--threads", "1", "--strategy", "none,tau-norm,loss-weights"]) == 0
     assert before.items() <= measured(out).items()
-    assert records.read(out / NAME.format("tau-norm")).status == "done"
+    assert storage.read(out / NAME.format("tau-norm")).status == "done"
 
 
 def test_clean_leaves_no_trace_where_no_run_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

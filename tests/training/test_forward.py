@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.planning.store import Store
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records.record import read, record_path
+from benchmarks.records.storage import read, record_path
 from benchmarks.running import job as job_module
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.local import execute

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.suites.suite import Recipe, load, validate
 from benchmarks.support.errors import UserError
 from benchmarks.training.schedule import learning_rate
@@ -32,10 +32,10 @@ def test_steps_outside_of_the_stage_are_refused() -> None:
 
 
 def test_recipes_without_steps_keep_their_text_and_their_keys(repository: Path) -> None:
-    every = [records.read(path) for path in (repository / "results").rglob("records/*/*.json")]
+    every = [storage.read(path) for path in (repository / "results").rglob("records/*/*.json")]
     assert every
     for record in every:
-        told = {k: v for k, v in record.recipe.items() if k not in ("head_classes", "validation")}
+        told = {k: v for k, v in record.setup.recipe.items() if k not in ("head_classes", "validation")}
         assert Recipe.model_validate(told).model_dump(mode="json") == told
     stepped = Recipe(image_size=8, epochs={"all": 2}, schedule="step", steps_at=(0.5,))  # type: ignore[arg-type]
     assert stepped.model_dump(mode="json")["steps_at"] == [0.5]

@@ -141,7 +141,7 @@ def test_image_text_and_both_differ_and_the_fallback_is_counted(ran: tuple[Sessi
             assert (np.array(told["asked"]) <= after.test_n).all()
             assert all(a <= b for a, b in zip(after.top1_hits, after.top5_hits, strict=True))
         assert sum(record.extra["text-fallback"]["head"]["asked"])
-        assert record.seconds_alone > by_strategy[image].seconds_alone
+        assert record.cost.seconds_alone > by_strategy[image].cost.seconds_alone
         assert len(record.stages[0].jobs) == 2
 
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file
 from benchmarks.planning.plan import Cell, Job
 from benchmarks.progress.events import Event, JobPlaced, Note
 from benchmarks.progress.reporter import Reporters
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.running import local
 from benchmarks.running.ray.cluster import JobResources, joined
@@ -162,12 +162,12 @@ def same(one: Session, other: Session, cells: tuple[Cell, ...]) -> None:
 
 def record(session: Session, cell: Cell) -> Record:
     out = session.context.store.work.parent
-    return records.read(records.record_path(out, session.context.suite.name, cell.backbone, cell.strategy, cell.seed))
+    return storage.read(storage.record_path(out, session.context.suite.name, cell.backbone, cell.strategy, cell.seed))
 
 
 def _timeless(of: Record) -> dict[str, Any]:
     content = dataclasses.asdict(of)
-    for name in ("seconds_alone", "seconds_marginal", "peak_memory_bytes", "made"):
+    for name in ("cost", "made"):
         content.pop(name)
     for stage in content["stages"]:
         stage.pop("seconds"), stage.pop("img_per_s")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.records import record as records
+from benchmarks.records import storage
 from benchmarks.running.ray.cluster import JobResources
 from benchmarks.suites.suite import load as load_suite
 from benchmarks.support.errors import UserError
@@ -154,7 +154,7 @@ def test_a_full_disk_of_the_driver_costs_cells_and_no_file_and_a_node_out_of_ord
     errors = [record(session, cell).error for cell in outcome.failed]
     assert all(error and "No space left" in error for error in errors), errors
     assert not list(small_disk.rglob("*.tmp"))
-    assert not records.read_all(small_disk / "digits-test" / "records")[1]
+    assert not storage.read_all(small_disk / "digits-test" / "records")[1]
 
     ballast.unlink()
     again = run_here(small_disk, suite, names)
