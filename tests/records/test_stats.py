@@ -107,7 +107,7 @@ def test_false_marks_keep_their_level(seeds: int):
     rates = [
         rate
         for sizes in null_simulation.SIZES.values()
-        for rate in null_simulation.false_marks(sizes, seeds, repeats=400 // seeds, seed=seeds).values()
+        for rate in null_simulation.false_marks(sizes, seeds, repeats=120 // seeds, seed=seeds).values()
     ]
     assert 0.03 <= np.mean(rates) <= 0.06
 

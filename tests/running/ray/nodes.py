@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from benchmarks.running.session import Session
 from benchmarks.suites.suite import Suite
 from strategies.registry import load_file as load_plugin_file
 from tests.making import digits_session
+from tests.waiting import wait_until
 
 ONE = JobResources(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 # a node without the processes that only serve people: Ray's dashboard, its autoscaler, its forwarding of logs
@@ -53,11 +53,7 @@ class Nodes:
                 yield cls(cluster, folders)
         finally:
             cluster.shutdown()
-        for _ in range(600):
-            if not (left := _processes(session)):
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"processes of Ray are left: {left}")
+        wait_until(lambda: not _processes(session))
 
     @property
     def address(self) -> str:
