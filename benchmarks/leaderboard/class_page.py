@@ -33,7 +33,7 @@ def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
         blocks.append(describe.conditions(section.first))
         for stage, result in enumerate(section.first.stages):
             top1_EC = np.array([_accuracies(entry, stage)[0] for entry in entries])
-            blocks += [f"## {TITLES[result.name]}", *best_of_class(result, entries, top1_EC)]
+            blocks += [f"## {TITLES[result.name]}", *best_of_class(result, entries, top1_EC, stage)]
             blocks += _classes(section, entries, stage)
             blocks += _changes(section, entries, stage)
             blocks += texts.asked(entries, stage)
@@ -49,7 +49,7 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         Column("test rows", lambda c: f"{n:,}" if (n := result.test_n[c]) else "no test rows"),
     ]
     note = "Top-1 / top-5 accuracy, mean over seeds: "
-    note += ", ".join(f"{escape(e.strategy)} {e.seeds} seed{'' if e.seeds == 1 else 's'}" for e in entries) + "."
+    note += ", ".join(f"{escape(e.title)} {e.seeds} seed{'' if e.seeds == 1 else 's'}" for e in entries) + "."
     reference = published.of_class(section.first)
     if reference:
         known = {c: reference[name] for c, name in enumerate(result.classes) if name in reference}
@@ -69,7 +69,7 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
 def _top1_and_top5(entry: Entry, stage: int) -> Column[int]:
     """Return a strategy's column: top-1 / top-5 of each class."""
     top1_C, top5_C = _accuracies(entry, stage)
-    return Column(escape(entry.strategy), lambda c: _pair(float(top1_C[c]), float(top5_C[c])))
+    return Column(escape(entry.title), lambda c: _pair(float(top1_C[c]), float(top5_C[c])))
 
 
 @dataclasses.dataclass(frozen=True)

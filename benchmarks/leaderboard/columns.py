@@ -1,7 +1,7 @@
 """Columns of tables.
 
 To add a column to a table, add one `Column` to the list of the function that describes that table:
-`ranking_columns` in suite_page.py; `stage_columns`, `against_columns` or `cost_columns` in tables.py; `columns` in
+`ranking_columns` in rankings.py; `stage_columns`, `against_columns` or `cost_columns` in tables.py; `columns` in
 short.py for the table that a run prints. For example, in `cost_columns`:
 
     Column("threads", lambda entry: max(record.environment.threads for record in entry.records), str)
@@ -47,7 +47,7 @@ class Column(Generic[T]):
 
 
 BACKBONE: Column[Entry] = Column("backbone", lambda entry: entry.backbone, escape, left=True)
-STRATEGY: Column[Entry] = Column("strategy", lambda entry: entry.strategy, escape, left=True)
+STRATEGY: Column[Entry] = Column("strategy", lambda entry: entry.title, escape, left=True)
 
 
 def of_metric(name: str, stage: int, header: str = "", top: int = 1) -> Column[Entry]:

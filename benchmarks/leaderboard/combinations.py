@@ -13,7 +13,7 @@ Pair = tuple[Entry, Entry]  # a combination and one of its parts
 
 
 def added(section: Section) -> list[str]:
-    """Return heading and table of the combinations whose parts were measured alone too; nothing if there is none."""
+    """Return the table of the combinations whose parts were measured alone too; nothing if there is none."""
     rows = [(entry, part) for entry in section.entries for part in _parts(section, entry)]
     if not rows:
         return []
@@ -22,7 +22,7 @@ def added(section: Section) -> list[str]:
         "Top-1 class mean of each part alone, and that of the combination minus it, paired and marked as above. "
         "Only combinations all of whose parts were measured under the same conditions."
     )
-    return ["### What combinations add to their parts", render(columns, rows), note]
+    return [render(columns, rows), note]
 
 
 def _columns(section: Section) -> list[Column[Pair]]:

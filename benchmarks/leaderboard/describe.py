@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.leaderboard.markdown import escape, folded, number
 from benchmarks.records.record import Record
 
+FEW_ROWS, FEW_ROWS_OF_CLASS = 300, 5  # below these a figure is said to rest on few test rows
 _STAGES = {"head": "head", "tail": "tail", "all": ""}
 
 
@@ -26,6 +27,23 @@ def conditions(record: Record) -> str:
         f"Data set {escape(setup.dataset)} (fingerprint {escape(setup.fingerprint)}), {setup.protocol} protocol, "
         f"{setup.image_size} px: {stages}.{unseen}{f' First weights: {given}.' if (given := weights(record)) else ''}"
     )
+
+
+def limits(record: Record, seeds: int) -> list[str]:
+    """Return what the tables cannot say, as the page's first lines; nothing where rows and seeds are enough."""
+    found = []
+    if seeds <= 2:
+        found.append(
+            f"**{'One seed' if seeds == 1 else 'Two seeds'}:** these tables say what other test rows would give, "
+            f"{'and nothing' if seeds == 1 else 'and very little'} about what another training would."
+        )
+    for stage in record.stages:
+        few = sum(0 < n < FEW_ROWS_OF_CLASS for n in stage.test_n)
+        if 0 < stage.rows < FEW_ROWS or few:
+            name = "All classes" if stage.name == "all" else f"The {stage.name}"
+            classes = f", and {few} of its classes fewer than {FEW_ROWS_OF_CLASS}" if few else ""
+            found.append(f"{name} ha{'ve' if stage.name == 'all' else 's'} {stage.rows:,} test rows{classes}.")
+    return [" ".join(found)] if found else []
 
 
 def weights(record: Record) -> str:

@@ -39,12 +39,31 @@ class StageScores:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A backbone with a strategy: its finished records, one per seed in order, and its scores, one per stage."""
+    """A backbone with a strategy: its finished records, one per seed in order, and its scores, one per stage.
+
+    `others`: further strategies with the same right answers on every test row in every seed; one row stands for all.
+    """
 
     backbone: str
     strategy: str
     records: tuple[Record, ...]
     scores: tuple[StageScores, ...]
+    others: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the other entries of its section."""
+        return self.backbone, self.strategy
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its strategies."""
+        return (self.strategy, *self.others)
+
+    @property
+    def title(self) -> str:
+        """How tables name it: "balanced-softmax = logit-adjust"."""
+        return " = ".join(self.names)
 
     @property
     def seeds(self) -> int:
@@ -70,9 +89,21 @@ class Section:
         """Return the entries of one backbone."""
         return Section(tuple(entry for entry in self.entries if entry.backbone == backbone))
 
+    def merged(self) -> Section:
+        """Return the section with one entry for all that are right on the same test rows in every seed."""
+        alike: dict[object, list[Entry]] = {}
+        for entry in self.entries:
+            answers = tuple((r.seed, *((s.top1_bits, s.top5_bits) for s in r.stages)) for r in entry.records)
+            alike.setdefault((entry.backbone, answers), []).append(entry)
+        found = []
+        for group in alike.values():
+            first, *others = sorted(group, key=lambda e: (e.strategy != BASELINE, len(e.strategy), e.strategy))
+            found.append(dataclasses.replace(first, others=tuple(other.strategy for other in others)))
+        return Section(tuple(found))
+
     def comparable(self, entry: Entry, other: str = BASELINE) -> list[tuple[Record, Record]]:
         """Return (the entry's record, that of strategy `other` on the same backbone and seed) per seed both have."""
-        found = (e for e in self.entries if e.backbone == entry.backbone and e.strategy == other)
+        found = (e for e in self.entries if e.backbone == entry.backbone and other in e.names)
         theirs = {record.seed: record for e in found for record in e.records if e is not entry}
         return [(ours, theirs[ours.seed]) for ours in entry.records if ours.seed in theirs]
 

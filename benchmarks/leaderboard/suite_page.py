@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
 import textwrap
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from benchmarks.leaderboard import combinations, describe, published, tables, texts
-from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Column, of_metric, render
-from benchmarks.leaderboard.markdown import escape, number, page
-from benchmarks.leaderboard.sections import Entry, Section
-from benchmarks.records import metrics
+from benchmarks.leaderboard import combinations, describe, tables, texts
+from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.markdown import escape, folded, page
+from benchmarks.leaderboard.rankings import rankings
+from benchmarks.leaderboard.sections import Section
 from benchmarks.records.record import Record
 from benchmarks.records.storage import safe_name
 
+LONG_LINES = 30
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
 
@@ -43,70 +42,22 @@ def _section(section: Section) -> list[str]:
     made = f"Measured {describe.dates(everything)} on {describe.machines(everything)}."
     backbones = sorted({entry.backbone for entry in section.entries})
     links = ", ".join(f"[{escape(name)}](per-class/{quote(safe_name(name))}.md)" for name in backbones)
-    blocks = [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
-    blocks += [f"Class by class: {links}.", "### Ranking", *_ranking(section), *texts.telling(section)]
+    blocks = [*describe.limits(section.first, max(entry.seeds for entry in section.entries))]
+    blocks += [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
+    merged = section.merged()
+    blocks += [f"Class by class: {links}.", *rankings(merged), *texts.telling(section)]
     for stage, result in reversed(list(enumerate(section.first.stages))):
-        blocks += [f"### {TITLES[result.name]}", *tables.stage_table(section, stage)]
-    blocks += ["### Against plain training", *tables.against(section), *combinations.added(section)]
-    return [*blocks, "### Cost", *tables.cost(section), *describe.notes(everything)]
+        blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(merged, stage))]
+    blocks += ["### Against plain training", _folded(tables.against(merged))]
+    if added := combinations.added(section):
+        blocks += ["### What combinations add to their parts", _folded(added)]
+    return [*blocks, "### Cost", _folded(tables.cost(section)), *describe.notes(everything)]
 
 
-_RANKED_BY = ("class-mean", "overall")
-
-
-def ranking_columns(section: Section) -> list[Column[Entry]]:
-    """Return the columns of the ranking: top-1 with its spread over seeds, per stage, and the cost."""
-    position = {(entry.backbone, entry.strategy): k for k, entry in enumerate(section.entries, start=1)}
-    return [
-        Column("", lambda entry: position[entry.backbone, entry.strategy], left=True),
-        BACKBONE,
-        STRATEGY,
-        Column("seeds", lambda entry: entry.seeds),
-        *(_with_spread(section, stage, name) for stage in _last_first(section) for name in _RANKED_BY),
-        Column("cost alone", lambda entry: tables.mean(entry, "seconds_alone"), describe.seconds),
-    ]
-
-
-def _last_first(section: Section) -> list[int]:
-    """Return the positions of the stages, the last one first."""
-    return list(range(len(section.first.stages)))[::-1]
-
-
-def _header(section: Section, stage: int, metric: str) -> str:
-    return f"{section.first.stages[stage].name} {metrics.get(metric).header}"
-
-
-def _with_spread(section: Section, stage: int, metric: str) -> Column[Entry]:
-    """Return the column "mean ± sd" of a metric; without sd for a single seed."""
-
-    def spread(entry: Entry) -> str:
-        sd = entry.scores[stage].deviation(metric)
-        return "" if math.isnan(sd) else f" ± {number(sd)}"
-
-    return dataclasses.replace(of_metric(metric, stage, _header(section, stage, metric)), after=spread)
-
-
-def _ranking(section: Section) -> list[str]:
-    """Return the table that has everything in short, and what it shows."""
-    ranked_by = _header(section, -1, _RANKED_BY[0])
-    note = "Top-1 accuracy on the test rows, mean over seeds ± standard deviation. *Class mean*: every class with test "
-    note += f"rows counts once; *top-1*: every row counts once. Ranked by {ranked_by}; the best of a column is bold."
-    reference = _published(section)
-    if reference:
-        note += (
-            " The last row is the study's published table and was not run here; classes missing from it count as zero."
-        )
-    return [render(ranking_columns(section), section.entries, reference), note]
-
-
-def _published(section: Section) -> dict[str, str] | None:
-    """Return the row of the study's published figures, header -> text; None where it has none for this section."""
-    found = {}
-    for stage, result in enumerate(section.first.stages):
-        values = published.summary(section.first, result)
-        if values:
-            found.update({_header(section, stage, name): number(values[name]) for name in _RANKED_BY})
-    return {"backbone": f"{published.WHO} ({published.LABEL})", **found} if found else None
+def _folded(blocks: Sequence[str]) -> str:
+    """Return a table and what it shows, folded where it is long."""
+    text = "\n\n".join(blocks)
+    return folded(text, "Table") if text.count("\n") > LONG_LINES else text
 
 
 def _failed(records: Sequence[Record]) -> list[str]:

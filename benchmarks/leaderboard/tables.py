@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Best, Column, of_metric, render
 from benchmarks.leaderboard.markdown import NOTHING, escape, number
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
+from benchmarks.leaderboard.ties import Marked, marked
 from benchmarks.records.stats import Difference
 
+FEW_CLASSES = 10  # top-5 of so few says nothing
 _GROUPS = ("many", "medium", "few")
 
 
@@ -25,7 +27,7 @@ def stage_columns(section: Section, stage: int) -> list[Column[Entry]]:
 
     tops = [
         of_metric(name, stage, header, top)
-        for top in (1, 5)
+        for top in ((1, 5) if len(classes) > FEW_CLASSES else (1,))
         for name, header in (("overall", f"top-{top}"), ("class-mean", f"top-{top} class mean"))
     ]
     groups = [
@@ -34,7 +36,7 @@ def stage_columns(section: Section, stage: int) -> list[Column[Entry]]:
         if not all(math.isnan(entry.scores[stage].mean(name)) for entry in section.entries)
     ]
     return [
-        BACKBONE,
+        *_backbone(section),
         STRATEGY,
         *tops,
         *groups,
@@ -57,49 +59,54 @@ def stage_table(section: Section, stage: int) -> list[str]:
     return [render(stage_columns(section, stage), section.entries), note]
 
 
-def against_columns(section: Section) -> list[Column[Entry]]:
-    """Return the columns of the table of differences from plain training."""
+def against_columns(section: Section, entries: Sequence[Entry]) -> list[Column[Entry]]:
+    """Return the columns of the table of differences from plain training, marks corrected within each column."""
     stages = [(stage, result.name) for stage, result in reversed(list(enumerate(section.first.stages)))]
     return [
-        BACKBONE,
+        *_backbone(section),
         STRATEGY,
         Column("seeds", lambda entry: len(section.comparable(entry))),
         *(
-            difference(f"{name} {label}", partial(section.differences, stage=stage), position)
+            _difference(f"{name} {label}", marked(section, entries, stage, position))
             for stage, name in stages
             for label, position in (("class mean", 1), ("top-1", 0))
         ),
     ]
 
 
-def difference(
-    header: str, pair: Callable[[Entry], tuple[Difference, Difference] | None], position: int
-) -> Column[Entry]:
-    """Return the column of one of a pair of differences."""
-    return Column(header, lambda entry: found[position] if (found := pair(entry)) else None, interval)
+def _difference(header: str, found: Mapping[tuple[str, str], Marked]) -> Column[Entry]:
+    """Return the column of the differences that `found` has by entry key."""
+    return Column(
+        header, lambda entry: found.get(entry.key), lambda one: interval(one and one.difference, one and one.real)
+    )
 
 
 def against(section: Section) -> list[str]:
     """Return the paired differences from plain training on the same backbone, with intervals."""
     entries = [e for e in section.entries if section.comparable(e)]
     if not entries:
-        return [f"No strategy ran beside `{BASELINE}` on the same backbone and seed, so there is nothing to compare."]
+        return [f"No strategy ran with `{BASELINE}` on the same backbone and seed, so there is nothing to compare."]
     return [
-        render(against_columns(section), entries),
+        render(against_columns(section, entries), entries),
         f"Accuracy minus that of `{BASELINE}` on the same backbone, test row by test row and seed by seed, with its "
-        "95 % interval. ▲ better and ▼ worse where the interval excludes zero; where nothing differs, one comparison "
-        "in twenty is marked by luck. With one seed the interval speaks of other test rows only: another training may "
-        "differ by more.",
+        "95 % interval, which is not corrected. ▲ better and ▼ worse at a family-wise error rate of 5 %: "
+        f"Holm-corrected for the {len(entries)} comparisons of each column. With one seed the interval covers other "
+        "test rows only: another training may differ by more.",
     ]
 
 
-def interval(difference: Difference | None) -> str:
-    """Return "+0.031 [+0.012, +0.050] ▲"."""
+def interval(difference: Difference | None, real: bool | None = None) -> str:
+    """Return "+0.031 [+0.012, +0.050] ▲"; `real`: whether it is marked, by default where the interval excludes 0."""
     if difference is None:
         return NOTHING
-    mark = (" ▲" if difference.value > 0 else " ▼") if difference.real else ""
+    mark = (" ▲" if difference.value > 0 else " ▼") if (difference.real if real is None else real) else ""
     low, high = (number(bound, signed=True) for bound in (difference.low, difference.high))
     return f"{number(difference.value, signed=True)} [{low}, {high}]{mark}"
+
+
+def _backbone(section: Section) -> list[Column[Entry]]:
+    """Return the backbone's column; none where all entries have the same."""
+    return [BACKBONE] if len({entry.backbone for entry in section.entries}) > 1 else []
 
 
 def cost_columns(section: Section) -> list[Column[Entry]]:
@@ -107,10 +114,11 @@ def cost_columns(section: Section) -> list[Column[Entry]]:
     one = len({describe.machines(entry.records) for entry in section.entries}) == 1
     least: Best | None = "lowest" if one else None
     most: Best | None = "highest" if one else None
+    machine: Column[Entry] = Column("machine", lambda entry: describe.machines(entry.records), left=True)
     return [
-        BACKBONE,
+        *_backbone(section),
         STRATEGY,
-        Column("machine", lambda entry: describe.machines(entry.records), left=True),
+        *([] if one else [machine]),
         Column("computed in", lambda entry: describe.precision(entry.records), left=True),
         Column("alone", lambda entry: mean(entry, "seconds_alone"), describe.seconds, best=least),
         Column("marginal", lambda entry: mean(entry, "seconds_marginal"), describe.seconds),

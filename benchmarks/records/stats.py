@@ -76,6 +76,12 @@ def differences(
     return compare(d_SN, (d_SN.shape[1],)), compare(d_SN, [n for n in first.test_n if n > 0])
 
 
+def class_mean(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> Difference:
+    """Return the second of `differences` in top-1 alone."""
+    first = _paired(ours, theirs)
+    return compare(_bits(ours, 1) - _bits(theirs, 1), [n for n in first.test_n if n > 0])
+
+
 def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int) -> tuple[Difference, int, int]:
     """Return the difference in top-1 of the class at position `c`, as `differences` has it overall; rows won, lost.
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.leaderboard import files, suite_page
-from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard import files, rankings
+from benchmarks.leaderboard.columns import Column, of_metric, render
 from benchmarks.records import metrics
 from benchmarks.records.storage import write
 from tests.leaderboard import make
@@ -31,10 +31,8 @@ def test_a_metric_added_in_one_place_can_be_a_column(tmp_path: Path, monkeypatch
     metrics.metric("missed", "missed rows", higher_is_better=False, digits=0)(
         lambda counts: float(counts.test_T.sum() - counts.hits_T.sum())
     )
-    columns = suite_page.ranking_columns
-    monkeypatch.setattr(
-        suite_page, "ranking_columns", lambda section: [*columns(section), suite_page.of_metric("missed", 0)]
-    )
+    columns = rankings.ranking_columns
+    monkeypatch.setattr(rankings, "ranking_columns", lambda section: [*columns(section), of_metric("missed", 0)])
     (one, two) = (make.record((make.stage_result(accuracy=a),), strategy=name) for name, a in (("a", 0.9), ("b", 0.3)))
     for record in (one, two):
         write(record, tmp_path)

@@ -48,7 +48,8 @@ def test_ranking_spread_best_and_difference(tmp_path):
     [ranking] = tables(text, "Ranking")
     assert [row["strategy"] for row in ranking] == ["better", "none"]
     assert [row["tail class mean"] for row in ranking] == ["**0.800** ± 0.071", "0.550 ± 0.071"]
-    assert [row["seeds"] for row in ranking] == ["2", "2"]
+    assert "2 seeds." in text
+    assert [(row["group"], row["ranks"]) for row in ranking] == [("1", "1"), ("2", "2")]
     [against] = tables(text, "Against plain training")
     assert len(against) == 1
     assert against[0]["head top-1"].startswith("+0.250 [+")
@@ -65,9 +66,67 @@ def test_a_small_difference_is_not_marked(tmp_path):
 
 
 def test_ties_are_all_marked(tmp_path):
-    made = [staged(a, strategy=name) for name, a in (("none", 0.5), ("one", 0.8), ("two", 0.8))]
+    made = [staged(a, strategy=name) for name, a in (("none", 0.5), ("one", 0.8))]
+    swapped = tuple(
+        make.stage_result(s.name, test_n=s.test_n, hits_N=np.concatenate([np.arange(n) >= n / 5 for n in s.test_n]))
+        for s in made[1].stages
+    )
+    made.append(make.record(swapped, strategy="two"))
     [ranking] = tables(generate(tmp_path, *made)[BOARD], "Ranking")
     assert [row["head top-1"] for row in ranking] == ["**0.800**", "**0.800**", "0.500"]
+
+
+def test_what_is_right_on_the_same_rows_is_one_row(tmp_path):
+    made = [staged(a, strategy=name) for name, a in (("none", 0.5), ("longer", 0.8), ("short", 0.8))]
+    text = generate(tmp_path, *made)[BOARD]
+    [ranking] = tables(text, "Ranking")
+    assert [row["strategy"] for row in ranking] == ["short = longer", "none"]
+    [against] = tables(text, "Against plain training")
+    assert [row["strategy"] for row in against] == ["short = longer"]
+
+
+def test_marks_are_corrected_for_the_comparisons_of_their_column(tmp_path):
+    """One comparison of p = 0.015 is marked; the same among five is not."""
+    rows = 200
+    base = np.arange(rows) < 100
+
+    def flipped(lost: int, won: int, strategy: str):
+        hits = base.copy()
+        hits[:lost] = False
+        hits[100 : 100 + won] = True
+        return make.record((make.stage_result(test_n=(rows,), train_n=(9,), hits_N=hits),), strategy=strategy)
+
+    plain = make.record((make.stage_result(test_n=(rows,), train_n=(9,), hits_N=base),))
+    alone = generate(tmp_path / "a", plain, flipped(5, 17, "one"))[BOARD]
+    assert tables(alone, "Against plain training")[0][0]["all top-1"].endswith("▲")
+    others = [flipped(k, k, f"s{k}") for k in range(1, 5)]
+    among = generate(tmp_path / "b", plain, flipped(5, 17, "one"), *others)[BOARD]
+    row = next(row for row in tables(among, "Against plain training")[0] if row["strategy"] == "one")
+    assert row["all top-1"].startswith("+0.060 [+0.0")
+    assert "▲" not in row["all top-1"]
+    assert "Holm-corrected for the 5 comparisons" in among
+
+
+def test_names_and_images_are_ranked_apart(tmp_path):
+    text = generate(tmp_path, staged(0.5), staged(0.9, strategy="text-only"), staged(0.6, strategy="focal"))[BOARD]
+    assert [row["strategy"] for row in tables(text, "Ranking")[0]] == ["focal", "none"]
+    assert [row["strategy"] for row in tables(text, "Ranking: product name")[0]] == ["text-only"]
+
+
+def test_the_first_screen_has_twenty_rows_with_plain_training_and_folds_the_rest(tmp_path):
+    made = [staged(0.1), *(staged(0.3 + 0.025 * k, strategy=f"s{k:02}") for k in range(27))]
+    [shown] = tables(generate(tmp_path, *made)[BOARD].split("<details><summary>8 more")[0], "Ranking")
+    assert len(shown) == 20
+    assert shown[-1]["strategy"] == "none"
+
+
+def test_the_page_says_first_what_it_cannot_say(tmp_path):
+    text = generate(tmp_path, staged(0.5), staged(0.9, strategy="better"))[BOARD]
+    first = text.split("\n\n")[2]
+    assert first.startswith("**One seed:**")
+    assert "The tail has 80 test rows." in first
+    enough = [staged(0.5, seed, strategy=name) for seed in range(5) for name in ("none", "better")]
+    assert "One seed" not in generate(tmp_path / "five", *enough)[BOARD]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +149,8 @@ def test_failed_cells_are_listed_with_their_error_and_nowhere_else(tmp_path):
     pages = generate(tmp_path, make.record(), make.failed(backbone="vit", error="out of\nmemory | <b>"))
     [rows] = tables(pages[BOARD], "Failed cells")
     assert rows == [{"backbone": "vit", "strategy": "none", "seed": "0", "error": "out of memory &#124; &lt;b&gt;"}]
-    assert [row["backbone"] for row in tables(pages[BOARD], "Ranking")[0]] == ["resnet10t"]
+    assert [row["strategy"] for row in tables(pages[BOARD], "Ranking")[0]] == ["none"]
+    assert "Backbone resnet10t." in pages[BOARD]
     assert Path("toy/per-class/vit.md") not in pages
 
 
@@ -136,7 +196,7 @@ def test_published_figures_stand_beside_fashion_and_are_marked(tmp_path):
     assert by_class["Flats"] == by_class["Sarees"] == ""
     assert by_class["Tights"] == "0.00 / –"
     last = tables(pages[Path("fashion-small/leaderboard.md")], "Ranking")[0][-1]
-    assert published.LABEL in last["backbone"]
+    assert published.LABEL in last["strategy"]
     assert "**" not in "".join(last.values())
     assert not any("published" in text for path, text in pages.items() if path.parts[0] == "other")
 
@@ -164,11 +224,17 @@ def test_changes_name_the_classes_that_gained_and_lost(tmp_path):
 
 
 def test_the_best_strategy_of_each_class_is_named_and_ties_are_counted(tmp_path):
+    def checked(accuracy: float, hits: int, **changes):
+        """The same with validation rows, of which `hits` in each class are right."""
+        made = staged(accuracy, **changes)
+        validated = {"validation_n": (4, 4, 4), "validation_top1_hits": (hits,) * 3}
+        return dataclasses.replace(made, stages=tuple(dataclasses.replace(s, **validated) for s in made.stages))
+
     made = [
-        staged(0.5),
-        staged(0.75, strategy="better"),
-        staged(0.75, strategy="another"),
-        staged(0.0, strategy="worst"),
+        checked(0.5, 1),
+        checked(0.75, 3, strategy="better"),
+        checked(0.75, 3, strategy="another"),
+        checked(0.95, 2, strategy="lucky on the test rows"),
     ]
     text = generate(tmp_path, *made)[Path("toy/per-class/resnet10t.md")]
     best, *_ = tables(text, "Head classes")

@@ -1,0 +1,79 @@
+"""Who can be told from whom: tie groups and rank intervals of a section, and differences corrected for their number."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from benchmarks.leaderboard.sections import Entry, Section
+from benchmarks.records import stats
+from benchmarks.records.multiple import LEVEL, holm, rank_intervals, tie_groups
+from strategies.base import StrategyError
+from strategies.combining.expression import parse
+
+IMAGES, NAMES = "image alone", "product name"
+
+
+@dataclasses.dataclass(frozen=True)
+class Placed:
+    """An entry in its ranking: the tie group (1: cannot be told from the best) and the ranks that it may have."""
+
+    entry: Entry
+    group: int
+    ranks: tuple[int, int]
+
+
+def placed(entries: Sequence[Entry]) -> list[Placed]:
+    """Place entries of one section, best first, by paired differences of the last stage's class mean.
+
+    Pairs without common seeds cannot be told apart. See `multiple.py` for the corrections.
+    """
+    found: dict[tuple[int, int], tuple[float, float]] = {}
+
+    def difference(a: int, b: int) -> tuple[float, float]:
+        if (a, b) not in found:
+            found[a, b] = _class_mean(entries[a], entries[b])
+        return found[a, b]
+
+    groups = tie_groups(len(entries), lambda a, b: difference(a, b)[1])
+    ranks = rank_intervals(len(entries), difference)
+    return [Placed(*place) for place in zip(entries, groups, ranks, strict=True)]
+
+
+def _class_mean(one: Entry, other: Entry) -> tuple[float, float]:
+    """Return (difference, p-value) of the last stage's class mean over the seeds that both have."""
+    theirs = {record.seed: record.stages[-1] for record in other.records}
+    pairs = [(r.stages[-1], theirs[r.seed]) for r in one.records if r.seed in theirs]
+    if not pairs or not pairs[0][0].rows:
+        return 0.0, 1.0
+    found = stats.class_mean([a for a, _ in pairs], [b for _, b in pairs])
+    return found.value, found.p
+
+
+def kind(entry: Entry) -> str:
+    """Return what the entry's strategy sees; one that is not installed here is taken to see images alone."""
+    try:
+        needs = parse(entry.strategy).needs
+    except StrategyError:
+        return IMAGES
+    return NAMES if "text" in needs else IMAGES
+
+
+@dataclasses.dataclass(frozen=True)
+class Marked:
+    """A difference, and whether it is real after the correction for all comparisons of its column."""
+
+    difference: stats.Difference
+    real: bool
+
+
+def marked(section: Section, entries: Sequence[Entry], stage: int, position: int) -> dict[tuple[str, str], Marked]:
+    """Return, by entry key, the difference from plain training in a stage: overall (position 0) or class mean (1).
+
+    Marks are Holm-corrected for the entries that have an interval; entries without a counterpart are left out.
+    """
+    found = {entry.key: pair[position] for entry in entries if (pair := section.differences(entry, stage))}
+    corrected = holm([difference.p for difference in found.values()])
+    return {
+        key: Marked(difference, bool(p <= LEVEL)) for (key, difference), p in zip(found.items(), corrected, strict=True)
+    }
