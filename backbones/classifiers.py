@@ -49,10 +49,10 @@ class CosineClassifier(nn.Module):
 
 
 class NearestMean(nn.Module):
-    """Scores classes by a feature's nearness to their means, which `fill` sets; nothing in it is trained.
+    """Scores classes by the similarity of a feature to their means, which `fill` sets; it has no trained parameters.
 
     "cosine": cos(f, m_c), m_c the mean of the class's features; "euclid": -|f / |f| - m_c|^2, m_c the mean of f / |f|.
-    A class without samples scores `BELOW`, less than any other can.
+    A class without samples scores `BELOW`, less than the minimum of any other.
     """
 
     BELOW = {"cosine": -2.0, "euclid": -5.0}
@@ -116,7 +116,7 @@ class MeanPool(nn.Module):
 
 
 class AttentionPool(nn.Module):
-    """Attention pooling: learnt queries ask a feature map's positions, each for its share of the features.
+    """Attention pooling: learnt queries attend to the positions of a feature map, each for its group of features.
 
     The features are split into G groups of F/G. With x_t = LN(map_t) and a query q_g per group,
     a_gt = softmax_t(<q_g, x_gt> / sqrt(F/G)), and the output is the concatenation over g of sum_t a_gt map_gt.

@@ -1,4 +1,4 @@
-"""What goes wrong with a backbone and is the user's to mend."""
+"""Errors about backbones that the user can fix."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class BackboneError(ValueError):
-    """A backbone that is unknown, or cannot be built as asked; the message is one sentence that says what to do."""
+    """An unknown backbone, or one that cannot be built as asked; the message is one sentence that says what to do."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Several experts in one network: each its own last stage and its own classifier, on what the stages below share.
+"""Several experts in one network: each has its own last stage and classifier on top of shared earlier stages.
 
 B batch, C classes, E experts, F features of one expert.
 """
@@ -15,12 +15,12 @@ from backbones.classifiers import CosineClassifier
 from backbones.errors import BackboneError
 from backbones.network import Network
 
-LAST_STAGES = ("layer4", "s4", "layer3")  # ResNets and kin of timm, RegNets, ResNets of three stages
+LAST_STAGES = ("layer4", "s4", "layer3")  # timm's ResNet-like models, RegNets, ResNets of three stages
 TRIED_PX = 64
 
 
 class SideBySide(nn.Module):
-    """Modules on the same input, their outputs joined along axis 1."""
+    """Modules on the same input; their outputs are concatenated along axis 1."""
 
     def __init__(self, experts: Sequence[nn.Module]) -> None:
         """Take one module per expert."""
@@ -48,11 +48,11 @@ class Experts(nn.Module):
 
 
 def split(network: Network, experts: int) -> None:
-    """Give each expert its own last stage, in place; the network's features become E * F, one expert after the other.
+    """Give each expert its own last stage, in place. The network's features become [B, E * F], concatenated by expert.
 
-    Where the encoder has a last stage that ends in plain pooling, that is copied; any other encoder is shared whole,
-    and each expert gets a layer of its own, linear - batch norm - ReLU, on the pooled features. First weights are drawn
-    from torch's generator as the original's were; a pretrained stage is copied as it is.
+    A last stage followed by plain pooling is copied. Any other encoder is shared as a whole, and each expert gets one
+    layer, linear - batch norm - ReLU, on the pooled features. Initial weights are drawn from torch's generator with
+    the distribution of the original's; a pretrained stage is copied with its weights.
     """
     size = network.feature_size
     name = next((name for name in LAST_STAGES if isinstance(getattr(network.encoder, name, None), nn.Module)), None)
@@ -71,7 +71,7 @@ def split(network: Network, experts: int) -> None:
 
 
 def _redraw(module: nn.Module) -> None:
-    """Put the entries of every weight in a random order: other weights of the same distribution, however drawn."""
+    """Permute the entries of every weight at random: new weights with the same distribution, whatever it is."""
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.ndim > 1:
@@ -96,10 +96,10 @@ def _gives(encoder: nn.Module, size: int) -> bool:
 
 
 def cosine_experts(experts: int, feature_size: int, num_classes: int, scale: float) -> Experts:
-    """Return a cosine classifier of fixed `scale` for each expert's share of `feature_size` features."""
+    """Return a cosine classifier with fixed `scale` for each expert's part of `feature_size` features."""
     if feature_size % experts:
         raise BackboneError(
-            f"{feature_size} features cannot be shared out to {experts} experts; split the network first"
+            f"{feature_size} features cannot be divided among {experts} experts; split the network first"
         )
     size = feature_size // experts
     return Experts([CosineClassifier(size, num_classes, scale, learnt_scale=False) for _ in range(experts)])

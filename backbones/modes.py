@@ -1,4 +1,4 @@
-"""Networks in evaluation mode for a while."""
+"""Temporary evaluation mode."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 @contextlib.contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, without gradients; each of its modules gets the mode back that it was in."""
+    """Put a network into evaluation mode without gradients; restores the mode of each module after the block."""
     modes = {module: module.training for module in network.modules()}
     try:
         with torch.no_grad():

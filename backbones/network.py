@@ -1,7 +1,7 @@
 """`Network`: an encoder from timm, its pooling, and a classifier on top.
 
-Shapes: B batch, C classes, F features, H W pixels. First weights are functions of the seed alone: the encoder draws
-from one seed, the layers on top from another, so `resnet50` and `resnet50:mlp2` start from the same encoder.
+Shapes: B batch, C classes, F features, H W pixels. Initial weights depend on the seed alone. The encoder and the layers
+on top draw from different seeds, so `resnet50` and `resnet50:mlp2` start from the same encoder.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Network(nn.Module):
     were trained elsewhere. `mean`, `std`: per channel, in [0, 1] units, what the
     encoder's ImageNet weights expect images to be normalised with.
 
-    Attention pooling is `pool` and belongs to the representation: it is trained, kept and carried to the next stage
-    with the encoder, so that whoever stores features and trains a classifier on them may always do so.
+    Attention pooling is part of `pool`, and so of the representation: it is trained, stored and carried to the next
+    stage with the encoder, so that a classifier can always be trained on stored features.
     """
 
     def __init__(
         self, encoder: nn.Module, pool: nn.Module, classifier: nn.Module, *, feature_size: int, spec: str
     ) -> None:
-        """Put the parts together; they must fit (`build` sees to it)."""
+        """Combine parts whose shapes fit; use `build` to make them."""
         super().__init__()
         self.encoder, self.pool, self.classifier = encoder, pool, classifier
         self.feature_size = feature_size
@@ -57,7 +57,7 @@ class Network(nn.Module):
     def forward(
         self, images_BCHW: Tensor, tokens_BT: Tensor | None = None
     ) -> tuple[Tensor | Mapping[str, Tensor], Tensor]:
-        """Return what the classifier gives (logits [B, C], or a dict of tensors) and the features [B, F]."""
+        """Return the classifier's output (logits [B, C], or a dict of tensors) and the features [B, F]."""
         features_BF = self.features(images_BCHW, tokens_BT)
         return self.classifier(features_BF), features_BF
 
@@ -95,10 +95,9 @@ def build(
 
 
 def new_classifier(network: Network, num_classes: int, seed: int) -> nn.Module:
-    """Replace `network.classifier` with a fresh one of the network's spec, and return it.
+    """Replace `network.classifier` with a new one of the network's spec, and return it.
 
-    It is a function of spec, F, classes and seed, and is made on the CPU; the encoder and the pooling (attention
-    pooling too) are not touched.
+    It depends on spec, F, classes and seed alone, and is made on the CPU. Encoder and pooling do not change.
     """
     with seeded(seed, "classifier"):
         network.classifier = parse(network.spec).classifier.layers(network.feature_size, num_classes)
@@ -107,7 +106,7 @@ def new_classifier(network: Network, num_classes: int, seed: int) -> nn.Module:
 
 @contextlib.contextmanager
 def seeded(*parts: int | str) -> Iterator[None]:
-    """Seed torch's CPU generator from the parts, and give it its state back; leaves every other generator alone."""
+    """Seed torch's CPU generator from the parts inside the block, and restore its state; changes no other generator."""
     state = torch.get_rng_state()
     try:
         torch.default_generator.manual_seed(seed_for(*parts))
@@ -127,7 +126,7 @@ def _encoder(backbone: Backbone, image_size: int, weights: weights_.Weights) -> 
 
 
 class _FeatureMap(nn.Module):
-    """A timm model that is asked for its feature map only."""
+    """A timm model that returns its feature map."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -136,12 +135,12 @@ class _FeatureMap(nn.Module):
         self.output_fmt = getattr(model, "output_fmt", "NCHW")
 
     def forward(self, images_BCHW: Tensor) -> Tensor:
-        """Return the map [B, F, h, w], or what else the model gives before its pooling."""
+        """Return the model's output before pooling, usually a map [B, F, h, w]."""
         return self.model.forward_features(images_BCHW)  # type: ignore[operator]
 
 
 def _unpooled(encoder: nn.Module) -> nn.Module:
-    """Return a timm model that gives its feature map: itself where its pooling can be taken out."""
+    """Return a timm model that outputs its feature map: the model itself where its pooling can be removed."""
     try:
         encoder.reset_classifier(0, "")  # type: ignore[operator]
     except Exception:  # some models refuse, each in its own way
@@ -162,7 +161,7 @@ def _output_shape(encoder: nn.Module, backbone: Backbone, image_size: int) -> tu
 
 
 def _try(encoder: nn.Module, image_size: int) -> tuple[int, ...] | None:
-    """Run one black image through the encoder, in evaluation mode, which changes nothing in it; None if it fails."""
+    """Return the output shape for one black image in evaluation mode; None if the encoder fails."""
     training = encoder.training
     try:
         with torch.no_grad():
@@ -195,7 +194,7 @@ def _map_size(encoder: nn.Module, shape: tuple[int, ...]) -> int:
 
 
 def _pool(parsed: Spec, shape: tuple[int, ...], size: int) -> nn.Module:
-    """Return the pooling that the classifier asks for, or what the encoder's output needs."""
+    """Return the classifier's own pooling, or the one that the encoder's output needs."""
     if parsed.classifier.pool is None:
         return nn.Identity() if len(shape) == 2 else MeanPool(size)
     if len(shape) == 2:

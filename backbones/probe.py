@@ -1,7 +1,6 @@
-"""Which memory layout and precision train a backbone fastest on this machine: timed once, then remembered.
+"""Measures once which memory layout and precision train a backbone fastest on this machine, and caches the result.
 
-Measured on two bf16-capable CPU cores at 64 px: ResNet-50 trains at 100 img/s in plain float32 and at 185 in
-channels_last bfloat16, MobileNetV3 at 914 in channels_last float32 and at 503 in bfloat16. No rule covers both.
+No rule covers all backbones (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -215,7 +214,7 @@ def _usable(timed: object) -> bool:
 
 
 def _write(cache_file: Path, known: dict[str, dict[str, float]]) -> None:
-    """Write beside the file and rename, so that a reader never sees half of it.
+    """Write a temporary file and rename it, so that readers never see a partial file.
 
     Raises BackboneError where that fails: what is not kept might be timed otherwise, and mean other jobs, next time.
     """
@@ -232,6 +231,6 @@ def _write(cache_file: Path, known: dict[str, dict[str, float]]) -> None:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
         raise BackboneError(
-            f"the outcome of the probe cannot be kept in {cache_file} ({error.strerror}); mend that, or set "
+            f"the outcome of the probe cannot be kept in {cache_file} ({error.strerror}); fix this, or set "
             "BENCHMARKS_CACHE to another folder."
         ) from error

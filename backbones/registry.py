@@ -23,7 +23,7 @@ GROUP = "benchmarks.backbones"
 
 @dataclasses.dataclass(frozen=True)
 class Backbone:
-    """An encoder one can ask for by name: a timm model, or what `builder(image_size)` makes.
+    """A registered encoder: a timm model, or what `builder(image_size)` makes.
 
     A builder's module maps images [B, 3, H, W] to features [B, F] or to a feature map [B, F, h, w]; it draws its first
     weights from torch's CPU generator, which `build` has seeded. Another `version` is another backbone to a job's key.
@@ -38,7 +38,7 @@ class Backbone:
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """A classifier one can ask for by name.
+    """A registered classifier.
 
     `layers(feature_size, num_classes)` makes the module features_BF -> logits_BC; `pool(map_size)`, where given, makes
     the module that replaces the encoder's own pooling and maps a feature map to features [B, map_size].
@@ -86,7 +86,7 @@ def register_backbone(
 
 @contextlib.contextmanager
 def versioned(version: str) -> Iterator[None]:
-    """Give what is registered within the block this version."""
+    """Set the version of everything registered within the block."""
     before = set(_backbones), set(_classifiers)
     try:
         yield
@@ -117,7 +117,7 @@ def isolated() -> Iterator[None]:
 
 
 def forget_backbone(name: str) -> None:
-    """Make `name` unknown again, for who registered it for a while; `KeyError` where it is not registered."""
+    """Remove a registered backbone; raises `KeyError` for an unknown name."""
     del _backbones[name]
 
 
@@ -170,7 +170,7 @@ def parse(spec: str) -> Spec:
 
 
 def _from_timm(name: str) -> Backbone:
-    """Return a backbone for a timm name that nobody registered, or raise `BackboneError`."""
+    """Return a backbone for an unregistered timm name, or raise `BackboneError`."""
     import timm
 
     if name and timm.is_model(name):
@@ -185,7 +185,7 @@ def load_entry_points() -> list[str]:
     """Let every plugin of the entry-point group `benchmarks.backbones` register itself.
 
     An entry point names a module, which registers on import, or a function without arguments, which is called.
-    Returns one sentence per plugin that failed; the others are loaded all the same.
+    Returns one sentence per plugin that failed.
     """
     problems = []
     for entry in entry_points(group=GROUP):
@@ -193,7 +193,7 @@ def load_entry_points() -> list[str]:
             loaded = entry.load()
             if callable(loaded):
                 loaded()
-        except (Exception, SystemExit) as error:  # a plugin may fail in any way, and must not take the rest with it
+        except (Exception, SystemExit) as error:  # a plugin may fail in any way; load the others
             problems.append(f"the backbone plugin {entry.name!r} was left out: {type(error).__name__}: {error}")
     return problems
 
@@ -238,7 +238,7 @@ for _name, _timm_name, _description in [
     ("resnet50", "resnet50", "ResNet-50, the baseline (23.5 M parameters)"),
     ("inception_v3", "inception_v3", "Inception v3, the study's other backbone (21.8 M; 75 px and more)"),
     ("resnext50", "resnext50_32x4d", "ResNeXt-50 32x4d: grouped convolutions (23.0 M)"),
-    ("convnext_tiny", "convnext_tiny", "ConvNeXt-T: a convolutional network in the manner of Swin (27.8 M)"),
+    ("convnext_tiny", "convnext_tiny", "ConvNeXt-T: a convolutional network modelled on Swin (27.8 M)"),
     ("efficientnet_b0", "efficientnet_b0", "EfficientNet-B0: depthwise, scaled by search (4.0 M)"),
     ("efficientnet_lite0", "tf_efficientnet_lite0", "EfficientNet-Lite0: the extra `weights` has its weights (3.4 M)"),
     ("efficientnet_lite1", "tf_efficientnet_lite1", "EfficientNet-Lite1: the extra `weights` has its weights (4.1 M)"),

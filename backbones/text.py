@@ -1,6 +1,6 @@
-"""A product's name as features, alone or beside the image's. B batch, T words, D embedding, H hidden, F features.
+"""Features of a product's name, alone or with those of the image. B batch, T words, D embedding, H hidden, F features.
 
-Names come as numbers, int [B, T]: 0 is padding, at the end; 1 the unknown word; every row has a word.
+Names are numbers, int [B, T]: 0 is padding at the end, 1 the unknown word; every row has at least one word.
 """
 
 from __future__ import annotations
@@ -79,13 +79,12 @@ class NameNetwork(Network):
 class FusionNetwork(Network):
     """Image and name: both encodings concatenated, a fully connected layer, then the spec's classifier.
 
-    `fusion` is linear to 512 - batch norm - ReLU - dropout 0.2, as a hidden layer of `mlp1`. It belongs to the
-    representation, as attention pooling does: whatever takes features or replaces the classifier works on what it
-    gives, and the next stage keeps it.
+    `fusion` is linear to 512 - batch norm - ReLU - dropout 0.2, like the hidden layer of `mlp1`. It is part of the
+    representation, like attention pooling: features are its output, and the next stage keeps it.
     """
 
     def __init__(self, network: Network, vocabulary: int, num_classes: int, seed: int) -> None:
-        """Take the encoder and pooling of `network`; everything else starts from the seed, on the CPU."""
+        """Use the encoder and pooling of `network`; everything else is initialised from the seed, on the CPU."""
         with seeded(seed, "text"):
             text = TextEncoder(vocabulary)
         with seeded(seed, "fusion"):
@@ -107,9 +106,9 @@ class FusionNetwork(Network):
 
 
 def carry(network: Network, tensors: Mapping[str, Tensor]) -> None:
-    """Put the representation of an earlier stage's state into `network`; its classifier stays.
+    """Load the representation of an earlier stage's state into `network`; its classifier does not change.
 
-    Where the network knows more words, the earlier ones come first: they are put back, the new ones stay as they are.
+    Where the vocabulary has grown, the earlier words come first and are loaded; new words keep their initial embedding.
     """
     state = network.state_dict()
     for name, tensor in tensors.items():
@@ -127,7 +126,7 @@ def reading_parameters(network: nn.Module) -> list[nn.Parameter]:
 
 
 def _given(tokens_BT: Tensor | None) -> Tensor:
-    """Return the names, which a network that reads them cannot do without."""
+    """Return the names as int64; raises `ValueError` where there are none."""
     if tokens_BT is None:
         raise ValueError("this network reads names, and none were given")
     return tokens_BT.long()

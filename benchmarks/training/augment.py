@@ -4,8 +4,7 @@ A strength in [0, 1] is rounded up to one of `LEVELS` levels; each level is one 
 brightness and contrast, hue and saturation, a slight blur or noise, and one dropped rectangle, with ranges and
 probabilities proportional to the strength. Flips are left out: whether a mirrored image keeps its class is for the
 suite's recipe to say (a digit does not). Every draw comes from the seed handed in with the image, so the result
-depends on neither the order of images nor the thread or process. OpenCV's own threads are left as they are: they
-change no bit of these transforms.
+depends on neither the order of images nor the thread or process. OpenCV's threads do not change these transforms.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ class Augmenter:
         self.image_size = image_size
         if not ((self.strength_C >= 0) & (self.strength_C <= 1)).all():
             raise ValueError(f"Augmentation strengths must be in [0, 1], got {strength_C}.")
-        self._local = threading.local()  # a pipeline holds the generators of the image it works on
+        self._local = threading.local()  # a pipeline holds random state of the current image
 
     def apply(self, image_HWC: np.ndarray, strength: float, seed: int) -> np.ndarray:
         """Return uint8 [H, W, 3], the image augmented; the image itself at strength 0. `seed` is at least 0."""
@@ -45,7 +44,7 @@ class Augmenter:
         if level == 0:
             return image_HWC
         pipeline = self.pipeline(level)
-        # one stream for all transforms: `set_random_seed` gives each the same draws, and takes ten times as long
+        # one random stream for all transforms: `set_random_seed` gives each the same draws, and takes ten times as long
         pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         return pipeline(image=image_HWC)["image"]
 

@@ -1,7 +1,7 @@
-"""Batches: the order of an epoch, and resident uint8 images -> augmented float tensors.
+"""Batches: the order of an epoch, and uint8 images in memory -> augmented float tensors.
 
-Every draw is a function of (seed, stage, epoch, position in the epoch), so that neither the number of workers nor the
-strategy's name nor an interruption changes a pixel.
+Every draw is a function of (seed, stage, epoch, position in the epoch), so that the number of workers, the strategy's
+name and interruptions change no pixel.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def epoch_order(
     """Return the positions [N] of the samples of one epoch, in order; the last part of the key is the epoch.
 
     Without `sampling_C` every sample comes once, permuted; with it N samples are drawn with replacement: a class by
-    its probability, then a sample of the class uniformly. `kept_C` restricts this to so many samples of each class,
-    the same ones in every epoch.
+    its probability, then a sample of the class uniformly. `kept_C` restricts this to that many samples of each class,
+    the same ones in every epoch. Raises `ValueError` where an empty class has a probability above 0.
     """
     draws = generator(*key, "order")
     if sampling_C is None and kept_C is None:
@@ -50,14 +50,14 @@ def epoch_order(
 
 
 def pool_order(pool: int, draws: int, *key: int | str) -> np.ndarray:
-    """Return positions [draws] in a pool of samples, for one epoch: without replacement for as long as they last."""
+    """Return positions [draws] in a pool of samples for one epoch, without replacement until the pool is used up."""
     return np.resize(generator(*key, "order").permutation(pool), draws)
 
 
 def split_batches(count: int, batch_size: int) -> Iterator[slice]:
-    """Yield slices that cut `count` samples into the fewest batches of at most `batch_size`, sizes equal within one.
+    """Yield slices of `count` samples: the fewest batches of at most `batch_size`, with sizes that differ by at most 1.
 
-    Equal sizes keep a last batch of one or two samples away from batch normalisation.
+    Equal sizes avoid a last batch too small for batch normalisation.
     """
     batches = -(-count // batch_size)
     borders = np.linspace(0, count, batches + 1).round().astype(int)
@@ -66,7 +66,7 @@ def split_batches(count: int, batch_size: int) -> Iterator[slice]:
 
 
 def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) -> np.ndarray:
-    """Return float64 [B, 2, 3]: output pixel -> source pixel, for flips, shifts, zooms and rotations.
+    """Return affine maps from output to source pixels, float64 [B, 2, 3]: flips, shifts, zooms and rotations.
 
     `uniforms_BK` holds five uniform draws in [0, 1) per sample. Shifts are whole source pixels, so that a shift alone
     does not blur.
@@ -197,18 +197,16 @@ class Batcher:
 
 
 def warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:
-    """Return uint8 [B, size, size, 3], each image sampled bilinearly under its own map, edges repeated."""
+    """Return uint8 [B, size, size, 3]: each image warped by its own map, bilinear, with edge pixels repeated."""
     out_BHWC = np.empty((len(images_BHWC), size, size, 3), dtype=np.uint8)
-    # Where every pixel lands on a pixel nothing is interpolated, and the nearest is a third of the work.
-    whole = np.array_equal(maps_B23, np.rint(maps_B23))
-    flags = (cv2.INTER_NEAREST if whole else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     for image, matrix, out in zip(images_BHWC, maps_B23, out_BHWC, strict=True):
         cv2.warpAffine(image, matrix, (size, size), dst=out, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return out_BHWC
 
 
 def _warp_resident(images_BCHW: torch.Tensor, maps_B23: np.ndarray, size: int) -> torch.Tensor:
-    """The same on the accelerator, where pixel coordinates run from -1 to 1."""
+    """Like `warp`, on the accelerator and for float images, with torch's coordinates from -1 to 1."""
     source = images_BCHW.shape[-1]
     to_unit = np.array([[2 / source, 0, 1 / source - 1], [0, 2 / source, 1 / source - 1], [0, 0, 1]])
     from_unit = np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2], [0, 0, 1]])

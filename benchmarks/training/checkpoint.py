@@ -1,4 +1,4 @@
-"""States of trainings on disk: tensors in safetensors, numbers in its header, written atomically. No pickle."""
+"""Training states on disk: safetensors files with numbers as JSON in the header, written atomically. No pickle."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def save(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) 
     with replacing(path) as temporary:
         try:
             save_file(flat, temporary, metadata=header)
-        except SafetensorError as error:  # a full disk: what it says, as every other writer says it
+        except SafetensorError as error:  # such as a full disk: raise what other writers raise
             raise OSError(f"{path.name} cannot be written: {error}") from error
 
 
 def previous(path: Path) -> Path:
-    """Return where the checkpoint before the one at `path` is kept."""
+    """Return the path of the checkpoint before the one at `path`."""
     return path.with_name(f"previous-{path.name}")
 
 
 def save_next(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-    """Write a checkpoint; the one that was there is kept as the previous one until the next."""
+    """Write a checkpoint to `path`, and keep the last one as `previous(path)`."""
     fresh = path.with_name(f"next-{path.name}")
     save(fresh, tensors, numbers)
     with contextlib.suppress(FileNotFoundError):
@@ -52,7 +52,7 @@ def save_next(path: Path, tensors: Mapping[str, Tensor], numbers: Mapping[str, A
 
 
 def newest(path: Path, job: str) -> tuple[State | None, list[str]]:
-    """Return the job's newest whole checkpoint, that at `path` or the one before it, and a sentence per damaged one."""
+    """Return the job's newest intact checkpoint, at `path` or `previous(path)`, and a sentence per damaged one."""
     damaged: list[str] = []
     for candidate in (path, previous(path)):
         if candidate.exists():
@@ -67,10 +67,10 @@ def newest(path: Path, job: str) -> tuple[State | None, list[str]]:
 
 
 class Pace:
-    """When the next checkpoint is due: after `seconds` within an epoch, at the end of an epoch usually earlier.
+    """Decides when to take a checkpoint: after `seconds` within an epoch, usually earlier at the end of an epoch.
 
-    Short epochs are not all kept: at least `EPOCH_SECONDS`, and twenty times what the last checkpoint took, lie
-    between two, so that checkpoints cost a twentieth of the time at most.
+    At the end of an epoch it waits for `EPOCH_SECONDS` and for `MOST_OF_THE_TIME` times the duration of the last
+    checkpoint, so that checkpoints take at most a twentieth of the time.
     """
 
     EPOCH_SECONDS = 5.0
@@ -81,13 +81,13 @@ class Pace:
         self._seconds, self._last, self._cost = seconds, time.monotonic(), 0.0
 
     def due(self, *, epoch_ended: bool) -> bool:
-        """Whether it is time."""
+        """Whether to take a checkpoint now."""
         early = max(self.EPOCH_SECONDS, self.MOST_OF_THE_TIME * self._cost)
         return time.monotonic() - self._last >= (min(self._seconds, early) if epoch_ended else self._seconds)
 
     @contextlib.contextmanager
     def taking(self) -> Iterator[None]:
-        """Count the block as a checkpoint."""
+        """Measure the block as a checkpoint."""
         started = time.monotonic()
         yield
         self._last = time.monotonic()
@@ -95,7 +95,7 @@ class Pace:
 
 
 def load(path: Path) -> State:
-    """Return what `save` wrote. Raises CheckpointError where the file is not that, whole."""
+    """Return what `save` wrote. Raises `CheckpointError` for a file that is damaged or of another kind."""
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
@@ -135,14 +135,14 @@ def pack_optimizer(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def unpack_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` took."""
+    """Restore what `pack_optimizer` returned."""
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, field = name.split(".", 2)
             like = parameters[int(index)]
-            # The fused kernels read raw memory: a buffer must lie in memory as its parameter does.
+            # Fused kernels read raw memory: a buffer needs the memory layout of its parameter.
             value = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
             state.setdefault(int(index), {})[field] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

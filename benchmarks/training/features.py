@@ -1,4 +1,4 @@
-"""What a training asks of its network between epochs: accuracy on validation, features of rows. N rows, M resampled."""
+"""Evaluations of the network between epochs: validation accuracy, features. N rows, M rows after resampling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strategies.base import Trained
 
 
 def validation_accuracy_C(training: Training) -> tuple[float, ...]:
-    """Return top-1 per class on the stage's validation rows, NaN for a class that has none."""
+    """Return top-1 accuracy per class on the stage's validation rows, NaN for classes without any."""
     rows = training.stage.data.validation_rows
     classes = training.facts.num_classes
     logits_NC = logits_of(training.network, training.batcher, rows, training.choice, classes)
@@ -31,7 +31,7 @@ def features_of_rows(training: Training) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measure(training: Training) -> None:
-    """Bring the facts up to date with validation."""
+    """Refresh per-class validation accuracy in `training.facts`."""
     training.facts = dataclasses.replace(training.facts, validation_accuracy_C=validation_accuracy_C(training))
 
 
@@ -46,7 +46,7 @@ def store_features(training: Training) -> None:
 
 
 def after_training(training: Training) -> None:
-    """Let the strategy change the trained network, with what it may ask of it."""
+    """Let the strategy change the trained network; it may ask for features and validation accuracy."""
     features = functools.cache(lambda: features_of_rows(training))
     trained = Trained(lambda: validation_accuracy_C(training), features)
     training.strategy.after_training(training.network, training.facts, trained)

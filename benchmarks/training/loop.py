@@ -1,4 +1,4 @@
-"""One job: the only training loop. It names no strategy; strategies act through their hooks.
+"""The training loop of all jobs. It names no strategy; strategies act through their hooks.
 
 B batch, C classes, N samples of the stage.
 """
@@ -100,7 +100,7 @@ def _seconds(work: Callable[[Training], None], training: Training) -> float:
 
 
 def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
-    """Train the epoch at which `training` stands, from its step on, in place; the caller moves `training.epoch` on."""
+    """Train epoch `training.epoch` in place, from `training.step`; the caller increments `training.epoch`."""
     started = time.perf_counter()
     job, recipe, stage = training.job, training.recipe, training.stage
     epochs = recipe.stage_epochs(stage.data.name)
@@ -118,7 +118,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         if step < training.step:
             continue  # trained before the run was interrupted
         at = training.epoch * steps + step
-        # keyed by the step, dropout's generator needs no state to resume
+        # seeded by the step, dropout's generator needs no state to resume
         seed_network(seed_for(job.seed, job.stage, at, "network"), training.batcher.device)
         peak = recipe.peak(stage.data.name)
         rate = learning_rate(recipe, peak, at - first * steps, (end - first) * steps)
@@ -142,7 +142,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
 
 
 def epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
-    """Return the rows [N] of one epoch, in order: of the data, or of the stored features; as many for everyone."""
+    """Return the rows [N] of one epoch, in order, of the data or of the stored features; N is the same for all."""
     rows_N = training.stage.data.train_rows
     if training.stored is not None:
         return pool_order(len(training.stored.labels_M), len(rows_N), *key)
@@ -156,7 +156,7 @@ def epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> 
 
 
 def second_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray | None:
-    """Return the rows [N] of an epoch's second batches, where the strategy asks for them."""
+    """Return the rows [N] of an epoch's second batches; None where the strategy needs none."""
     second_C = training.strategy.second_C(training.facts, progress)
     if second_C is None or training.stored is not None:
         return None
@@ -177,7 +177,7 @@ def scaled_weights(training: Training, progress: Progress) -> Tensor:
 def _batch(
     training: Training, rows_B: np.ndarray, positions_B: np.ndarray, size: int, key: tuple[int | str, ...]
 ) -> Batch:
-    """Return the batch of some rows, not yet mixed; `positions_B` and `key` tell its augmentation."""
+    """Return the batch of some rows, not yet mixed; `positions_B` and `key` determine its augmentation."""
     stored, device = training.stored, training.batcher.device
     labels_B = torch.from_numpy((training.stage.labels_N if stored is None else stored.labels_M)[rows_B]).to(device)
     y_BC = torch.nn.functional.one_hot(labels_B, training.facts.num_classes).float()
@@ -189,14 +189,14 @@ def _batch(
 
 
 def _draws(training: Training, at: int, what: str) -> torch.Generator:
-    """Return the generator of one hook in step `at`: keyed by the step, it needs no state to resume."""
+    """Return the generator of one hook in step `at`. Seeded by the step, it needs no state to resume."""
     return torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, what))
 
 
 def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress, at: int) -> Tensor:
     """One optimiser step; return the loss, still on the device.
 
-    Where a GPU has no room for the batch, it is cut into twice as many pieces, from now on (see `pieces.py`).
+    Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
     """
     strategy = training.strategy
 
@@ -225,7 +225,7 @@ def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progres
 
 
 def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> Tensor:
-    """Put the batch's gradients into the parameters; return its loss."""
+    """Compute the batch's gradients; return its loss."""
     if training.pieces > 1:
         seed = seed_for(training.job.seed, training.job.stage, at, "network")
         made = functools.partial(_outputs, training)
@@ -244,7 +244,7 @@ def _outputs(training: Training, batch: Batch) -> Outputs:
 
 @contextlib.contextmanager
 def _own_random_numbers() -> Iterator[None]:
-    """Leave torch's global generators as they were found."""
+    """Restore the state of torch's global generators after the block."""
     devices = [torch.cuda.current_device()] if torch.cuda.is_available() and torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         yield

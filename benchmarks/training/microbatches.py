@@ -1,11 +1,11 @@
-"""A batch that does not fit a GPU's memory, trained in pieces: gradient accumulation at the same effective batch.
+"""Gradient accumulation for batches that do not fit a GPU's memory, with the same effective batch size.
 
-The loss is taken once, over the whole batch, so that it is right for every strategy, also where it couples samples:
-1. without gradients, the network gives the outputs of each piece;
-2. the loss of all outputs together is differentiated with respect to them;
-3. piece by piece the network gives the outputs again, and these gradients go back through it.
-This costs a third pass. What differs from the whole batch: batch normalisation takes its statistics over a piece, so
-the bits, and a little of the result, are not those of the whole batch; records say so. B batch.
+The loss is computed once, over the whole batch, so that it is right even for losses that couple samples:
+1. forward pass of each piece without gradients;
+2. gradient of the loss with respect to all outputs together;
+3. forward pass of each piece again, and backward pass from these gradients.
+This costs an additional forward pass. Batch normalisation uses statistics of one piece, so results differ slightly from
+those of the whole batch; records note it. B batch.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def gradients_in_pieces(
     outputs_of: Callable[[Batch], Outputs],
     loss_of: Callable[[Outputs], Tensor],
 ) -> Tensor:
-    """Add the batch's gradients to the parameters' and return its loss, holding the activations of one piece only.
+    """Accumulate the batch's gradients and return its loss, with the activations of one piece at a time in memory.
 
-    `seed` makes both passes over a piece draw alike (dropout).
+    `seed`: both forward passes of a piece draw the same random numbers (dropout).
     """
     size = len(batch.labels_B)
     parts = list(split_batches(size, -(-size // pieces)))
@@ -40,7 +40,7 @@ def gradients_in_pieces(
     with torch.no_grad():
         made = [_outputs(batch, part, seed + k, outputs_of) for k, part in enumerate(parts)]
         for buffer, before in zip(network.buffers(), buffers, strict=True):
-            buffer.copy_(before)  # the second pass counts, once
+            buffer.copy_(before)  # only the second pass updates the buffers
     whole = {name: torch.cat([_tensors(one)[name] for one in made]) for name in _tensors(made[0])}
     leaves = {n: t.requires_grad_() if t.is_floating_point() else t for n, t in whole.items()}
     loss = loss_of(_from_tensors(leaves))

@@ -1,4 +1,4 @@
-"""The optimiser of a stage: the recipe's, and beside it AdamW for what reads names."""
+"""The optimiser of a stage: the recipe's, plus AdamW for parameters that read names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from strategies.base import Text
 
 
 class Joined(torch.optim.Optimizer):
-    """Several optimisers as one, each over its own parameters; states and groups are numbered through, in order."""
+    """Several optimisers as one, each with its own parameters; states and groups are numbered consecutively."""
 
     def __init__(self, parts: Sequence[torch.optim.Optimizer]) -> None:
         """Join `parts`, whose groups become this one's."""
@@ -22,11 +22,11 @@ class Joined(torch.optim.Optimizer):
         self._link()
 
     def _link(self) -> None:
-        """Make the parts' groups this one's own: a rate set here is the part's."""
+        """Share the parts' groups, so that a learning rate set here applies to the part."""
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Let every part take its step."""
+        """Step every part."""
         for part in self.parts:
             part.step()
 
@@ -41,7 +41,7 @@ class Joined(torch.optim.Optimizer):
         return {"state": state, "param_groups": groups}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Put back what `state_dict` gave."""
+        """Restore what `state_dict` returned."""
         groups = list(state_dict["param_groups"])
         for part, first in zip(self.parts, self._firsts(), strict=True):
             own, groups = groups[: len(part.param_groups)], groups[len(part.param_groups) :]
@@ -69,15 +69,15 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed.
 
-    `weight_decay` stands in for the recipe's where it is given. The parameters `reading` names are trained as `text`
-    says; their groups carry their own peak rate, `peak`, which the loop gives the recipe's course.
+    `weight_decay` overrides the recipe's. `reading`: parameters that read names, trained with AdamW as `text` says.
+    Their groups have a peak learning rate of their own, `peak`; the loop applies the recipe's schedule to it.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     own = {id(p) for p in reading}
     groups = _groups([p for p in network.parameters() if id(p) not in own], decay)
     named = _groups([p for p in network.parameters() if id(p) in own], text.weight_decay) if text else []
     parts: list[torch.optim.Optimizer] = []
-    if groups or not named:  # torch takes an empty group, but not none
+    if groups or not named:  # torch accepts an empty group, but not an empty list of groups
         parts.append(_recipes(recipe, groups or [{"params": []}]))
     if named and text:
         named = [{**group, "peak": text.learning_rate} for group in named]

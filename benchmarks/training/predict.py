@@ -23,7 +23,7 @@ def outputs_of(
 ) -> Outputs:
     """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and what else there is.
 
-    All on the CPU; the network is put back into the mode it was in. They are means over the
+    All on the CPU; the network's mode is restored. They are means over the
     batcher's views of a row.
     """
     with evaluating(network):

@@ -11,7 +11,7 @@ def learning_rate(recipe: Recipe, peak: float, step: int, steps: int) -> float:
     """Return the learning rate of `step` (from 0) out of `steps`.
 
     one-cycle: linear from peak/10 to the peak over `warmup` of the steps, then a half cosine to 0; cosine: the same
-    without the rise; constant: the peak; step: linear up to the peak over `warmup` of the steps, then the peak times
+    without the warmup; constant: the peak; step: linear up to the peak over `warmup` of the steps, then the peak times
     `step_factor` for each of `steps_at` that has passed.
     """
     if recipe.schedule == "constant":

@@ -1,4 +1,4 @@
-"""A training in progress, and what it keeps of its epochs. M samples after resampling, F features."""
+"""The state of a training in progress. M samples after resampling, F features."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from strategies.base import Facts, Strategy
 
 
 class TrainingError(Exception):
-    """A training that cannot go on; the message is one sentence."""
+    """A training that cannot continue; the message is one sentence."""
 
 
 @dataclasses.dataclass
 class Epoch:
-    """What one epoch gave: mean `loss`, `seconds` of training, the `learning_rate` at its end, `images` trained."""
+    """Outcome of an epoch: mean `loss`, `seconds` of training, final `learning_rate`, number of `images`."""
 
     epoch: int
     loss: float
@@ -42,10 +42,10 @@ class StoredFeatures:
 
 @dataclasses.dataclass
 class Training:
-    """A training in progress: everything that a checkpoint holds, and what is needed to go on.
+    """A training in progress: what a checkpoint holds, and what is needed to continue.
 
-    `step` and `loss_sum` say how far the epoch at work is; `pieces`: into how many a batch is cut to fit the memory;
-    `after_seconds`: what `Strategy.after_training` took.
+    `step`, `loss_sum`: steps done in the current epoch and their summed loss. `pieces`: micro-batches per batch.
+    `after_seconds`: duration of `Strategy.after_training`.
     """
 
     job: Job

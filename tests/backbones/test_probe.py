@@ -102,8 +102,8 @@ def test_what_was_kept_and_spoilt_is_timed_again(tmp_path, timed):
         assert len(_probe(cache_file).img_per_s) >= 2
 
 
-def test_an_outcome_that_cannot_be_kept_is_the_users_to_mend(tmp_path):
+def test_an_outcome_that_cannot_be_kept_is_a_sentence_that_says_what_to_do(tmp_path):
     (tmp_path / "probe.json").mkdir()
-    with pytest.raises(BackboneError, match="cannot be kept in .*probe.json .Is a directory.; mend that"):
+    with pytest.raises(BackboneError, match="cannot be kept in .*probe.json .Is a directory.; fix this"):
         _probe(tmp_path / "probe.json")
     assert [path.name for path in tmp_path.iterdir()] == ["probe.json"]
