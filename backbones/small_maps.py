@@ -161,3 +161,10 @@ def ease_small_maps(network: nn.Module) -> None:
     for module in network.modules():
         if type(module) is nn.Conv2d and module.padding_mode == "zeros":
             module.__class__ = SmallMapConv2d
+
+
+def restore_convolutions(network: nn.Module) -> None:
+    """Undo `ease_small_maps`, in place: exporters know torch's own convolutions."""
+    for module in network.modules():
+        if type(module) is SmallMapConv2d:
+            module.__class__ = nn.Conv2d  # type: ignore[assignment]
