@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from backbones.errors import BackboneError
+from backbones.files import write_bytes
 from backbones.network import Network, build, seeded
 from backbones.registry import parse
 
@@ -214,22 +213,13 @@ def _usable(timed: object) -> bool:
 
 
 def _write(cache_file: Path, known: dict[str, dict[str, float]]) -> None:
-    """Write a temporary file and rename it, so that readers never see a partial file.
+    """Write all outcomes atomically.
 
-    Raises BackboneError where that fails: what is not kept might be timed otherwise, and mean other jobs, next time.
+    Raises BackboneError if that fails: without it the next run might choose another variant, and so train other jobs.
     """
-    temporary = None
     try:
-        cache_file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache_file.parent, suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
-            json.dump(known, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, cache_file)
+        write_bytes(cache_file, json.dumps(known, indent=1, sort_keys=True).encode())
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
         raise BackboneError(
             f"the outcome of the probe cannot be kept in {cache_file} ({error.strerror}); fix this, or set "
             "BENCHMARKS_CACHE to another folder."

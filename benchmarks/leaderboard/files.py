@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+from backbones.files import write_bytes
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.class_page import class_page
 from benchmarks.leaderboard.columns import Column, render
@@ -14,7 +15,6 @@ from benchmarks.leaderboard.suite_page import suite_page
 from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError
-from benchmarks.support.files import write_bytes
 
 
 def generate(out: Path, suite: str | None = None) -> dict[Path, str]:

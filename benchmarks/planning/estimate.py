@@ -34,7 +34,7 @@ class Outlook:
         return sum(self.seconds.values()) / 60
 
     def learned(self, spent: Mapping[str, tuple[int, float]]) -> dict[str, float]:
-        """Return the `seconds` anew, given images and seconds `spent` on jobs of some backbones since, by backbone."""
+        """Return updated `seconds`, given the images and seconds `spent` on finished jobs, by backbone."""
         rates = {backbone: images / seconds for backbone, (images, seconds) in spent.items() if images and seconds}
-        anew = {job.key: self.images[job.key] / rates[job.backbone] for job in self.todo if job.backbone in rates}
-        return {**self.seconds, **anew}
+        updated = {job.key: self.images[job.key] / rates[job.backbone] for job in self.todo if job.backbone in rates}
+        return {**self.seconds, **updated}

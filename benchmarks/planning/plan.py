@@ -1,9 +1,9 @@
-"""Suite x registries -> jobs with content keys: what is trained, what is shared, what it will cost.
+"""From backbones, strategies and seeds to cells, and to the jobs that they share.
 
-A key names a *state*: the hash of everything that can change the weights that it stands for. A stage's history is a
-list of segments (which hooks act, from which epoch to which); neighbouring segments with the same hooks are one. So
-plain training cut at epoch 8 and plain training not cut reach the same key, and cells that share a beginning share
-its job.
+A job's key is the hash of everything that can change the weights at its end: data, recipe, backbone, seed, the state it
+starts from, and the history of its stage, a list of segments in which the same hooks act. Neighbouring segments that
+act alike are merged, so plain training that is cut at epoch 8 and plain training that is not reach the same key at the
+stage's end, and cells whose histories begin alike share jobs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.support.keys import content_key
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
-NAMES = "names"  # stands for the backbone in jobs that see no image
+NAMES = "names"  # the backbone of jobs that see no image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Job:
 class Cell:
     """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring.
 
-    `companions`: the same for each model that the strategy asks beside the cell's own.
+    `companions`: the same for each other model that the strategy's `predict` asks.
     """
 
     backbone: str
@@ -82,24 +82,24 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """How people read it."""
+        """The cell's name for people."""
         return f"{self.backbone} | {self.strategy} | seed {self.seed}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Jobs by key, parents before children, and the cells they serve; `left_out` has a line for each that is not."""
+    """Jobs by key, parents before children, and the cells they serve; `left_out` says why a strategy is not run."""
 
     jobs: Mapping[str, Job]
     cells: tuple[Cell, ...]
     left_out: tuple[str, ...] = ()
 
     def epochs_asked(self) -> int:
-        """Epochs if every cell trained alone."""
+        """Epochs that would be trained if cells shared no jobs."""
         return sum(self.jobs[key].epochs for cell in self.cells for key in cell.needed)
 
     def epochs_executed(self) -> int:
-        """Epochs that are trained, each job once."""
+        """Epochs that are trained: each job once."""
         return sum(job.epochs for job in self.jobs.values())
 
     @functools.cached_property
@@ -113,7 +113,7 @@ class Plan:
 
     @functools.cached_property
     def first_user(self) -> Mapping[str, Cell]:
-        """For each job the first cell in order that uses it: the one its time counts for as marginal."""
+        """For each job the first cell that uses it, whose marginal time includes the job's."""
         first: dict[str, Cell] = {}
         for cell in self.cells:
             for key in cell.needed:
@@ -123,7 +123,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What every job of a run has in common and its key must cover, per backbone where it differs."""
+    """What all jobs of a run have in common and their keys must cover."""
 
     fingerprint: str
     suite: Suite
@@ -142,7 +142,7 @@ class Setting:
         return not self.frozen or strategy.text() is not None
 
     def lacks(self, strategy: Strategy) -> list[str]:
-        """Return what a strategy needs and this data does not offer."""
+        """Return what a strategy needs and this data lacks."""
         validation = all(len(stage.data.validation_rows) for stage in self.stages)
         offered = (("validation", validation), ("text", self.text), ("pixels", not self.frozen))
         has = {name for name, there in offered if there}
@@ -152,7 +152,7 @@ class Setting:
 def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[str], seeds: Iterable[int]) -> Plan:
     """Return the jobs and cells for the cross product, seeds outermost, so that whole rows appear early.
 
-    `strategies` are expressions; those whose needs the data does not meet are left out, with a line why.
+    `strategies` are expressions; those that need what the data lacks are left out, with a line in `left_out`.
     """
     parsed, left_out = _usable([(text, parse(text)) for text in strategies], setting)
     jobs: dict[str, Job] = {}
@@ -174,7 +174,7 @@ def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[s
 
 
 def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[tuple[str, Strategy]], tuple[str, ...]]:
-    """Part the strategies into those the data can serve, and a line for each other."""
+    """Return the strategies that the data can serve, and a line for each other one."""
     kept, left_out = [], []
     for text, strategy in parsed:
         missing = setting.lacks(strategy)
@@ -186,7 +186,7 @@ def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[
 
 
 def _encoder(strategy: Strategy, backbone: str) -> str:
-    """Return what the strategy's jobs train: the cell's backbone, or names alone, the same for every backbone."""
+    """Return the backbone of the strategy's jobs: the cell's, or `NAMES` if they see no image."""
     text = strategy.text()
     return NAMES if text and not text.images else backbone
 
@@ -213,7 +213,7 @@ def _state_key(
 
 
 def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
-    """Return the keys of all states at which some strategy changes hooks or ends: the points worth cutting at."""
+    """Return the keys of all states in which a segment of some strategy ends: there, jobs are cut to be shared."""
     borders: set[str] = set()
     for strategy in strategies:
         encoder = _encoder(strategy, backbone)

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.support.files import LEFT, write_bytes
+from backbones.files import LEFT, write_bytes
 
 if TYPE_CHECKING:
     import numpy as np

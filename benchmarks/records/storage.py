@@ -15,10 +15,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbones.files import write_bytes
 from benchmarks.records.record import SCHEMA, Record, RecordError
 from benchmarks.records.upgrades import UPGRADES
 from benchmarks.support.errors import one_line
-from benchmarks.support.files import write_bytes
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -12,7 +12,7 @@ import json
 import shutil
 from pathlib import Path
 
-from benchmarks.support.files import write_bytes
+from backbones.files import write_bytes
 
 MOST = 2
 

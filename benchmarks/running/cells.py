@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from backbones.files import sweep, write_bytes
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.progress.events import Note
 from benchmarks.progress.reporter import Reporter
@@ -17,7 +18,6 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.scoring import blank_record
 from benchmarks.running.supervised import Supervised
 from benchmarks.support.errors import one_line
-from benchmarks.support.files import sweep, write_bytes
 
 
 @dataclasses.dataclass(frozen=True)

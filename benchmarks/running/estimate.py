@@ -15,7 +15,7 @@ UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each 
 
 
 def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlook:
-    """Return what `plan` has left to do, given the records that are `stored` and the jobs in the workshop's store."""
+    """Return what `plan` has left to do, given the records that are `stored` and the results in the context's store."""
     results = {key: context.store.result(key) for key in plan.jobs}
     finished = frozenset(key for key, result in results.items() if result is not None)
     todo = tuple(pending(plan, context.store, [cell for cell in plan.cells if cell.key not in stored]).values())

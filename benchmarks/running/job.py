@@ -1,4 +1,4 @@
-"""One job from its parent's state to its result in the store: build, load, train, predict, keep."""
+"""Run one job: build the network, load the parent's state, train, predict, and store the result."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def run_job(
     on_step: Callable[[int, int], None] = lambda *_: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> JobResult:
-    """Train `job`, or return its result where it is done already and its state still there.
+    """Train `job`, or return its result if it is done and its state is still stored.
 
     `on_step(step, steps)` reports progress within the job, `say` gets lines for the user. Raises what the training
-    raises; the store then holds no result, at most checkpoints from which the next call goes on.
+    raises; the store then holds no result, at most checkpoints from which the next call continues.
     """
     done = context.store.result(job.key)
     if done is not None and context.store.state(job.key).exists():
@@ -70,9 +70,9 @@ def run_job(
         epoch_began = time.perf_counter()
 
     def keep(seconds: float) -> None:
-        """Take a checkpoint; `seconds` were spent in the epoch at work."""
+        """Write a checkpoint; `seconds` were spent in the current epoch."""
         if not math.isfinite(float(training.loss_sum)):
-            return  # the epoch will end the training: there is nothing to go on from
+            return  # the epoch will end the training with an error: do not store this state
         with pace.taking():
             checkpoint.save_next(context.store.checkpoint(job.key), *_state(training, spent, seconds))
 
@@ -186,7 +186,7 @@ def _total(training: Training, spent: dict) -> dict:
 
 
 def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.State:
-    """Return everything that going on needs; `seconds` were spent in the epoch at work."""
+    """Return what a checkpoint holds; `seconds` were spent in the current epoch."""
     tensors = {**training.network.state_dict(), **checkpoint.pack_optimizer(training.optimizer)}
     so_far = _total(training, spent)
     so_far["seconds"] += seconds
@@ -206,14 +206,14 @@ def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.
 
 
 def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
-    """Put a state back; a fresh classifier is kept fresh where the job starts with one."""
+    """Load a state; a job that starts with a new classifier keeps that one."""
     network, phase = training.network, training.job.segment.phase
     names = set(network.state_dict())
     fresh = phase.new_classifier and not resumed
     kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
     network.load_state_dict({**network.state_dict(), **kept})
     if numbers["trains"] == phase.trains and not fresh and _same_parameters(training, tensors):
-        checkpoint.unpack_optimizer(training.optimizer, tensors)  # its buffers belong to what it trained
+        checkpoint.unpack_optimizer(training.optimizer, tensors)  # only for the same parameters
     training.epoch = int(numbers["epoch"])
     if resumed:
         training.step, training.loss_sum = int(numbers["step"]), float(numbers["loss_sum"])
@@ -225,7 +225,7 @@ def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict
 
 
 def _same_parameters(training: Training, tensors: dict[str, torch.Tensor]) -> bool:
-    """Whether a state's optimiser trained the parameters that this one trains; a new classifier may have others."""
+    """Whether a state's optimiser has the parameters of this one; a new classifier may have others."""
     trained = {name: p for name, p in training.network.named_parameters() if p.requires_grad}
     indices = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
     alike = all(name in tensors and tensors[name].shape == p.shape for name, p in trained.items())

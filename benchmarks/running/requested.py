@@ -8,13 +8,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from backbones.files import write_bytes
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.records.storage import safe_name
-from benchmarks.support.files import write_bytes
 
 
 def note(plan: Plan, work: Path, suite: str) -> None:
-    """Add the plan's cells to those that were asked for before; a cell planned anew takes the place of the old one."""
+    """Add the plan's cells to those that were asked for before; a cell that is planned again replaces the old one."""
     cells = {_name(cell): cell for cell in (*asked(work, suite), *plan.cells)}
     content = {"suite": suite, "cells": [dataclasses.asdict(cell) for cell in cells.values()]}
     with contextlib.suppress(OSError):  # a full disk: `status` will know less

@@ -37,9 +37,9 @@ def score_stage(
     results: Sequence[JobResult],
     companions: Sequence[Sequence[JobResult]] = (),
 ) -> tuple[StageResult, dict[str, Any]]:
-    """Return what one stage measured, from the predictions of the last of its jobs, and what its strategy reports.
+    """Return a stage's scores, from the predictions of the last of its jobs, and what the strategy reports.
 
-    `companions` are the jobs of the models that the strategy asks besides: their time counts, their rows do not.
+    `companions`: the jobs of the other models that the strategy asks; their time counts, their throughput does not.
     """
     data, classes = stage.data, stage.facts.num_classes
     labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]
@@ -103,7 +103,7 @@ def _after_the_fact(strategy: Strategy, outputs: Outputs, stage: Stage) -> np.nd
 def _report(
     context: RunContext, stage: Stage, strategy: Strategy, test: Outputs, labels_N: np.ndarray
 ) -> dict[str, Any]:
-    """Return the strategy's own counts of a stage; where it reads names, also how many of them tell the class."""
+    """Return what the strategy reports of a stage; if it reads names, also how many of them name the class."""
     told = strategy.report(test, labels_N, stage.facts)
     if "text" in strategy.needs and context.loaded.texts is not None:
         telling_C = telling(context.loaded, stage.data.test_rows)
@@ -112,7 +112,7 @@ def _report(
 
 
 def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
-    """Return the record of a cell all of whose jobs are done."""
+    """Return the record of a cell whose jobs are all done."""
     strategy = parse(cell.strategy)
     chains, *companions = (
         [[_result(context, key) for key in chain] for chain in chains] for chains in (cell.jobs, *cell.companions)
@@ -146,9 +146,13 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
 
 
 def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
-    """Say where a batch did not fit the memory whole."""
+    """Return a note if a batch did not fit into memory whole."""
     most = max(result.pieces for result in results)
-    return (f"Batches were trained in up to {most} pieces: the GPU had no room for them whole.",) if most > 1 else ()
+    return (
+        (f"Batches were trained in up to {most} pieces: a whole one did not fit into the GPU's memory.",)
+        if most > 1
+        else ()
+    )
 
 
 def blank_record(context: RunContext, cell: Cell, error: str = "it was not run") -> Record:
@@ -200,7 +204,7 @@ def _environment(context: RunContext, choice: Choice) -> Environment:
 
 
 def _weights_file(context: RunContext) -> dict[str, Any]:
-    """Return what a recipe says of a weights file, in place of the suite's word for its first weights."""
+    """Return the recipe's `weights` if they come from a file: its name and the start of its hash."""
     if not isinstance(context.weights, Path):
         return {}
     return {"weights": {"file": context.weights.name, "sha256": context.weights_key[:SHORT_HASH]}}

@@ -1,4 +1,4 @@
-"""From what the user asked for to a plan and a workshop that can carry it out."""
+"""From what the user asked for to a plan and the context to run it in."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Session:
-    """A plan and the workshop to carry it out in."""
+    """A plan, and what its jobs share."""
 
     plan: Plan
     context: RunContext
@@ -67,7 +67,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     """Load the data, probe the backbones, make the plan.
 
     `say` gets lines for the user, `advance(what, done, total)` the progress of what takes long.
-    Raises UserError, StrategyError or BackboneError for what the user can mend.
+    Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     device = torch.device(request.device) if request.choose else pick_device(request.device)
     suite = request.suite

@@ -1,4 +1,4 @@
-"""Errors that are the user's to mend: one sentence, exit code 2, no traceback."""
+"""Errors that the user can fix: one sentence, exit code 2, no traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class UserError(Exception):
 
 
 class OutputClosed(BaseException):
-    """Whoever read the output has gone, as `| head` does: the run ends. No cell's failure, hence no `Exception`."""
+    """stdout was closed (`| head`), which ends the run; no `Exception`, because no cell has failed."""
 
 
 def one_line(text: str) -> str:

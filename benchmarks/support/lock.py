@@ -16,8 +16,8 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from backbones.files import write_bytes
 from benchmarks.support.errors import UserError
-from benchmarks.support.files import write_bytes
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 1.0  # for a process that is just ending

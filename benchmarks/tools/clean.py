@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from backbones.files import LEFT
 from benchmarks.planning.store import Store
 from benchmarks.running import requested
-from benchmarks.support.files import LEFT
 from benchmarks.tools.status import job_keys, look
 
 

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmarks.support.files import replacing
+from backbones.files import replacing
 
 State = tuple[dict[str, Tensor], dict[str, Any]]  # tensors, and numbers as plain JSON values
 

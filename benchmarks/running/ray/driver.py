@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import ray
 
+from backbones.files import write_bytes
 from benchmarks.data.decoded.delivered import manifest
 from benchmarks.planning.estimate import Outlook
 from benchmarks.planning.pending import pending, prune
@@ -47,7 +48,6 @@ from benchmarks.running.ray.pool import WorkerHandle, WorkerLost, WorkerPool
 from benchmarks.running.ray.worker import Files, JobUpdate, WorkerConfig
 from benchmarks.running.scoring import done_record
 from benchmarks.running.supervised import Supervised
-from benchmarks.support.files import write_bytes
 
 LISTEN_SECONDS = 1.0
 QUIET_SECONDS = 60.0  # without a worker before the user is told

@@ -24,10 +24,10 @@ from typing import IO, Any
 
 import numpy as np
 
+from backbones.files import write_bytes
 from benchmarks.data.decoded.delivered import ImageManifest
 from benchmarks.planning.plan import Job
 from benchmarks.planning.store import Store
-from benchmarks.support.files import write_bytes
 from benchmarks.support.threads import use_threads
 
 UPDATE_SECONDS = 0.5

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: the one writer of records, states and everything else that must survive a kill."""
+"""Write files atomically: everything that must survive a kill, such as records, states and timings, is written here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-LEFT = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # what a killed writer leaves
+LEFT = re.compile(r"\.[a-z0-9_]{8}\.tmp")  # temporary files that a killed writer leaves
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a temporary file that takes `path`'s place when the block ends: fsync, then rename.
+    """Give the path of a temporary file that replaces `path` when the block ends: fsync, then rename.
 
-    A reader sees the old content or the new one, never a part. Where the block or the disk fails, the temporary file
-    is removed and the old content stays. A killed process leaves at most a `.*.tmp` beside it, which `sweep` removes.
+    A reader sees the old content or the new one, never a part. If the block or the disk fails, the temporary file is
+    removed and the old content stays. A killed process leaves at most a `.*.tmp` in the folder, which `sweep` removes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
@@ -27,7 +27,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes it private; a published record is not
+        os.chmod(temporary, 0o644)  # mkstemp makes it private; others may read a published record
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -36,19 +36,19 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files of killed writers anywhere below `folder`; nobody may be writing there."""
+    """Remove the temporary files of killed writers anywhere below `folder`; no process may be writing there."""
     for left in folder.rglob(".*.tmp"):
         left.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where the file system lets folders be synced."""
+    """Make the rename itself survive a power cut, if the file system can sync folders."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
