@@ -1,1 +1,1 @@
-"""The data room: one file per dataset, the decoded cache, and the splits."""
+"""Datasets: one file each, found by `registry`; their layouts on disk, the decoded cache, and the splits."""

@@ -1,4 +1,4 @@
-"""What a dataset is: `Source` before its pixels are decoded, `Loaded` after. Shapes: N rows, S pixels a side."""
+"""A dataset before its pixels are decoded (`Source`) and after (`Loaded`). Shapes: N rows, S pixels a side."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Rows known, pixels not yet decoded; each dataset's `open_source(...)` returns one.
+    """The rows of a dataset with its images not yet decoded; each dataset's `open_source(...)` returns one.
 
-    `read(row)` gives encoded image bytes, or RGB uint8 [H, W, 3], or None where the image is missing; it is called
+    `read(row)` gives encoded image bytes, or RGB uint8 [H, W, 3], or None if the image is missing; it is called
     from several threads at once. `stamp` is a cheap hash that changes whenever the source changes (sizes, times,
-    seed); it finds the decoded cache. `notes` are oddities and how many there were, in words.
+    seed); it is the key of the decoded cache. `notes`: (text, count) of irregularities in the data.
     """
 
     name: str
     ids: tuple[str, ...]  # N, unique
     labels: tuple[str, ...]  # N class names
     train: np.ndarray  # bool [N]
-    texts: tuple[str, ...] | None  # N product names, None where the dataset has no text
+    texts: tuple[str, ...] | None  # N product names, None if the dataset has no text
     read: Callable[[int], bytes | np.ndarray | None]
     stamp: str
     origin: str
@@ -29,7 +29,7 @@ class Source:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further columns, N each, for `data export`
 
     def __post_init__(self) -> None:
-        """Hold the invariants that every reader relies on (ValueError: a defect of the dataset's module)."""
+        """Check the invariants that every reader relies on (ValueError: a defect of the dataset's module)."""
         lengths = {len(self.ids), len(self.labels), len(self.train), *(len(c) for c in self.extra.values())}
         if self.texts is not None:
             lengths.add(len(self.texts))
@@ -43,11 +43,11 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """What everything above the data sees; rows without a readable image are gone.
+    """A dataset with decoded images; rows without a readable image are left out.
 
     `class_names` are sorted by number of training rows, most first, ties by name, then the classes without a training
     row, by name. `fingerprint` is a content hash of ids, labels, split, texts and the pixels at this size: the same
-    whichever layout (folder, zip, Parquet) the same images came from.
+    for the same images in any layout (folder, zip, Parquet).
     """
 
     name: str

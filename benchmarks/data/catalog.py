@@ -1,7 +1,7 @@
 """The embedded default: a product catalogue drawn by code, with the real one's columns and its long tail of counts.
 
-About 45 article types, confusable neighbours, and few enough rows in the tail that plain training leaves some of it
-behind. Each row is a function of (seed, article type, its number there), so nothing depends on what was drawn before.
+About 45 article types, some easily confused, with so few rows in the tail that plain training misses part of it. Each
+row is a function of (seed, article type, number within the type) and does not depend on other rows.
 """
 
 from __future__ import annotations

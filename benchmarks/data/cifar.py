@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 made long-tailed, from the binary version of the files: no pickle is read.
+"""CIFAR-10 and CIFAR-100 made long-tailed, read from the binary version of the files, without pickle.
 
 The archives that torchvision fetches (cifar-10-python.tar.gz) hold pickles, which run code when they are read; the
 binary version on the same page holds the same images in the same order as plain bytes. Each record is one label byte
@@ -6,7 +6,7 @@ binary version on the same page holds the same images in the same order as plain
 
 The training part keeps int(n_max * r^(-i / (C - 1))) rows of the i-th class, in the order of the labels, with n_max the
 mean number of training rows of a class (Cui et al. 2019, arXiv:1901.05555; Cao et al. 2019, arXiv:1906.07413). Which
-ones is drawn with `seed` by our own generator, so they are not the rows that any other code base draws.
+rows is drawn with `seed` by our own generator, so they differ from the rows of other code bases.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key, generator
 
-VERSION = 1  # raise it with every change to rows or pixels: it is part of the data's stamp
+VERSION = 1  # raise it when rows or pixels change: it is part of the data's stamp
 SIDE_PX = 32
 
 
 @dataclass(frozen=True)
 class Edition:
-    """One of the two data sets: its archive and that one's MD5, and what lies in it."""
+    """One of the two data sets: its archive its MD5, and its files."""
 
     archive: str
     md5: str
@@ -113,7 +113,7 @@ def _records(edition: Edition, file: str, content: bytes, classes: int) -> tuple
 
 
 def _find(edition: Edition, path: Path) -> tuple[Callable[[str], bytes], str, str]:
-    """Return what reads a file of the data set by its name, a stamp that changes with the files, and words for both."""
+    """Return a function that reads a file of the data set by name, a stamp of the files, and their origin as text."""
     archive = path if path.is_file() else path / edition.archive
     if archive.is_file():
         return _open_archive(edition, archive)
@@ -131,7 +131,7 @@ def _read_file(folder: Path, name: str) -> bytes:
 
 
 def _open_archive(edition: Edition, path: Path) -> tuple[Callable[[str], bytes], str, str]:
-    """Check the archive, then read from it without unpacking."""
+    """Check the archive's MD5 and return what `_find` does; the archive is not unpacked."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if digest != edition.md5:
@@ -140,7 +140,7 @@ def _open_archive(edition: Edition, path: Path) -> tuple[Callable[[str], bytes],
         )
 
     def read(name: str) -> bytes:
-        """Return a file of the archive; empty where it is none."""
+        """Return a file of the archive; empty if it is not a regular file."""
         with tarfile.open(path) as archive:
             member = archive.extractfile(f"{edition.folder}/{name}")
             return member.read() if member else b""
@@ -149,7 +149,7 @@ def _open_archive(edition: Edition, path: Path) -> tuple[Callable[[str], bytes],
 
 
 def _pickled(path: Path) -> bool:
-    """Whether torchvision's version lies there."""
+    """Whether `path` is or holds torchvision's pickled version."""
     return any(path.glob("cifar-10*-py*")) or path.name.startswith(
         ("cifar-10-py", "cifar-100-py", "cifar-10-batches-py")
     )

@@ -1,4 +1,4 @@
-"""What `data info` says of a dataset."""
+"""The lines that `data info` prints about a dataset."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from benchmarks.data.text.words import names_class
 
 
 def lines(loaded: Loaded, head_classes: int, *, per_class: bool = False) -> list[str]:
-    """Return a dataset in a few lines: rows and classes of head, tail and unseen, and its oddities.
+    """Return a few lines: rows and classes of head, tail and unseen classes, and the source's notes.
 
-    `per_class` adds a table of all classes, most training rows first. Where products have names, both say in what
+    `per_class` adds a table of all classes, most training rows first. If products have names, both show in what
     share of the rows the name contains the class's own words.
     """
     classes = len(loaded.class_names)
@@ -56,7 +56,7 @@ def telling(loaded: Loaded, rows_N: np.ndarray) -> np.ndarray:
 
 
 def _share(part: int, whole: int) -> str:
-    """Return a percentage; nothing where there is nothing to share."""
+    """Return a percentage, an empty string for a share of nothing."""
     return f"{100 * part / whole:.0f} %" if whole else ""
 
 

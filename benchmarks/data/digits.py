@@ -12,7 +12,7 @@ from benchmarks.data.base import Source
 from benchmarks.data.registry import dataset
 from benchmarks.support.keys import content_key, generator
 
-VERSION = 1  # raise it with every change to rows or pixels: it is part of the data's stamp
+VERSION = 1  # raise it when rows or pixels change: it is part of the data's stamp
 TEST_ROWS_PER_CLASS = 50
 MOST_TRAINING_ROWS = 120  # the rarest digit has 174 images, 50 of them for the test
 IMBALANCE = 40.0  # training rows of the first class over those of the last: 120 to 3

@@ -34,9 +34,9 @@ def export(source: Source, folder: Path, form: Form = "folder") -> Path:
 
     With the columns of `styles.csv`, `form` is "folder" (`styles.csv` and `images/<id>.jpg`), "zip" (the same as
     Kaggle's `archive.zip`) or "parquet" (the hub's `data/train-00000-of-0000N.parquet`; rows without an image are left
-    out, as there). Without them it is a tree `train/<class>/<id>` and `test/<class>/<id>`, and only "folder" will do.
-    Arrays become JPEGs of quality 95, encoded images stay as they are. Raises UserError for a folder that holds
-    something, an unknown form, and ids or class names that cannot be file names.
+    out, as there). Without them it is a tree `train/<class>/<id>` and `test/<class>/<id>`, and only "folder" is
+    possible. Arrays become JPEGs of quality 95, encoded images stay as they are. Raises UserError for a folder that is
+    not empty, an unknown form, and ids or class names that cannot be file names.
     """
     if form not in get_args(Form):
         known = get_args(Form)
@@ -61,14 +61,14 @@ def _further() -> list[str]:
 
 
 def _require_file_names(names: Iterable[str], what: str) -> None:
-    """Raise UserError where a name would leave its folder or is no file name."""
+    """Raise UserError for a name that is not a file name or would leave its folder."""
     for name in names:
         if not name or name.startswith(".") or any(c in name for c in "/\\\0"):
             raise UserError(f"The {what} {name!r} cannot be a file name; rename it in the data before exporting.")
 
 
 def _make_empty(folder: Path) -> None:
-    """Create the folder; UserError where it is a file or holds something."""
+    """Create the folder; UserError if it is a file or not empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not an empty folder; give one that is empty or does not exist yet.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _write_folder(source: Source, folder: Path) -> Path:
 
 
 def _write_zip(source: Source, folder: Path) -> Path:
-    """Write Kaggle's zip; JPEGs are stored, because they do not get smaller."""
+    """Write Kaggle's zip; JPEGs are stored uncompressed, because they do not get smaller."""
     path = folder / "archive.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("styles.csv", _styles_csv(source), zipfile.ZIP_DEFLATED)
@@ -161,7 +161,7 @@ def _typed(name: str, cells: Sequence[str]) -> pa.Array:
 
 
 def _write_tree(source: Source, folder: Path) -> Path:
-    """Write train/<class>/<id> and test/<class>/<id>, ending as the image's encoding says."""
+    """Write train/<class>/<id> and test/<class>/<id>, with the ending of the image's encoding."""
     for row, image in _images(source):
         place = folder / ("train" if source.train[row] else "test") / source.labels[row]
         place.mkdir(parents=True, exist_ok=True)

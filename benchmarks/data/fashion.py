@@ -36,10 +36,10 @@ def _fetch(cache: Path, endpoint: str | None) -> Path:
     fetch=_fetch,
 )
 def open_source(path: Path) -> Source:
-    """Open Kaggle's folder, Kaggle's zip or the hub's Parquet shards at `path`; which one is found by looking.
+    """Open Kaggle's folder, Kaggle's zip or the hub's Parquet shards at `path`; the layout is detected.
 
-    Rows without an image stay in the source (its `read` gives None); they go when the images are decoded. Raises
-    UserError where `path` is none of the three, or one that cannot be read.
+    Rows without an image stay in the source (its `read` returns None) and are left out when the images are decoded.
+    Raises UserError if `path` has none of the three layouts, or cannot be read.
     """
     require_readable(path, LOOKED_FOR)
     opener = find(path)
@@ -72,7 +72,7 @@ def even_years(cells: Iterable[str]) -> np.ndarray:
 
 
 def _year(cell: str) -> int | None:
-    """Read a year such as 2012 or 2012.0; None where there is none."""
+    """Read a year such as 2012 or 2012.0; None if there is none."""
     try:
         year = float(cell)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Fetch the fashion dataset's Parquet shards from the Hugging Face hub into the cache, whole or not at all."""
+"""Fetch the fashion dataset's Parquet shards from the Hugging Face hub into the cache, completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ REPOSITORY = "ashraq/fashion-product-images-small"
 
 
 def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
-    """Return the folder of the fetched dataset, fetching it first where it is not there yet.
+    """Return the folder of the fetched dataset, fetching it first if it is not there yet.
 
-    An interrupted fetch goes on where it stopped; the folder gets its name once every shard is there. `endpoint` is
+    An interrupted fetch resumes; the folder gets its final name once it has every shard. `endpoint` is
     another hub than the default ($HF_ENDPOINT is honoured). Raises UserError where the hub cannot be reached, does
     not hold the dataset, or breaks off.
     """
@@ -24,7 +24,7 @@ def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
         return place
     import huggingface_hub
 
-    # the dataset is public: no token, so that none goes to a mirror by mistake
+    # the dataset is public, so no token is sent, which a mirror could read
     hub = huggingface_hub.HfApi(endpoint=endpoint, token=False)
     try:
         info = hub.dataset_info(REPOSITORY)
@@ -49,11 +49,11 @@ def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
     except OSError:
         if not place.exists():
             raise
-        shutil.rmtree(part, ignore_errors=True)  # another process was faster
+        shutil.rmtree(part, ignore_errors=True)  # another process has fetched it first
     return place
 
 
 def _is_shard(name: str) -> bool:
-    """Whether a file of the repository is one of the dataset's shards, at a place inside the folder."""
+    """Whether a file of the repository is one of the dataset's shards, with a path inside the folder."""
     path = PurePosixPath(name)
     return path.suffix == ".parquet" and path.parent == PurePosixPath("data") and "\\" not in name

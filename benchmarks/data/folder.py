@@ -89,6 +89,6 @@ def _find_zip(path: Path) -> Callable[[], Source] | None:
 
 
 def _place(member: str) -> list[tuple[bool, str]]:
-    """Return where a member comes in the order of `images`, for which a folder's files stand before its folders."""
+    """Return the sort key of a member for the order of `images`, which lists a folder's files before its folders."""
     *folders, name = member.split("/")
     return [*((True, folder) for folder in folders), (False, name)]

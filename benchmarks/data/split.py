@@ -1,4 +1,4 @@
-"""Which classes and rows each stage trains on, keeps for validation, and is tested on."""
+"""The classes of each stage, and its training, validation and test rows."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _stage(loaded: Loaded, held_N: np.ndarray, stage: int, name: StageName, clas
 
 
 def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
-    """Return bool [N]: the rows set aside, those whose hashed id comes first in their class."""
+    """Return bool [N]: the validation rows, those with the first hashed ids of each class."""
     held_N = np.zeros(len(loaded.ids), dtype=bool)
     if part == 0:
         return held_N
@@ -99,5 +99,5 @@ def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
 
 
 def _rank(seed: int, id_: str) -> bytes:
-    """Return the place of a row in the draw of its class."""
+    """Return the sort key of a row for the draw within its class."""
     return hashlib.sha256(f"{seed}\x1f{id_}".encode()).digest()

@@ -1,4 +1,4 @@
-"""For every class, the strategy that reached most: the short answer to "which helps which classes"."""
+"""For every class, the strategy with the highest top-1: the short answer to "which helps which classes"."""
 
 from __future__ import annotations
 

@@ -17,11 +17,11 @@ from benchmarks.leaderboard.suite_page import TITLES
 from benchmarks.records import confusions, stats
 
 MOST = 3  # classes named as helped, and as hurt
-WIDEST = 9  # strategies beside plain training in one table; GitHub's page has room for no more
+WIDEST = 9  # strategies next to plain training in one table; more do not fit GitHub's page
 
 
 def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
-    """Return the text of a backbone's page, from the sections that hold its entries alone."""
+    """Return the text of a backbone's page, from sections that hold only its entries."""
     blocks = [
         f"# Class by class: {escape(backbone)} on {escape(suite)}",
         "Back to the [leaderboard](../leaderboard.md).",
@@ -56,7 +56,7 @@ def _classes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         columns.append(Column(f"study ({published.LABEL})", lambda c: _pair(*known[c]) if c in known else ""))
         note += (
             f" The column of the study is what {published.WHO}, reached as published; it was not run here. Where it is "
-            "blank, the study's table has no such class: it listed only classes with a hit."
+            "blank, the study's table has no such class: it lists only classes with a hit."
         )
     blocks = []
     base, others = [[e for e in entries if (e.strategy == BASELINE) == plain] for plain in (True, False)]
@@ -121,13 +121,13 @@ def _changes(section: Section, entries: Sequence[Entry], stage: int) -> list[str
         "rows, so that a class with one row does not crowd out the rest. In brackets Wilson's interval for that many "
         "test rows; where the two overlap widely, a change is no more than a hint. *Taken for*: the class that most of "
         f"the change went to, or came from, and how many test rows were taken for it under {BASELINE} and under the "
-        "strategy; `python -m benchmarks explain CLASS` tells more.",
+        "strategy; `python -m benchmarks explain CLASS` shows more.",
     ]
 
 
 def _most_changed(change_C: np.ndarray, test_C: np.ndarray) -> list[int]:
     """Return the classes that gained most, best first, then those that lost most, worst last."""
-    shown_C = np.where(np.abs(change_C) < 0.005, 0.0, np.nan_to_num(change_C))  # would be written 0.00
+    shown_C = np.where(np.abs(change_C) < 0.005, 0.0, np.nan_to_num(change_C))  # is written as 0.00
     weight_C = np.round(shown_C * np.sqrt(test_C), 9)
     order = np.argsort(-weight_C, kind="stable")
     gained = [int(c) for c in order if weight_C[c] > 0][:MOST]
@@ -138,7 +138,7 @@ def _most_changed(change_C: np.ndarray, test_C: np.ndarray) -> list[int]:
 def _mistaken(classes: Sequence[str], c: int, lost: bool, moved_CC: tuple[np.ndarray, np.ndarray] | None) -> str:
     """Return "Tunics 12 → 31", the class that class `c` is taken for most more often (less often where it gained).
 
-    `moved_CC`: the mean confusions before and after; a dash where they are not known or nothing moved that way.
+    `moved_CC`: the mean confusions before and after; a dash if they are not known or nothing changed in that direction.
     """
     if moved_CC is None:
         return NOTHING
@@ -158,7 +158,7 @@ def _accuracies(entry: Entry, stage: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pair(top1: float, top5: float) -> str:
-    """Return "0.84 / 0.97", a dash where neither is known."""
+    """Return "0.84 / 0.97", a dash if neither is known."""
     return NOTHING if math.isnan(top1) and math.isnan(top5) else f"{number(top1, 2)} / {number(top5, 2)}"
 
 

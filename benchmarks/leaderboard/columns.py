@@ -26,8 +26,8 @@ class Column(Generic[T]):
     """One column of a table of rows of type T (entries, classes, records).
 
     `value(row)` is what the cell shows, `format(value)` its finished Markdown (text that came from data or plugins
-    goes through `escape`). `best`: which of the column's numbers is set in bold. `after(row)`: text behind the value
-    that is never bold. `left`: aligned left, for texts; such columns come first.
+    goes through `escape`). `best`: which of the column's numbers is set in bold. `after(row)`: text that
+    follows the value and is never bold. `left`: aligned left, for texts; such columns come first.
     """
 
     header: str

@@ -1,4 +1,4 @@
-"""What a combination adds to its parts: `a+b` beside `a` and `b` alone, paired row by row and seed by seed."""
+"""What a combination adds to its parts: `a+b` against `a` and `b` alone, paired row by row and seed by seed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _adds(section: Section, name: str, stage: int) -> Column[Pair]:
 
 
 def _parts(section: Section, entry: Entry) -> list[Entry]:
-    """Return the entries of a combination's parts, in order; none where one is missing or there is nothing joined."""
+    """Return the entries of a combination's parts, in order; none if one is missing or it is not a combination."""
     texts = split(entry.strategy, "+")
     alone = {e.strategy: e for e in section.entries if e.backbone == entry.backbone}
     found = [alone[text] for text in texts if text in alone and section.comparable(entry, text)]

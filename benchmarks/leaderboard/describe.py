@@ -13,7 +13,7 @@ _STAGES = {"head": "head", "tail": "tail", "all": ""}
 
 
 def conditions(record: Record) -> str:
-    """Return the sentence that says on what data and how a section was measured."""
+    """Return the sentence on the data, protocol and image size of a section."""
     setup = record.setup
     stages = " and ".join(
         f"{len(s.classes)} {_STAGES[s.name]} classes ({s.rows:,} test rows)".replace("  ", " ") for s in record.stages
@@ -47,7 +47,7 @@ def limits(record: Record, seeds: int) -> list[str]:
 
 
 def weights(record: Record) -> str:
-    """Return which first weights the networks started from; empty where from scratch, or where it is not recorded."""
+    """Return the initial weights of the networks; empty if from scratch, or if not recorded."""
     given = record.setup.recipe.get("weights", "none")
     if isinstance(given, dict):
         return f"{escape(str(given.get('file')))} (sha256 {escape(str(given.get('sha256')))})"
@@ -85,13 +85,13 @@ def _threads(counts: Iterable[int]) -> str:
 
 
 def notes(records: Iterable[Record]) -> list[str]:
-    """Return what records note of how they came about, a line each; nothing where none does."""
+    """Return the notes of the records, a line each; nothing without notes."""
     lines = [f"- {escape(record.name)}: {escape(note)}" for record in records for note in record.notes]
     return ["### Notes", "\n".join(lines)] if lines else []
 
 
 def precision(records: Iterable[Record]) -> str:
-    """Return how the network was computed, such as "bfloat16 channels_last"."""
+    """Return data type and memory layout, such as "bfloat16 channels_last"."""
     return "; ".join(sorted({escape(f"{record.environment.dtype} {record.environment.layout}") for record in records}))
 
 

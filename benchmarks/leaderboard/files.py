@@ -1,4 +1,4 @@
-"""The leaderboards below an output folder: make their texts, write them, check that they are what the records give."""
+"""The leaderboards below an output folder: make their texts, write them, check that they match the records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def generate(out: Path, suite: str | None = None) -> dict[Path, str]:
 def write(out: Path, suite: str | None = None) -> list[str]:
     """Write the leaderboards, remove those whose records are gone; return a sentence per unreadable record.
 
-    Raises `UserError` where a file stands in the way that was not made by this module, or where none can be written.
+    Raises `UserError` if a file that this module did not make has the name of a page, or if none can be written.
     """
     loaded, problems = _load(out, suite)
     texts = _generate(loaded, suite is None)
@@ -44,12 +44,14 @@ def write(out: Path, suite: str | None = None) -> list[str]:
             (out / relative).unlink()
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"the leaderboards in {out} cannot be written ({reason}); mend that first.") from error
+        raise UserError(
+            f"the leaderboards in {out} cannot be written ({reason}); fix this and run the command again."
+        ) from error
     return problems
 
 
 def check(out: Path, suite: str | None = None) -> list[str]:
-    """Return a sentence per file that is not what the records give and per unreadable record; none if all is well."""
+    """Return a sentence per file that does not match the records and per unreadable record; none if all match."""
     loaded, differences = _load(out, suite)
     texts = _generate(loaded, suite is None)
     for relative, text in sorted(texts.items()):
@@ -118,16 +120,16 @@ def _index(loaded: dict[str, list[Record]]) -> str:
     return page(
         [
             "# Results",
-            "Every figure here is made from the records beside it (`<suite>/records/`, one JSON file per cell: "
-            "backbone x strategy x seed) and from nothing else: `python -m benchmarks leaderboard --out <this folder>` "
-            "writes these pages again, `--check` says whether they are what the records give.",
+            "Every figure is computed from the records in `<suite>/records/` (one JSON file per cell: backbone x "
+            "strategy x seed). `python -m benchmarks leaderboard --out <this folder>` writes these pages again, "
+            "`--check` says whether they match the records.",
             render(INDEX, sorted(loaded.items())),
         ]
     )
 
 
 def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
-    """Return the pages made earlier, relative to `out`, that no record gives any more."""
+    """Return the pages made earlier, relative to `out`, that no record needs any more."""
     name = "*" if suite is None else suite
     found = [*out.glob(f"{name}/leaderboard.md"), *out.glob(f"{name}/per-class/*.md")]
     return sorted(p.relative_to(out) for p in found if p.relative_to(out) not in texts and _ours(p))

@@ -19,7 +19,7 @@ _LINK = re.compile(r"://|www\.", re.IGNORECASE)
 
 
 def escape(text: str) -> str:
-    """Return `text` as inert Markdown in one line: no formatting, HTML, links, table borders, invisible characters."""
+    """Return `text` as one line of inert Markdown: no formatting, HTML, links, table borders, invisible characters."""
     inert = one_line(text).translate(_INERT)
     unlinked = _LINK.sub(lambda m: m[0].replace(":", "&#58;").replace(".", "&#46;"), inert)
     return unlinked or "(empty)"

@@ -1,4 +1,4 @@
-"""The tables that the study published: reference figures, never run here, and always marked so."""
+"""The tables that the study published: reference figures that were not run here and are always marked so."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHO = "the study's ResNet50, ImageNet weights, 224 px"
 
 @functools.cache
 def tables() -> dict[str, dict[str, tuple[float, float]]]:
-    """Return class -> (top-1, top-5) of each stage ("head", "tail"); NaN where the study gives no figure."""
+    """Return class -> (top-1, top-5) of each stage ("head", "tail"); NaN if the study has no figure."""
     folder = resources.files("benchmarks.leaderboard") / "published"
     found = {}
     for stage in ("head", "tail"):

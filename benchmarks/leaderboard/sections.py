@@ -1,4 +1,4 @@
-"""Records -> sections -> entries: only what was measured under the same conditions meets in a table."""
+"""Records -> sections -> entries; a section holds only what was measured under the same conditions."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Section:
 
     @property
     def first(self) -> Record:
-        """Any record: they agree in what describes the section."""
+        """Any record of the section; they agree in what describes it."""
         return self.entries[0].records[0]
 
     def only(self, backbone: str) -> Section:
@@ -110,7 +110,7 @@ class Section:
     def differences(
         self, entry: Entry, stage: int, other: str = BASELINE
     ) -> tuple[stats.Difference, stats.Difference] | None:
-        """Return how far the entry lies above `other` in a stage: overall, class mean; None if unknown."""
+        """Return the entry minus `other` in a stage: overall, class mean; None if unknown."""
         pairs = self.comparable(entry, other)
         if not pairs or not self.first.stages[stage].rows:
             return None
@@ -127,7 +127,7 @@ def sections(records: Sequence[Record]) -> list[Section]:
 
 
 def _conditions(record: Record) -> tuple[str, ...]:
-    """Return what has to agree between two records of one table."""
+    """Return what has to be equal for two records of one table."""
     setup, recipe = record.setup, dict(record.setup.recipe)
     if isinstance(recipe.get("weights"), dict):
         recipe["weights"] = recipe["weights"].get("sha256")  # a file's content identifies it, its name does not
@@ -137,7 +137,7 @@ def _conditions(record: Record) -> tuple[str, ...]:
 
 
 def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:
-    """Join the seeds of a backbone with a strategy, and rank."""
+    """Group the seeds of each backbone and strategy, and rank the groups."""
     cells: dict[tuple[str, str], list[Record]] = {}
     for record in sorted(records, key=lambda r: (r.backbone, r.strategy, r.seed)):
         cells.setdefault((record.backbone, record.strategy), []).append(record)

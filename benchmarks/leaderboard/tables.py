@@ -1,4 +1,4 @@
-"""The tables of a section: stages, differences from plain training, cost. Each ends with what its columns mean."""
+"""The tables of a section: stages, differences from plain training, cost. Each ends with a note on its columns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def stage_table(section: Section, stage: int) -> list[str]:
     note = (
         "Means over seeds. *Many*, *medium*, *few*: top-1 class mean of the classes with more than 100, 20 to 100, "
         "fewer than 20 training rows (groups without test rows are left out). *Worst class*: the lowest top-1 over all "
-        "seeds. *Classes at zero*: classes with test rows of which not one was recognised."
+        "seeds. *Classes at zero*: classes with test rows without a single hit."
     )
     untested = [name for name, n in zip(classes, section.first.stages[stage].test_n, strict=True) if n == 0]
     if untested:
@@ -147,7 +147,7 @@ def cost(section: Section) -> list[str]:
 
 
 def _epochs(section: Section) -> list[str]:
-    """Return the sentence on epochs asked and executed; nothing where older records do not tell them apart."""
+    """Return the sentence on epochs planned and executed; nothing for older records, which do not list both."""
     executed: dict[str, int] = {}
     asked = 0
     for record in (record for entry in section.entries for record in entry.records):

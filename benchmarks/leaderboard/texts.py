@@ -1,4 +1,4 @@
-"""What records say of product names: how many tell the class, and when a fallback asked them."""
+"""What records say about product names: how many contain the class, and when a fallback strategy used them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COUNTS = ("asked", "taken", "helped", "hurt")
 
 
 def telling(section: Section) -> list[str]:
-    """Return the sentence that says in what share of the test rows the name gives the class away, where it is known."""
+    """Return the sentence on the share of test rows whose name contains the class; nothing if it is not recorded."""
     records = [record for entry in section.entries for record in entry.records]
     told = next((record for record in records if record.extra.get("names")), None)
     if told is None:
@@ -55,7 +55,7 @@ COLUMNS: tuple[Column[Asked], ...] = (
 
 
 def asked(entries: Sequence[Entry], stage: int) -> list[str]:
-    """Return when strategies that fall back on the name asked it in a stage, class by class; nothing without them."""
+    """Return how often fallback strategies used the name in a stage, per class; nothing without such strategies."""
     falling = [(entry, told) for entry in entries if (told := _told(entry, stage))]
     rows = [row for entry, told in falling for row in _rows(entry, told, stage)]
     if not rows:
@@ -76,7 +76,7 @@ def asked(entries: Sequence[Entry], stage: int) -> list[str]:
 
 
 def _told(entry: Entry, stage: int) -> list[dict[str, Any]]:
-    """Return what the entry's records hold of their fallback in a stage, one per seed."""
+    """Return what the entry's records say about their fallback in a stage, one per seed."""
     given = [record.extra.get("text-fallback", {}).get(record.stages[stage].name) for record in entry.records]
     return [told for told in given if told]
 

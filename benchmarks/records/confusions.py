@@ -1,4 +1,4 @@
-"""Which class was taken for which: counted when a cell is scored, kept in its record, read for the tables.
+"""Which class was predicted for which: counted when a cell is scored, stored in its record, read for the tables.
 
 In the record it is `extra["confusions"][stage]`, a list of [class, taken for, test rows] without the hits; classes are
 positions in the stage's `classes`.
@@ -14,7 +14,7 @@ from benchmarks.records.record import Record
 def count(logits_NC: np.ndarray, labels_N: np.ndarray, hits_N: np.ndarray) -> list[list[int]]:
     """Return [class, taken for, rows] of the misses, in order of the classes; `hits_N` are top-1 hits (`hits.hits`).
 
-    A miss is taken for the class with the highest logit but its own; a row with a NaN logit is taken for none.
+    A miss counts for the class with the highest logit except its own; a row with a NaN logit is not counted.
     """
     classes = logits_NC.shape[1]
     counted_N = ~hits_N & ~np.isnan(logits_NC).any(axis=1)
@@ -25,7 +25,7 @@ def count(logits_NC: np.ndarray, labels_N: np.ndarray, hits_N: np.ndarray) -> li
 
 
 def of_stage(record: Record, stage: int) -> np.ndarray | None:
-    """Return int64 [C, C], test rows of the first axis's class taken for the second's; None where none were kept."""
+    """Return int64 [C, C], test rows of the first axis's class taken for the second's; None if the record has none."""
     result = record.stages[stage]
     kept = record.extra.get("confusions", {}).get(result.name)
     if kept is None:
@@ -37,6 +37,6 @@ def of_stage(record: Record, stage: int) -> np.ndarray | None:
 
 
 def mean(records: tuple[Record, ...] | list[Record], stage: int) -> np.ndarray | None:
-    """Return float64 [C, C], the mean of `of_stage` over seeds; None where a record has none."""
+    """Return float64 [C, C], the mean of `of_stage` over seeds; None if a record has none."""
     kept = [of_stage(record, stage) for record in records]
     return None if not kept or any(one is None for one in kept) else np.mean(np.array(kept), axis=0)

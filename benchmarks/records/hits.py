@@ -8,10 +8,11 @@ import numpy as np
 def hits(logits_NC: np.ndarray, labels_N: np.ndarray, k: int) -> np.ndarray:
     """Return bool [N]: whether the label is among the `k` highest logits; `k` is cut to the number of classes C.
 
-    Ties count against: a row is a hit only where fewer than `k` other classes have a logit as high as the label's. So
-    constant logits earn nothing, and the answer depends on no sorting order. A row with a NaN logit is a miss.
+    Ties count as misses: a row is a hit only if fewer than `k` other classes have a logit at least as high as the
+    label's. So constant logits score nothing, and the result does not depend on a sorting order. A row with a NaN
+    logit is a miss.
 
-    Raises `ValueError` where shapes do not fit, `k` is below 1 or a label is outside 0..C-1.
+    Raises `ValueError` if shapes do not fit, `k` is below 1 or a label is outside 0..C-1.
     """
     logits_NC, labels_N = np.asarray(logits_NC), np.asarray(labels_N)
     if logits_NC.ndim != 2 or labels_N.shape != logits_NC.shape[:1] or k < 1:

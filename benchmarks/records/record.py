@@ -24,12 +24,12 @@ class StageResult:
     """What one stage measured. Tuples are per class, in the order of `classes` (most training rows first).
 
     `train_n`: rows trained on (validation rows not counted). `rows`: test rows of the stage. `top1_bits`, `top5_bits`:
-    `pack_bits` over them, class by class, so that `test_n` tells which bits are whose. `rows_key`: hash of the rows'
-    ids in the data set's order; two records may be paired only where it is equal. `jobs`: keys of the jobs trained for
-    the stage, `seconds` their training time, `img_per_s` their training throughput. `metrics`: the values of the
-    registered metrics that need probabilities, by name.
+    `pack_bits` over them, class by class, so that `test_n` says which bits belong to which class. `rows_key`: hash of
+    the rows' ids in the data set's order; two records can be paired only if it is equal. `jobs`: keys of the jobs
+    trained for the stage, `seconds` their training time, `img_per_s` their training throughput. `metrics`: values of
+    the registered metrics that need probabilities, by name.
 
-    Raises `RecordError` on construction where the counts contradict each other.
+    Raises `RecordError` on construction if the counts contradict each other.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT
@@ -126,7 +126,7 @@ class Record:
 
     `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, and a strategy's own counts.
 
-    Raises `RecordError` on construction where status, error and stages contradict each other.
+    Raises `RecordError` on construction if status, error and stages contradict each other.
     """
 
     __pydantic_config__: ClassVar[Any] = _STRICT

@@ -1,7 +1,7 @@
 """Record files: where they are, and how they are written and read.
 
-A record is one JSON file, written whole or not at all. A checksum over its canonical JSON tells a damaged or edited
-file from a measured one. Every version reads the records of all earlier schemas (see `upgrades`).
+A record is one JSON file, written whole or not at all. A checksum over its canonical JSON detects
+damaged and edited files. Every version reads the records of all earlier schemas (see `upgrades`).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def record_path(out: Path, suite: str, backbone: str, strategy: str, seed: int) 
 
 
 def safe_name(text: str) -> str:
-    """Return `text` as a file name; where characters had to be replaced, a short hash keeps different texts apart."""
+    """Return `text` as a file name; if characters had to be replaced, a short hash keeps different texts apart."""
     name = _UNSAFE.sub("_", text).strip(".")[:_LONGEST_NAME]
     return name if name and name == text else f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
@@ -41,7 +41,7 @@ def safe_name(text: str) -> str:
 def write(record: Record, out: Path) -> Path:
     """Write `record` to `record_path(out, ...)`, whole or not at all, and return the path.
 
-    Raises `RecordError` where the record would not be readable again (a wrong type, a NaN).
+    Raises `RecordError` if the record could not be read again (a wrong type, a NaN).
     """
     path = record_path(out, record.suite, record.backbone, record.strategy, record.seed)
     try:
@@ -101,7 +101,7 @@ def read_all(folder: Path) -> tuple[list[Record], list[str]]:
     """Read every record below `<out>/<suite>/records`, in path order; return them, and a sentence per bad file."""
     records: list[Record] = []
     problems: list[str] = []
-    for place in (Path(folder), *Path(folder).glob("*/")):  # glob passes over what it may not read
+    for place in (Path(folder), *Path(folder).glob("*/")):  # glob skips folders that it may not read
         if place.is_dir() and not os.access(place, os.R_OK | os.X_OK):
             problems.append(f"{place} cannot be read: Permission denied")
     for path in sorted(Path(folder).glob("*/*.json")):

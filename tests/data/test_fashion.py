@@ -146,7 +146,7 @@ def wrong_paths(path: Path) -> dict[str, tuple[Path, str]]:
         "rows only": (path / "rows only", "holds no fashion dataset"),
         "text": (path / "a.txt", "holds no fashion dataset"),
         "no zip": (path / "a.zip", "is not a zip file"),
-        "other zip": (path / "other.zip", r"holds no styles.csv beside images/<id>.jpg"),
+        "other zip": (path / "other.zip", r"holds no styles.csv next to images/<id>.jpg"),
         "no shard": (path / "shards", "is not a Parquet file"),
         "other shard": (path / "other.parquet", "lacks the column 'articleType'"),
         "plain bytes": (path / "binary.parquet", "must be struct<bytes, path>"),

@@ -92,7 +92,7 @@ LAYOUTS: dict[str, tuple[list[str], int, list[str]]] = {  # paths, test rows, no
     "eval": ([f"{part}/{p}" for part in ("train", "eval") for p in PLAIN], 8, []),
     "val": (
         [f"{part}/{p}" for part in ("train", "val") for p in PLAIN], 8,
-        ["images of val/, tested on, for there is no test/"],
+        ["images of val/, used as test rows because there is no test/"],
     ),
     "wrapped split": (
         [f"x/{part}/{p}" for part in ("Train", "Test") for p in PLAIN] + ["x/more/1.png", "x/Train/1.png"], 8,
@@ -132,13 +132,13 @@ def test_trees_as_people_have_them(tmp_path: Path, image: Draw, layout: str, pac
     [
         (
             ["train", "dev"],
-            r"in train/ but in no test/ or val/ beside it \(dev/: no such name, or .*; add one, or give",
+            r"in train/ but in no test/ or val/ next to it \(dev/: no such name, or .*; add one, or give",
         ),
         (
             ["train", "test/"],
-            r"in no test/ or val/ beside it \(test/: no such name, or no class folders in it\); add one",
+            r"in no test/ or val/ next to it \(test/: no such name, or no class folders in it\); add one",
         ),
-        (["test", "val"], r"class folders in test/, val/ but in no train/ beside it; add one\.$"),
+        (["test", "val"], r"class folders in test/, val/ but in no train/ next to it; add one\.$"),
     ],
 )
 def test_half_a_split_is_one_sentence_and_not_two_classes(
@@ -203,7 +203,7 @@ def test_validation_rows_train_and_are_counted(tmp_path: Path, image: Draw, word
     source = folder.open_source(table(tmp_path / "list.csv", rows))
     assert source.train.tolist() == [True] * 4 + [False] * 4
     assert source.notes == (("rows marked for validation, trained on (a run sets a part of its own aside)", 2),)
-    with pytest.raises(UserError, match="marks no row as test in its split column.*take the column away"):
+    with pytest.raises(UserError, match="marks no row as test in its split column.*remove the column"):
         folder.open_source(table(tmp_path / "list.csv", rows[:5]))
 
 
@@ -271,7 +271,7 @@ def test_bad_tables_and_trees_are_one_sentence(tmp_path: Path, image: Draw) -> N
         tmp_path / "latin" / "a.csv": "cannot be read as a UTF-8 CSV",
         wrong: "has 'maybe' in its split column; expected one of train",
         table(tmp_path / "columns.csv", [["a", "b"], ["1", "2"]]): r"needs a path column \(path, file",
-        table(tmp_path / "nul.csv", [["path", "label"], ["a\0b", "x"], ["c", "y"]]): "is no path",
+        table(tmp_path / "nul.csv", [["path", "label"], ["a\0b", "x"], ["c", "y"]]): "is not a path",
     }
     for path, message in cases.items():
         with pytest.raises(UserError, match=message) as caught:

@@ -1,7 +1,7 @@
-"""Decode a dataset once: a uint8 [N, S, S, 3] memory map on disk, and JSON beside it.
+"""Decode a dataset once: a uint8 [N, S, S, 3] memory map on disk, and a JSON file in the same folder.
 
-One folder per (stamp, size), built beside its place and put there by one rename, so that a reader sees all of it or
-nothing, however many processes build it at once and wherever they are killed.
+One folder per (stamp, size) is built under a temporary name and renamed once, so that a reader sees all of it or
+nothing, even if several processes build it at once or are killed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Meta:
-    """What lies beside the pixels: whose they are, which rows of the source are left out, and what was met."""
+    """Content of meta.json: what the pixels belong to, the source's rows left out, and counts of problems."""
 
     key: str
     rows: str  # content key of the source's ids, labels, split and texts
@@ -59,7 +59,7 @@ class Decoded:
 
 
 def decode(source: Source, size: int, folder: Path, on_progress: Progress | None = None) -> Decoded:
-    """Return the source's images at `size` x `size` pixels, from `folder` where they were decoded before.
+    """Return the source's images at `size` x `size` pixels, from `folder` if they were decoded before.
 
     `on_progress(done, total)` counts rows and is only called while decoding. Raises UserError when the size is not
     in 8..1024, when no image is readable, or when the folder cannot be written.
@@ -76,7 +76,7 @@ def decode(source: Source, size: int, folder: Path, on_progress: Progress | None
         _build(source, size, place, key, rows, on_progress)
     except OSError as error:
         raise UserError(
-            f"The cache folder {folder} cannot be written ({error.strerror or error}); make room there, or set "
+            f"The cache folder {folder} cannot be written ({error.strerror or error}); free some space, or set "
             "BENCHMARKS_CACHE to another folder."
         ) from error
     built = _open(place, key, rows, len(source.ids))
@@ -100,7 +100,7 @@ def rows_key(source: Source, rows: Iterable[int]) -> str:
 
 
 def _open(place: Path, key: str, rows: str, total: int) -> Decoded | None:
-    """Open a decoded folder; None where it is absent, cut short or of other rows."""
+    """Open a decoded folder; None if it is absent, truncated or of other rows."""
     try:
         meta = Meta(**json.loads((place / "meta.json").read_text(encoding="utf-8")))
         images_NHWC = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
@@ -114,7 +114,7 @@ def _open(place: Path, key: str, rows: str, total: int) -> Decoded | None:
 
 
 def _build(source: Source, size: int, place: Path, key: str, rows: str, on_progress: Progress | None) -> None:
-    """Decode into a folder of our own and rename it to `place`; what stood there and was not usable goes."""
+    """Decode into a temporary folder and rename it to `place`, replacing an unusable folder there."""
     place.parent.mkdir(parents=True, exist_ok=True)
     _sweep(place.parent)
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=place.parent))
@@ -139,7 +139,7 @@ def _build(source: Source, size: int, place: Path, key: str, rows: str, on_progr
 def _write(
     source: Source, size: int, file: IO[bytes], on_progress: Progress | None
 ) -> tuple[list[int], dict[str, int], str]:
-    """Write the .npy file; return the rows left out, the counts of what was met, and the pixels' SHA-256."""
+    """Write the .npy file; return the rows left out, the counts of problems, and the pixels' SHA-256."""
     total = len(source.ids)
     header = {"descr": "|u1", "fortran_order": False, "shape": (total, size, size, 3)}
     np.lib.format.write_array_header_1_0(file, header)
@@ -155,7 +155,7 @@ def _write(
         else:
             file.write(image.pixels_HWC.data)
             digest.update(image.pixels_HWC.data)
-    # numpy pads the header so that a smaller first axis takes the same room
+    # numpy pads the header, so a smaller first axis does not change its length
     file.seek(0)
     np.lib.format.write_array_header_1_0(file, {**header, "shape": (total - len(dropped), size, size, 3)})
     if file.tell() != start:
@@ -183,7 +183,7 @@ def _images(source: Source, size: int, on_progress: Progress | None) -> Iterator
 
 
 def _decode_row(source: Source, row: int, size: int) -> Decode:
-    """Read and decode one row; an image that cannot be read is counted, and stops nothing."""
+    """Read and decode one row; an unreadable image is counted and does not stop the others."""
     try:
         return decode_image(source.read(row), size)
     except (OSError, ValueError, zlib.error):
@@ -191,7 +191,7 @@ def _decode_row(source: Source, row: int, size: int) -> Decode:
 
 
 def _put(work: Path, place: Path, usable: Callable[[], bool]) -> None:
-    """Rename `work` to `place`, unless another process has just put a usable one there."""
+    """Rename `work` to `place`, unless another process has just made a usable one."""
     for _ in range(5):
         try:
             os.rename(work, place)
@@ -208,13 +208,13 @@ def _put(work: Path, place: Path, usable: Callable[[], bool]) -> None:
 
 
 def _sync(file: IO[bytes] | IO[str]) -> None:
-    """Make sure the file is on the disk before its folder gets its name."""
+    """Flush the file to disk before its folder is renamed."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what builders that were killed left behind."""
+    """Remove the old temporary folders of killed processes."""
     for left in folder.glob(".building-*"):
         try:
             newest = max(path.stat().st_mtime for path in (left, *left.iterdir()))
@@ -225,5 +225,5 @@ def _sweep(folder: Path) -> None:
 
 
 def _count_words(counts: dict[str, int]) -> str:
-    """Say the counts in words."""
+    """Return the counts as text."""
     return ", ".join(f"{count} {word}" for word, count in counts.items())

@@ -1,6 +1,6 @@
-"""Decoded images on a machine that never saw their source: found in its cache by their hash, else written there.
+"""Decoded images on a machine without their source: found in its cache by their hash, else received and written.
 
-What is written has the layout and the name that `cache.py` gives it, so that a later run on that machine finds it.
+The folder has the layout and the name that `cache.py` uses, so that a later run on that machine finds it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PIECE_BYTES = 32 * 2**20
 
 @dataclass(frozen=True)
 class ImageManifest:
-    """Decoded images as one machine describes them to another: `file`, where they lie there; `meta`, what is beside."""
+    """Decoded images of another machine: `file`, their path there; `meta`, the content of their meta.json."""
 
     file: Path
     meta: dict[str, Any]
@@ -39,26 +39,26 @@ class ImageManifest:
 
 
 def manifest(loaded: Loaded) -> ImageManifest:
-    """Return what another machine needs to know of this machine's decoded images."""
+    """Return the manifest of this machine's decoded images."""
     file = Path(loaded.images_NHWC.filename)  # type: ignore[attr-defined]  # `decode` returns a memory map
     return ImageManifest(file, json.loads((file.parent / "meta.json").read_text(encoding="utf-8")))
 
 
 def find(folder: Path, wanted: ImageManifest) -> np.ndarray | None:
-    """Return the memory map of decoded images with the wanted hash below `folder`, None where there is none."""
-    for beside in sorted(folder.glob("*/meta.json")):
+    """Return the memory map of decoded images with the wanted hash below `folder`, None if there is none."""
+    for meta in sorted(folder.glob("*/meta.json")):
         with contextlib.suppress(OSError, ValueError, KeyError):
-            if json.loads(beside.read_text(encoding="utf-8"))["pixels"] == wanted.meta["pixels"]:
-                images_NHWC: np.ndarray = np.load(beside.parent / "images.npy", mmap_mode="r", allow_pickle=False)
+            if json.loads(meta.read_text(encoding="utf-8"))["pixels"] == wanted.meta["pixels"]:
+                images_NHWC: np.ndarray = np.load(meta.parent / "images.npy", mmap_mode="r", allow_pickle=False)
                 if list(images_NHWC.shape) == list(wanted.meta["shape"]):
                     return images_NHWC
     return None
 
 
 def find_or_write(folder: Path, wanted: ImageManifest, pieces: Iterator[np.ndarray]) -> np.ndarray:
-    """Return the wanted images' memory map; where it is not there, write it from `pieces`, one process at a time.
+    """Return the wanted images' memory map; if they are not there, write them from `pieces`, one process at a time.
 
-    Raises ValueError where the pieces do not have the hash that was wanted.
+    Raises ValueError if the pieces do not have the wanted hash.
     """
     found = find(folder, wanted)
     if found is not None:
@@ -91,7 +91,7 @@ def _write(folder: Path, wanted: ImageManifest, pieces: Iterator[np.ndarray]) ->
             raise ValueError("the images that arrived are not those that were sent")
         (work / "meta.json").write_text(json.dumps(wanted.meta), encoding="utf-8")
         place = folder / wanted.file.parent.name
-        if place.exists():  # of the same name, but not usable
+        if place.exists():  # same name, but unusable
             shutil.rmtree(place, ignore_errors=True)
         os.rename(work, place)
     finally:

@@ -1,4 +1,4 @@
-"""One image: encoded bytes or an array in, RGB uint8 [S, S, 3] out. The only reader of pixels of the data room."""
+"""One image: encoded bytes or an array in, RGB uint8 [S, S, 3] out. No other module of `data` decodes images."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MAX_PIXELS = 50_000_000  # an image beyond this is not decoded: a few bytes may claim gigabytes
+MAX_PIXELS = 50_000_000  # larger images are not decoded: a small file may claim gigabytes
 
 
 @dataclass(frozen=True, eq=False)
 class Decode:
-    """`pixels_HWC`: uint8 RGB, None where there is none; `problem`: "", "missing", "unreadable" or "greyscale"."""
+    """`pixels_HWC`: uint8 RGB, None if there are none; `problem`: "", "missing", "unreadable" or "greyscale"."""
 
     pixels_HWC: np.ndarray | None
     problem: str = ""
@@ -50,7 +50,7 @@ def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
 
 
 def _pixels_claimed(image: bytes) -> int:
-    """Return width times height as the header says, 0 where there is no header that can be read."""
+    """Return width times height as the header says, 0 if the header cannot be read."""
     from PIL import Image
 
     try:

@@ -1,1 +1,1 @@
-"""The drawn catalogue's pencils: vector marks per article type, rasterised into small product photographs."""
+"""Drawing the catalogue: vector marks per article type, rasterised into small product photographs."""

@@ -1,4 +1,4 @@
-"""Watches, eyewear, belts, jewellery, headwear, draped cloths and what else is not worn like a shirt."""
+"""Watches, eyewear, belts, jewellery, headwear, draped cloths and other accessories."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def cap(look: Look, g: np.random.Generator) -> list[Mark]:
 
 
 def scarf(look: Look, g: np.random.Generator) -> list[Mark]:
-    """Draw a scarf: slung around a neck that is not there, or folded to a long rectangle, with fringes."""
+    """Draw a scarf: slung as around a neck, or folded to a long rectangle, with fringes."""
     if chance(g, 0.5):
         wide, long = between(g, (0.45, 0.9)), between(g, (2.2, 3.4))
         marks = [box(-wide, 0, 2 * wide, long, look.cloth), line([(0, 0), (0, long)], look.dark, 0.06)]
@@ -181,7 +181,7 @@ def earrings(look: Look, g: np.random.Generator) -> list[Mark]:
 
 
 def lipstick(look: Look, g: np.random.Generator) -> list[Mark]:
-    """Draw a lipstick: case, collar and slanted stick, sometimes the cap beside it."""
+    """Draw a lipstick: case, collar and slanted stick, sometimes with its cap."""
     case, wide = Paint(one_of(g, ((30, 30, 34), (200, 170, 100), (180, 180, 190)))), between(g, (0.3, 0.42))
     red = Paint(one_of(g, ((190, 30, 60), (220, 80, 110), (150, 40, 50), (230, 120, 110))))
     stick = area([(-wide * 0.6, 0), (-wide * 0.6, -0.9), (0, -1.3), (wide * 0.6, -0.8), (wide * 0.6, 0)], red)

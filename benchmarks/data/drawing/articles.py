@@ -1,4 +1,4 @@
-"""The article types of the drawn catalogue: their names, how many there are of each, who wears them, who draws them.
+"""The article types of the drawn catalogue: names, number of rows, wearers, and drawing function.
 
 Counts have the real catalogue's shape: 20 head classes (one without test rows, as Sarees there), a tail down to three
 training rows, and one class that only the test years know.
@@ -20,7 +20,7 @@ Drawer = Callable[[Look, np.random.Generator], list[Mark]]
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """What the article types of one shelf share.
+    """What the article types of one category share.
 
     `genders` and `usages` are drawn from (repeat one to make it likelier); `family` are the words that name any type
     of the shelf; `body` is whether a wearer may be in the picture.
@@ -35,7 +35,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Article:
-    """One article type: rows, words of its own, and the neighbour it is mistaken for."""
+    """One article type: rows, words of its own, and the article type that it is confused with."""
 
     name: str
     sub: str
@@ -69,17 +69,17 @@ _CARE = Group("Personal Care", (_W,), ("Casual",), ("Lip Colour", "Makeup"))
 
 
 def _upper(name: str) -> Drawer:
-    """Return the drawer of a garment for the upper body."""
+    """Return the function that draws a garment for the upper body."""
     return partial(upper.upper, upper.CUTS[name])
 
 
 def _lower(name: str) -> Drawer:
-    """Return the drawer of trousers."""
+    """Return the function that draws trousers."""
     return partial(lower.lower, lower.LEGS[name])
 
 
 def _shoe(name: str) -> Drawer:
-    """Return the drawer of a closed shoe."""
+    """Return the function that draws a closed shoe."""
     return partial(shoes.shoe, shoes.SHOES[name])
 
 

@@ -1,4 +1,4 @@
-"""Vector marks: what an article is drawn from, in the article's own units (x to the right, y down).
+"""Vector marks that an article is drawn from, in the article's own units (x to the right, y down).
 
 K points per mark. Only additions, products and one fixed unit circle, so that every machine draws the same points.
 """
@@ -41,7 +41,7 @@ class Paint:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What one product's articles share: its cloth, a contrasting plain paint, the model's skin, and worn or laid."""
+    """The look of one product: its cloth, a contrasting plain paint, the model's skin, and whether it is worn."""
 
     cloth: Paint
     accent: Paint

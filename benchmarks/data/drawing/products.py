@@ -10,7 +10,7 @@ from benchmarks.data.drawing.articles import ARTICLES, Article
 from benchmarks.data.drawing.marks import RGB, Look, Paint, between, chance, one_of, shade
 from benchmarks.data.drawing.scene import photograph
 
-VERSION = 1  # raise it with every change to what is drawn or named: it is part of the data's stamp
+VERSION = 1  # raise it when drawing or naming changes: it is part of the data's stamp
 
 COLOURS: dict[str, RGB] = {
     "Black": (34, 33, 36), "White": (236, 236, 234), "Blue": (52, 92, 168), "Brown": (104, 70, 46),
@@ -73,14 +73,14 @@ def draw(product: Product, pattern: str, g: np.random.Generator) -> np.ndarray:
 
 
 def _colour(g: np.random.Generator) -> str:
-    """Draw a colour; the first ones are the common ones, as in the real catalogue."""
+    """Draw a colour; the first are the most frequent, as in the real catalogue."""
     names = tuple(COLOURS)
     share = float(g.random())
     return names[int(share * share * len(names))]
 
 
 def _shaken(rgb: RGB, g: np.random.Generator) -> RGB:
-    """Return a dyer's approximation of the colour."""
+    """Return the colour with a random deviation."""
     red, green, blue = (min(255, max(0, int(c + between(g, (-18, 19))))) for c in shade(rgb, between(g, (0.85, 1.15))))
     return red, green, blue
 

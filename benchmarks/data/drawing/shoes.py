@@ -1,6 +1,6 @@
 """Footwear seen from the side, or from above. Own unit: a third of the shoe's length; heel at x = 0, toe at x = 3.
 
-y is 0 on the floor and grows downward, so the shoe stands above, at negative y.
+y is 0 on the floor and grows downward, so the shoe is above it, at negative y.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def flip_flops(look: Look, g: np.random.Generator) -> list[Mark]:
 
 
 def _single_or_pair(marks: list[Mark], g: np.random.Generator) -> list[Mark]:
-    """Return the shoe alone, or with its fellow behind it."""
+    """Return the shoe alone, or with the second one behind it."""
     if chance(g, 0.55):
         return marks
     return [*moved(marks, between(g, (-0.6, 0.7)), between(g, (-1.1, -0.5)), between(g, (0.85, 1.0))), *marks]

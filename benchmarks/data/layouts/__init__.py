@@ -1,1 +1,1 @@
-"""The file layouts in which datasets come."""
+"""The file layouts that datasets are read from."""

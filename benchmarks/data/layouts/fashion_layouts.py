@@ -1,4 +1,4 @@
-"""Where the fashion dataset's rows and images lie: Kaggle's folder, Kaggle's zip, or the hub's Parquet shards."""
+"""The three layouts of the fashion dataset: Kaggle's folder, Kaggle's zip, the Hugging Face hub's Parquet shards."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from benchmarks.data.layouts.shards import Shards, is_other
-from benchmarks.data.layouts.styles_csv import NEEDED, Styles, mend, parse
+from benchmarks.data.layouts.styles_csv import NEEDED, Styles, parse, repair
 from benchmarks.data.layouts.zipped import Zipped
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key
 
 CSV = "styles.csv"
 LOOKED_FOR = (
-    "Kaggle's folder (styles.csv beside images/<id>.jpg), Kaggle's zip, or a folder of Parquet shards (*.parquet or "
+    "Kaggle's folder (styles.csv next to images/<id>.jpg), Kaggle's zip, or a folder of Parquet shards (*.parquet or "
     f"data/*.parquet with the columns {', '.join(NEEDED)} and image)"
 )
 _IMAGE_ENDINGS = (".jpg", ".jpeg", ".png")
-_INNER = ("images", "data")  # people point at these as often as at the folder that holds them
+_INNER = ("images", "data")  # users often give one of these instead of the folder that contains them
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """The rows, `image(id)` for their pictures, and a stamp that changes with the files."""
+    """The rows, `image(id)` for the encoded image of a row, and a stamp that changes with the files."""
 
     styles: Styles
     image: Callable[[str], bytes | None]
@@ -35,7 +35,7 @@ class Layout:
 
 
 def find(path: Path) -> Callable[[], Layout] | None:
-    """Return what opens the dataset at `path`, or None where none of the layouts is there. Looks, reads no rows."""
+    """Return what opens the dataset at `path`, or None if it has none of the layouts. Reads no rows."""
     if path.is_file():
         if path.suffix.lower() == ".parquet":
             return partial(_open_shards, [path], None, path)
@@ -43,14 +43,14 @@ def find(path: Path) -> Callable[[], Layout] | None:
             return find(path.parent)
         return partial(_open_zip, path) if path.suffix.lower() == ".zip" else None
     for folder in _candidates(path):
-        with contextlib.suppress(PermissionError):  # an unreadable folder next to the dataset is none of its parts
+        with contextlib.suppress(PermissionError):  # an unreadable folder next to the dataset is not part of it
             if opener := _find_in(folder):
                 return opener
     return None
 
 
 def _find_in(folder: Path) -> Callable[[], Layout] | None:
-    """Return what opens the dataset in this very folder, None where it is not there."""
+    """Return what opens the dataset in this folder itself, None if it is not there."""
     table = folder / CSV if (folder / CSV).is_file() else None
     if table is not None and (folder / "images").is_dir():
         return partial(_open_folder, folder, table)
@@ -60,12 +60,12 @@ def _find_in(folder: Path) -> Callable[[], Layout] | None:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """Return the Parquet files of a folder, those of other columns left out; an unreadable one stays, to be named."""
+    """Return the Parquet files of a folder, without those of other columns; unreadable ones stay, to be reported."""
     return [file for file in sorted(folder.glob("*.parquet")) if not is_other(file)]
 
 
 def _candidates(path: Path) -> Iterable[Path]:
-    """Yield the folder above where a part of the dataset was named, the folder itself, and those one below."""
+    """Yield the parent if `path` is a part of the dataset (images/, data/), then `path`, then its subfolders."""
     if path.name in _INNER:
         yield path.parent
     yield path
@@ -74,7 +74,7 @@ def _candidates(path: Path) -> Iterable[Path]:
 
 
 def _open_folder(folder: Path, table: Path) -> Layout:
-    """Open styles.csv beside images/<id>.jpg."""
+    """Open styles.csv next to images/<id>.jpg."""
     files: dict[str, str] = {}
     marks = [_mark(table)]
     with os.scandir(folder / "images") as entries:
@@ -93,7 +93,7 @@ def _open_folder(folder: Path, table: Path) -> Layout:
 
 
 def in_zip(path: Path) -> bool:
-    """Whether a zip holds the dataset's rows; UserError where it is no zip."""
+    """Whether a zip holds the dataset's rows. Raises UserError if it is not a zip."""
     return any(PurePosixPath(member).name == CSV for member in Zipped(path).members)
 
 
@@ -111,7 +111,7 @@ def _open_zip(path: Path) -> Layout:
         if files:
             break
     else:
-        raise UserError(f"{path} holds no styles.csv beside images/<id>.jpg; give Kaggle's zip as it was downloaded.")
+        raise UserError(f"{path} holds no styles.csv next to images/<id>.jpg; give Kaggle's zip as it was downloaded.")
 
     def image(id_: str) -> bytes | None:
         member = files.get(id_)
@@ -125,7 +125,7 @@ def _open_zip(path: Path) -> Layout:
 
 
 def _open_shards(files: list[Path], table: Path | None, origin: Path) -> Layout:
-    """Open Parquet shards; the rows come from styles.csv where it lies beside them, else from the shards' columns."""
+    """Open Parquet shards; the rows come from a styles.csv in the same folder, else from the shards' columns."""
     shards = Shards(files)
     ids = [id_.strip() for id_ in shards.columns(["id"])["id"]]
     styles = _styles(table) if table is not None else _shard_styles(shards)
@@ -149,10 +149,10 @@ def _styles(table: Path) -> Styles:
 def _shard_styles(shards: Shards) -> Styles:
     """Take the rows from the shards' own columns."""
     columns = shards.columns()
-    return mend([list(row) for row in zip(*columns.values(), strict=True)], list(columns))
+    return repair([list(row) for row in zip(*columns.values(), strict=True)], list(columns))
 
 
 def _mark(path: Path) -> tuple[str, int, int]:
-    """Return what changes when a file does: name, size, time."""
+    """Return a file's name, size and modification time."""
     status = path.stat()
     return path.name, status.st_size, status.st_mtime_ns

@@ -1,4 +1,4 @@
-"""A CSV that lists images: a path and a label column, a split and a text column where it has them."""
+"""A CSV that lists images: a path and a label column, optionally a split and a text column."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def open_csv(path: Path, image_root: Path | None = None) -> Source:
     """Open the images a CSV lists, by absolute paths or by paths from its folder or from `image_root`.
 
     UserError for an image that is not below `image_root` (default: the CSV's folder), links followed.
-    Rows without a path or label are dropped, and of rows with the same path the first counts; both are noted. Rows
-    that the split column marks for validation train, for a run sets a part of its own aside. UserError for a split
-    column with an unknown word, or without a test row.
+    Rows without a path or label are dropped, and of rows with the same path the first is kept; the notes count both.
+    Rows that the split column marks for validation are training rows, because a run sets its own part aside. UserError
+    for a split column with an unknown word, or without a test row.
     """
     rows = _rows(path)
     header = next(rows, [])
@@ -62,8 +62,8 @@ def open_csv(path: Path, image_root: Path | None = None) -> Source:
     parts = None if split is None else [_part(cells[split], path) for cells in kept]
     if parts is not None and "test" not in parts:
         raise UserError(
-            f"{path} marks no row as test in its split column (those for validation train here); mark the rows that "
-            "are to be scored, or take the column away and 30 % of each class are drawn."
+            f"{path} marks no row as test in its split column (validation rows are training rows here); mark "
+            "the rows to score, or remove the column to have 30 % of each class drawn."
         )
     notes = (
         ("rows without a path or a label, dropped", dropped),
@@ -83,7 +83,7 @@ def open_csv(path: Path, image_root: Path | None = None) -> Source:
 
 
 def _rows(path: Path) -> Iterator[list[str]]:
-    """Yield the rows of a CSV, header first; the delimiter is the one that cuts the header most often."""
+    """Yield the rows of a CSV, header first; the delimiter is the one that is most frequent in the header."""
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             first = file.readline()
@@ -104,7 +104,7 @@ class _Root:
     """The folder below which a table's images are, and the folders from which its relative paths start."""
 
     def __init__(self, table: Path, image_root: Path | None) -> None:
-        """UserError for an `image_root` that is no folder."""
+        """UserError for an `image_root` that is not a folder."""
         if image_root is not None and not image_root.is_dir():
             raise UserError(f"--image-root {image_root} is not a folder; give one that is above all images.")
         self._table = table
@@ -133,7 +133,7 @@ class _Root:
         try:
             return os.path.commonpath([self._root, os.path.realpath(file)]) == self._root
         except ValueError:
-            raise UserError(f"{self._table} lists {cell!r}, which is no path.") from None
+            raise UserError(f"{self._table} lists {cell!r}, which is not a path.") from None
 
 
 def _part(cell: str, table: Path) -> str:

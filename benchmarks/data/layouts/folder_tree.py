@@ -1,4 +1,4 @@
-"""Which image of a tree is of which class and part, read from paths alone: a folder's or a zip's."""
+"""Class and part (train, test) of each image of a tree, from the paths alone, in a folder or a zip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Rows = list[list[str]]  # paths, cut at their folders
 
 @dataclass(frozen=True)
 class Tree:
-    """The images in classes: `paths` as given, an id and a class each, whether each trains (None: not split)."""
+    """The images with a class: path as given, id, class, and whether it is for training (None: not split)."""
 
     paths: list[str]
     ids: list[str]
@@ -27,8 +27,8 @@ class Tree:
 def read_tree(paths: Sequence[str], origin: Path) -> Tree:
     """Read a class/image tree, or train/ and test/ folders of classes, at the top or below a single folder.
 
-    val/ trains where there is a test/, and is the test where there is none; what is so mended or left out is noted.
-    UserError for one such part without the other.
+    val/ is training data if there is a test/, and test data if there is none. `notes` counts what was reassigned or
+    left out. Raises UserError for train/ without test/ or val/, and the other way round.
     """
     cut = [path.split("/") for path in paths]
     rows = [row for row in cut if len(row) > 1]
@@ -61,7 +61,7 @@ def read_tree(paths: Sequence[str], origin: Path) -> Tree:
 
 
 def _single_folders(rows: Rows) -> int:
-    """Return how many folders, one in the other, stand above all the folders of images: a wrapper is no class."""
+    """Return the number of nested folders above all class folders: a wrapper folder is not a class."""
     top = 0
     while rows and len({row[top] for row in rows}) == 1 and all(len(row) > top + 2 for row in rows):
         top += 1
@@ -69,14 +69,14 @@ def _single_folders(rows: Rows) -> int:
 
 
 def _kind(name: str, rows: Rows, top: int) -> str | None:
-    """Return the part that a folder of classes is by its name, None for any other: a class may be named train."""
+    """Return the part that a folder of class folders is, by its name, else None: a class may be called train."""
     return _KINDS.get(name.lower()) if any(len(row) > top + 2 for row in rows) else None
 
 
 def _parts(
     folders: dict[str, Rows], kinds: dict[str, str | None], origin: Path
 ) -> tuple[list[tuple[list[str], bool]], list[tuple[str, int]]]:
-    """Return the rows of the parts, those that train first, and what is to be said of them."""
+    """Return the rows of the parts, training rows first, and notes on them."""
     named = {kind: [name for name in folders if kinds[name] == kind] for kind in (*PARTS, None)}
     train, validation, test, others = named.values()
     if not train or not (test or validation):
@@ -84,18 +84,18 @@ def _parts(
         found = f" ({_listed(others)}: no such name, or no class folders in it)" if others else ""
         draw = f", or give {_listed(train)} itself, of which 30 % are then drawn for the test" if train else ""
         raise UserError(
-            f"{origin} has class folders in {_listed(has)} but in no {lacks} beside it{found}; add one{draw}."
+            f"{origin} has class folders in {_listed(has)} but in no {lacks} next to it{found}; add one{draw}."
         )
     trains = [*train, *(validation if test else [])]
-    said = [
+    remarks = [
         (f"images {VALIDATION_TRAINS}", validation if test else []),
-        (f"images of {_listed(validation)}, tested on, for there is no test/", [] if test else validation),
+        (f"images of {_listed(validation)}, used as test rows because there is no test/", [] if test else validation),
         (f"images of {_listed(others)}, left out", others),
     ]
     rows = [(row, name in trains) for name in (*trains, *(test or validation)) for row in folders[name]]
-    return rows, [(what, sum(len(folders[name]) for name in names)) for what, names in said if names]
+    return rows, [(what, sum(len(folders[name]) for name in names)) for what, names in remarks if names]
 
 
 def _listed(names: list[str]) -> str:
-    """Write the names of folders."""
+    """Return the names of folders as text."""
     return text_of(", ".join(f"{name}/" for name in names))

@@ -1,4 +1,4 @@
-"""The path that was given with --data: what can be said of it before any dataset looks at it."""
+"""Checks of the --data path that are the same for every dataset."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.support.errors import UserError
 
 
 def require_readable(path: Path, expects: str) -> None:
-    """Raise UserError where `path` does not exist, cannot be listed, or is the root of the file system.
+    """Raise UserError if `path` does not exist, cannot be listed, or is the root of the file system.
 
     `expects` says in the sentence what the path should be.
     """

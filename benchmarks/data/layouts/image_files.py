@@ -1,4 +1,4 @@
-"""Image files with a label each, as a source: what a class tree and a CSV have in common."""
+"""Labelled image files as a `Source`: shared by class trees and CSVs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key
 
 LOOKED_FOR = (
-    "a class/image tree (folder or zip, with train/ and test/ above it or not), or a CSV with path and label columns"
+    "a class/image tree (folder or zip, with or without train/ and test/ above it), or a CSV with path and label "
+    "columns"
 )
 PARTS = {  # the words that name a part of the data, in a split column or as a folder
     "train": ("train", "training"),
@@ -24,11 +25,11 @@ PARTS = {  # the words that name a part of the data, in a split column or as a f
     "test": ("test", "testing", "eval", "evaluation"),
 }
 VALIDATION_TRAINS = "marked for validation, trained on (a run sets a part of its own aside)"
-TEST_PART = 0.3  # of each class, where the data brings no split
+TEST_PART = 0.3  # of each class, if the data has no split of its own
 
 
 class Images(NamedTuple):
-    """How to read a row's encoded image (None: missing), and what changes when the images do."""
+    """`read(row)`: a row's encoded image (None: missing). `stamp`: changes when the images change."""
 
     read: Callable[[int], bytes | None]
     stamp: str
@@ -43,7 +44,7 @@ def build(
     texts: list[str] | None = None,
     notes: tuple[tuple[str, int], ...] = (),
 ) -> Source:
-    """Make a source of image files; without a split, one is drawn. UserError for fewer than two classes."""
+    """Return a source of image files; without a split, one is drawn. UserError for fewer than two classes."""
     if len(set(labels)) < 2:
         raise UserError(f"{origin} holds {len(set(labels))} class; at least two classes are needed ({LOOKED_FOR}).")
     return Source(
@@ -69,12 +70,12 @@ def on_disk(ids: list[str], files: list[str]) -> Images:
 
 
 def in_zip(zipped: Zipped, members: list[str]) -> Images:
-    """Return the images that are these members of a zip."""
+    """Return the images in these members of a zip."""
     return Images(lambda row: zipped.read(members[row]), content_key(["zip", zipped.stamp(), members]))
 
 
 def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:
-    """Return bool [N], False for the 30 % of each class whose hashed ids come first; a class of one row trains."""
+    """Return bool [N], False (test) for the 30 % of each class with the first hashed ids, except in one-row classes."""
     train_N = np.ones(len(ids), dtype=bool)
     rows: dict[str, list[int]] = {}
     for row in sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()):
@@ -91,7 +92,7 @@ def text_of(name: str) -> str:
 
 
 def _mark(file: str) -> tuple[int, int]:
-    """Return size and time of a file, zeros where it is missing."""
+    """Return size and modification time of a file, zeros if it is missing."""
     try:
         status = os.stat(file)
     except OSError:

@@ -1,4 +1,4 @@
-"""Images and rows in the hub's Parquet shards: columns as text at once, images only when asked for."""
+"""Rows and images of the hub's Parquet shards: columns are read as text at once, images on request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Shards:
     """Parquet files with the dataset's columns and `image: struct<bytes, path>`, read as one table."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        """Open the files' metadata; UserError where one is not Parquet or lacks a column."""
+        """Open the files' metadata; UserError if one is not Parquet or lacks a column."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -56,13 +56,13 @@ class Shards:
         return {name: tuple(values) for name, values in found.items()}
 
     def image(self, row: int) -> bytes | None:
-        """Return the encoded image of a row of the whole table, None where the row has none. Thread-safe."""
+        """Return the encoded image of a row of the whole table, None if it has none. Thread-safe."""
         group = bisect.bisect_right(self._starts, row) - 1
         value = self._images(group)[row - self._starts[group]]
         return value.as_py() or None
 
     def _images(self, group: int) -> pa.Array:
-        """Return the encoded images of a row group, keeping the few used last."""
+        """Return the encoded images of a row group; the last `ROW_GROUPS_HELD` are cached."""
         with self._lock:
             if group in self._held:
                 self._held.move_to_end(group)
@@ -78,7 +78,7 @@ class Shards:
 
 
 def is_other(path: Path) -> bool:
-    """Whether the file is Parquet, but not the dataset's: it lacks a column."""
+    """Whether the file is Parquet but lacks a column of the dataset."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -90,7 +90,7 @@ def is_other(path: Path) -> bool:
 
 
 def _require_columns(file: pa.parquet.ParquetFile, path: Path) -> None:
-    """Refuse a shard without the columns that are needed."""
+    """Raise UserError for a shard without the needed columns."""
     import pyarrow as pa
 
     schema = file.schema_arrow
@@ -102,7 +102,7 @@ def _require_columns(file: pa.parquet.ParquetFile, path: Path) -> None:
 
 
 def _text(value: object) -> str:
-    """Write a cell as styles.csv has it: whole numbers without a decimal point."""
+    """Return a cell as styles.csv writes it: whole numbers without a decimal point."""
     if value is None:
         return ""
     if isinstance(value, float):

@@ -1,4 +1,4 @@
-"""Read the fashion dataset's styles.csv, which is not clean CSV: names hold commas and quotes that nobody escaped."""
+"""Read the fashion dataset's styles.csv, which is not clean CSV: names hold unescaped commas and quotes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from benchmarks.support.errors import UserError
 
 NAME = "productDisplayName"
 NEEDED = ("id", "articleType", "year", NAME)
-MOST_LINES = 50  # in one quoted cell; a quote left open further than this is a character
+MOST_LINES = 50  # in one quoted cell; a quote that stays open for more lines is an ordinary character
 _LINE_ENDS = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True)
 class Styles:
-    """The table as text: `columns` maps each name to R cells; `notes` counts what had to be mended."""
+    """The table as text: `columns` maps each name to R cells; `notes` counts repairs."""
 
     columns: dict[str, tuple[str, ...]]
     notes: tuple[tuple[str, int], ...]
 
 
 def parse(content: bytes, where: str) -> Styles:
-    """Parse styles.csv; a comma too many belongs to the name, a quote inside a cell is a character.
+    """Parse styles.csv; a surplus comma belongs to the product name, a quote inside a cell is an ordinary character.
 
     One row is one line, unless a quoted cell holds the line end; an opening quote that is never closed stays in its
-    row. Rows without an id or an article type are dropped, of rows with the same id the first counts.
+    row. Rows without an id or an article type are dropped, of rows with the same id the first is kept.
     `where` names the file in errors. Raises UserError when a needed column is absent.
     """
     text = content.decode("utf-8-sig", errors="replace")
@@ -38,7 +38,7 @@ def parse(content: bytes, where: str) -> Styles:
     header = [cell.strip() for cell in rows[0]] if rows else []
     if missing := [name for name in NEEDED if name not in header]:
         raise UserError(f"{where} lacks the column {missing[0]!r}; the columns looked for are {', '.join(NEEDED)}.")
-    styles = mend(rows[1:], header)
+    styles = repair(rows[1:], header)
     damaged = (
         sum("\ufffd" in "".join(row) for row in zip(*styles.columns.values(), strict=True)) if "\ufffd" in text else 0
     )
@@ -63,7 +63,7 @@ def _row(lines: list[str], start: int, width: int) -> tuple[list[str], int]:
     text, end = lines[start], start + 1
     while open_quote and end < min(len(lines), start + MOST_LINES):
         if width and len(_cells(lines[end])[0]) >= width:
-            break  # the next line is a row of its own: the quote was a character
+            break  # the next line is a complete row: the quote was an ordinary character
         text, end = f"{text}\n{lines[end]}", end + 1
         joined, open_quote = _cells(text)
         if not open_quote:
@@ -78,8 +78,8 @@ def _cells(text: str) -> tuple[list[str], bool]:
     return row, reader.line_num > text.count("\n") + 1
 
 
-def mend(rows: list[list[str]], header: list[str]) -> Styles:
-    """Give every row as many cells as the header has; drop what cannot be used; count both."""
+def repair(rows: list[list[str]], header: list[str]) -> Styles:
+    """Give every row as many cells as the header; drop rows without id or label and repeated ids; count both."""
     name, id_, label = header.index(NAME), header.index("id"), header.index("articleType")
     joined = short = dropped = repeated = 0
     kept: list[list[str]] = []

@@ -15,8 +15,8 @@ Identity = tuple[int, int]  # device and inode of a folder
 def images(root: Path, depth: int = 64) -> Iterator[str]:
     """Yield the image files below `root` as paths from there, sorted, hidden ones left out.
 
-    A link to a folder is followed unless it leads back to a folder above it. Special files are no images; a dangling
-    link with an image's name is one, so that it is counted as missing. Raises UserError for an unreadable folder.
+    A link to a folder is followed unless it leads back to a folder above it. Special files are not images; a dangling
+    link with an image's name is, so that it is counted as missing. Raises UserError for an unreadable folder.
     """
     stack: list[tuple[str, frozenset[Identity]]] = [("", frozenset())]
     while stack:

@@ -13,10 +13,10 @@ MAX_MEMBER_BYTES = 500_000_000  # a member that claims more is not unpacked into
 
 
 class Zipped:
-    """A zip file whose members all lie inside it."""
+    """A zip file, none of whose members points outside of it."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path`; UserError where it is no zip or a member points outside."""
+        """Open `path`; UserError if it is not a zip or a member points outside."""
         try:
             self._zip = zipfile.ZipFile(path)
         except (OSError, zipfile.BadZipFile) as error:
@@ -28,12 +28,12 @@ class Zipped:
             _require_inside(info, path)
 
     def read(self, member: str) -> bytes:
-        """Return a member's bytes; OSError where it is damaged, locked or too large."""
+        """Return a member's bytes; OSError if it is damaged, encrypted or too large."""
         info = self.members[member]
         if info.file_size > MAX_MEMBER_BYTES:
             raise OSError(f"{member} claims {info.file_size} bytes")
         try:
-            with self._lock:  # ZipFile counts its readers without a lock of its own
+            with self._lock:  # ZipFile's reference count is not thread-safe
                 return self._zip.read(info)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
             raise OSError(f"{member} cannot be read ({error})") from error
@@ -44,7 +44,7 @@ class Zipped:
 
 
 def _require_inside(info: zipfile.ZipInfo, path: Path) -> None:
-    """Refuse a member that would land, or points, outside the folder the zip is unpacked in."""
-    name = PureWindowsPath(info.filename)  # knows both separators, and drives
+    """Raise UserError for a member whose path or link leads outside the zip's folder."""
+    name = PureWindowsPath(info.filename)  # handles both separators and drive letters
     if name.anchor or ".." in name.parts or stat.S_ISLNK(info.external_attr >> 16):
         raise UserError(f"{path} holds {info.filename!r}, which points outside its folder; it is not read.")

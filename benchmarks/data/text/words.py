@@ -1,4 +1,4 @@
-"""Product names as words, and which of them give the class away. Any text is taken: any script, any length, empty."""
+"""Product names as words, and which words name the class. Accepts text in any script and of any length."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLURALS = (
 def words(text: str) -> list[str]:
     """Return the lower-cased words of a name in order: runs of letters and digits of any script.
 
-    Apostrophes vanish, and so does a hyphen after a single letter ("T-Shirt" is "tshirt"); any other cuts.
+    Apostrophes and a hyphen after a single letter are removed ("T-Shirt" is "tshirt"); other hyphens separate words.
     """
     plain = unicodedata.normalize("NFKC", text).casefold()
     return _WORD.findall(_INSIDE.sub("", plain))
@@ -28,7 +28,7 @@ def words(text: str) -> list[str]:
 def stem(word: str) -> str:
     """Return a word without its English plural: "watches" -> "watch", "shoes" -> "shoe", "accessories" -> "accessory".
 
-    A rule, not a dictionary: good enough to find a class's name in a product's.
+    Uses rules, not a dictionary, which is enough to find a class name in a product name.
     """
     for pattern, instead in _PLURALS:
         shorter = pattern.sub(instead, word)
@@ -49,5 +49,5 @@ def names_class(text: str, class_name: str) -> bool:
 
 
 def without(text: str, stems: frozenset[str]) -> list[str]:
-    """Return the words of a name but for those with one of these stems."""
+    """Return the words of a name except those with one of these stems."""
     return [word for word in words(text) if stem(word) not in stems]
