@@ -115,11 +115,9 @@ def begin(context: RunContext, job: Job) -> Training:
     strategy = parse(job.strategy)
     text = strategy.text()
     names = stage_names(context.loaded, context.stages, job.stage, text.mask_class_words) if text else None
-    network = _network(context, job, strategy, names[1] if names else 0)
+    network = new_network(context, job, names[1] if names else 0)
     if job.parent and not job.continues:
         carry(network, checkpoint.load(context.store.state(job.parent))[0])
-    with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
-        network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
     network.to(context.device)
     choice = context.choices.get(job.backbone, NAMES_CHOICE)
     prepare(network, job.segment.phase, choice)
@@ -135,6 +133,18 @@ def begin(context: RunContext, job: Job) -> Training:
         optimizer=make_optimizer(recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network)),
         epoch=job.start,
     )
+
+
+def new_network(context: RunContext, job: Job, vocabulary: int = 0) -> Network:
+    """Return the job's network on the CPU, with the strategy's architecture and classifier and the first weights.
+
+    `vocabulary`: how many words it may have to know, if it reads names.
+    """
+    strategy, stage = parse(job.strategy), context.stage(job.stage)
+    network = _network(context, job, strategy, vocabulary)
+    with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
+        network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
+    return network
 
 
 def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int) -> Network:

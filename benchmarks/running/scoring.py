@@ -16,7 +16,7 @@ from benchmarks.data.describe import telling
 from benchmarks.data.split import unseen
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.stages import Stage, rows_key
-from benchmarks.planning.store import JobResult
+from benchmarks.planning.store import JobResult, Store
 from benchmarks.records import confusions
 from benchmarks.records.bits import pack_bits
 from benchmarks.records.hits import hits, per_class
@@ -43,7 +43,7 @@ def score_stage(
     """
     data, classes = stage.data, stage.facts.num_classes
     labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]
-    test, held = _outputs(context, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
+    test, held = stage_outputs(context.store, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
     logits_NC = _after_the_fact(strategy, test, stage)
     top1_N, top5_N = hits(logits_NC, labels_N, 1), hits(logits_NC, labels_N, 5)
     checked_N = hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
@@ -76,9 +76,9 @@ def score_stage(
     return scored, told
 
 
-def _outputs(context: RunContext, keys: Sequence[str], checked_labels_N: np.ndarray) -> tuple[Outputs, Outputs]:
+def stage_outputs(store: Store, keys: Sequence[str], checked_labels_N: np.ndarray) -> tuple[Outputs, Outputs]:
     """Return the stored outputs of test and of validation rows: the first job's, with the others as companions."""
-    stored = [context.store.predictions(key) for key in keys]
+    stored = [store.predictions(key) for key in keys]
     test, held = ([_stored_outputs(arrays, rows) for arrays in stored] for rows in ("test", "validation"))
     if len(keys) == 1:
         return test[0], held[0]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backbones.errors import nearest
+from benchmarks.planning.plan import Cell
 from benchmarks.planning.store import Store
 from benchmarks.records import storage
 from benchmarks.records.bits import unpack_bits
@@ -16,6 +18,9 @@ from benchmarks.records.record import Record, StageResult
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.running.session import Session
 
 GPU_HITS = 0.05  # share of a stage's rows: the order of GPU additions varies, and training amplifies it
 
@@ -73,9 +78,26 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
 
     Raises UserError if the data or weights are missing, or if the cell fails this time.
     """
-    from backbones.probe import Choice
-    from benchmarks.progress.reporter import PlainReporter, say
+    from benchmarks.progress.reporter import PlainReporter
     from benchmarks.running.local import execute
+
+    session, cell = open_again(record, asked, folder, data, weights)
+    execute(session.plan, session.context, folder, PlainReporter(), only=[cell])
+    again = storage.read(storage.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
+    if again.status == "failed":
+        raise UserError(f"{cell.name} fails when it is run again: {again.error}.")
+    return again
+
+
+def open_again(
+    record: Record, asked: Suite, folder: Path, data: Path | None, weights: Path | None
+) -> tuple[Session, Cell]:
+    """Return a session that writes to `folder` and plans the record's cell, with its layout and precision.
+
+    Raises UserError if the data or weights are missing.
+    """
+    from backbones.probe import Choice
+    from benchmarks.progress.reporter import say
     from benchmarks.running.session import Request, open_session
 
     _require_weights(record, weights)
@@ -93,12 +115,7 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
         choose=lambda *_: choice,
     )
     session = open_session(request, say, lambda *_: None)
-    cell = next(cell for cell in session.plan.cells if cell.seed == record.seed)
-    execute(session.plan, session.context, folder, PlainReporter(), only=[cell])
-    again = storage.read(storage.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
-    if again.status == "failed":
-        raise UserError(f"{cell.name} fails when it is run again: {again.error}.")
-    return again
+    return session, next(cell for cell in session.plan.cells if cell.seed == record.seed)
 
 
 def _require_weights(record: Record, file: Path | None) -> None:
