@@ -1,13 +1,10 @@
-"""The step schedule, and that recipes without it are written, and keyed, as they were before there was one."""
+"""The step schedule: its rates, what it refuses, its part in the keys."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from benchmarks.records import storage
-from benchmarks.suites.suite import Recipe, load, validate
+from benchmarks.suites.suite import load, validate
 from benchmarks.support.errors import UserError
 from benchmarks.training.schedule import learning_rate
 from tests.making import digits_suite
@@ -29,19 +26,6 @@ def test_steps_outside_of_the_stage_are_refused() -> None:
     content["recipe"]["steps_at"] = [1.5]
     with pytest.raises(UserError, match="steps_at"):
         validate(content, "mine", "mine")
-
-
-def test_recipes_without_steps_keep_their_text_and_their_keys(repository: Path) -> None:
-    every = [storage.read(path) for path in (repository / "results").rglob("records/*/*.json")]
-    assert every
-    for record in every:
-        told = {k: v for k, v in record.setup.recipe.items() if k not in ("head_classes", "validation")}
-        assert Recipe.model_validate(told).model_dump(mode="json") == told
-    stepped = Recipe(image_size=8, epochs={"all": 2}, schedule="step", steps_at=(0.5,))  # type: ignore[arg-type]
-    assert stepped.model_dump(mode="json")["steps_at"] == [0.5]
-    assert "step_factor" not in stepped.model_dump(mode="json", exclude={"epochs"})
-    # what this plan's keys were before the schedule was there
-    assert [cell.key for cell in plan("none", "oversample").cells] == ["2f1a27a114de348e451f", "3fd41c503474b88ce221"]
 
 
 def test_steps_change_the_key() -> None:
