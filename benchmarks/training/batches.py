@@ -65,7 +65,20 @@ def split_batches(count: int, batch_size: int) -> Iterator[slice]:
         yield slice(int(start), int(end))
 
 
-def affine_B23(recipe: Recipe, source: int, size: int, uniforms_BK: np.ndarray) -> np.ndarray:
+class Ranges(Protocol):
+    """The ranges of random shifts, zooms and rotations (see `Recipe`), and whether to mirror at random."""
+
+    @property
+    def shift(self) -> float: ...  # noqa: D102
+    @property
+    def zoom(self) -> float: ...  # noqa: D102
+    @property
+    def rotate(self) -> float: ...  # noqa: D102
+    @property
+    def flip(self) -> bool: ...  # noqa: D102
+
+
+def affine_B23(recipe: Ranges, source: int, size: int, uniforms_BK: np.ndarray) -> np.ndarray:
     """Return affine maps from output to source pixels, float64 [B, 2, 3]: flips, shifts, zooms and rotations.
 
     `uniforms_BK` holds five uniform draws in [0, 1) per sample. Shifts are whole source pixels, so that a shift alone

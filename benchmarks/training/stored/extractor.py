@@ -40,7 +40,7 @@ class Extractor:
 
     def __call__(self, images_BHWC: np.ndarray) -> np.ndarray:
         """Return the features [B, F]."""
-        return self.compute(images_BHWC)
+        return self.compute(np.ascontiguousarray(images_BHWC))
 
 
 def missing() -> list[str]:
@@ -137,6 +137,6 @@ def _in_onnxruntime(model: bytes) -> Compute:
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def compute(images_BHWC: np.ndarray) -> np.ndarray:
-        return session.run(None, {"images": np.ascontiguousarray(images_BHWC)})[0]
+        return session.run(None, {"images": images_BHWC})[0]
 
     return compute

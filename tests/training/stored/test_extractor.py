@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from backbones import extractor
-from backbones.extractor import make_extractor
 from backbones.network import build
 from backbones.registry import register_backbone
 from backbones.small_maps import SmallMapConv2d
+from benchmarks.training.stored import extractor
+from benchmarks.training.stored.extractor import make_extractor
 
 CPU = torch.device("cpu")
 needs_onnx = pytest.mark.skipif(bool(extractor.missing()), reason="the extra `weights` is not installed")

@@ -1,0 +1,66 @@
+"""Features of a whole data set under a backbone that is not trained: computed once, then read from the cache."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from backbones.network import build
+from backbones.registry import identity, parse
+from backbones.weights import FirstWeights
+from benchmarks.data.base import Loaded
+from benchmarks.training.stored.extractor import make_extractor
+from benchmarks.training.stored.store import Compute, FeatureStore, Progress
+from benchmarks.training.stored.views import Views
+
+# Images per call: on one core, ONNX Runtime is slower with 8 and with 64 and more, torch too. A GPU wants more.
+BATCH, GPU_BATCH = 16, 256
+
+
+def features_of(
+    loaded: Loaded,
+    backbone: str,
+    weights: FirstWeights,
+    views: Views,
+    *,
+    device: torch.device,
+    folder: Path,
+    say: Callable[[str], None] = lambda line: None,
+    on_progress: Progress = lambda done, total: None,
+) -> np.ndarray:
+    """Return the pooled features of every row, float32 memory map [V, N, F], from below `folder` where they are there.
+
+    The classifier in `backbone` does not count. Features are those of the data's pixels, the backbone, the weights'
+    content, the views and the device's arithmetic; `say` hears if they are computed more slowly than they could be.
+    Raises `BackboneError` for a backbone that cannot be built so, `UserError` if the cache cannot be written.
+    """
+    name = parse(backbone).backbone.name
+    network = build(name, 2, image_size=loaded.size, seed=0, weights=weights.path)
+    content = {
+        "data": loaded.fingerprint,
+        "backbone": identity(name),
+        "weights": weights.sha256,
+        "image_size": loaded.size,
+        "views": dataclasses.asdict(views),
+        "arithmetic": "float32 on a CPU" if device.type == "cpu" else f"bfloat16 on {device.type}",
+    }
+    store = FeatureStore(folder, name, content, (len(views), len(loaded.images_NHWC), network.feature_size))
+
+    def begin() -> Compute:
+        extract = make_extractor(network, loaded.size, device)
+        if extract.why:
+            say(f"{extract.why}.")
+        step = BATCH if device.type == "cpu" else GPU_BATCH
+
+        def compute(view: int, start: int, end: int) -> np.ndarray:
+            parts = (np.arange(at, min(at + step, end)) for at in range(start, end, step))
+            images_NHWC = loaded.images_NHWC
+            return np.concatenate([extract(views.view(view, images_NHWC[p[0] : p[-1] + 1], p)) for p in parts])
+
+        return compute
+
+    return store.fill(begin, on_progress)
