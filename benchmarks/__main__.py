@@ -1,14 +1,72 @@
-"""`python -m benchmarks`, and the installed command `imbalance-benchmarks`."""
+"""`python -m benchmarks`, and the installed command `imbalance-benchmarks`. Imports nothing heavy before it starts."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from benchmarks.cli import main
+INTERRUPTED = 130
+
+
+def start() -> NoReturn:
+    """Run the command in `sys.argv` and exit with its code; `run` runs in a supervised child process."""
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:  # until `main` handles it, there is nothing to keep and nothing to say
+        signal.signal(signal.SIGINT, _leave)
+    _open_streams()
+    if sys.version_info < (3, 11):  # noqa: UP036 - a checkout is started with any Python
+        sys.exit(f"error: Python 3.11 or newer is needed, and {sys.executable} is {sys.version.split()[0]}.")
+    if not sys.warnoptions:  # warnings of one library about another are no help to users
+        warnings.simplefilter("ignore", FutureWarning)
+    main = _main()
+    if sys.argv[1:2] == ["run"]:
+        from benchmarks.running.supervisor import supervise
+
+        sys.exit(supervise(lambda supervised: main(supervised=supervised)))
+    signal.signal(signal.SIGTERM, _stop)
+    sys.unraisablehook = _unraisable
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    code = main()
+    if code == INTERRUPTED:  # if an `exec` was interrupted, Python would kill itself by the signal in the place of this
+        _leave()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, but for taking the process apart
+    sys.exit(code)
+
+
+def _main() -> Callable[..., int]:
+    """Return the command line; exit with one sentence where this Python lacks a library."""
+    try:
+        from benchmarks.cli import main
+    except ModuleNotFoundError as error:
+        from benchmarks.support.errors import missing_library
+
+        sentence = missing_library(error)
+        if sentence is None:
+            raise
+        print(f"error: {sentence}", file=sys.stderr)
+        sys.exit(2)
+    return main
+
+
+def _leave(*_: object) -> NoReturn:
+    """End at once, without the traceback of an import that was interrupted."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
+
+
+def _unraisable(what: sys.UnraisableHookArgs) -> None:
+    """End at an interrupt that comes where none can be raised, such as in a callback of the import system."""
+    if issubclass(what.exc_type, KeyboardInterrupt):
+        _leave()
+    sys.__unraisablehook__(what)
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
@@ -16,16 +74,19 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def start() -> NoReturn:
-    """Run the command in `sys.argv` and exit with its code; `run` runs in a supervised child process."""
-    if not sys.warnoptions:  # warnings of one library about another are no help to users
-        warnings.simplefilter("ignore", FutureWarning)
-    if sys.argv[1:2] == ["run"]:
-        from benchmarks.running.supervisor import supervise
-
-        sys.exit(supervise(lambda supervised: main(supervised=supervised)))
-    signal.signal(signal.SIGTERM, _stop)
-    sys.exit(main())
+def _open_streams() -> None:
+    """Let closed standard streams lead to nowhere, and open ones write what their encoding lacks as escapes."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:  # `>&-`: a file opened later would get its number, and what is printed
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it is open for as long as the process lives
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import typer
 
 from benchmarks import __version__
 from benchmarks.commands import check, data, explain, keeping, listing, plan, run, suites, tables, verify
-from benchmarks.support.errors import OutputClosed, UserError, one_line
+from benchmarks.support.errors import OutputClosed, UserError, missing_library, one_line
 
 if TYPE_CHECKING:
     from benchmarks.running.supervised import Supervised
@@ -115,6 +115,8 @@ def _mistake(error: Exception) -> str | None:
         context = getattr(error, "ctx", None)
         hint = f"; see `{context.command_path} --help`" if context else ""
         return one_line(f"{message}{hint}.")
+    if isinstance(error, ImportError):
+        return missing_library(error)
     if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
         where = f"{error.filename}: " if error.filename else ""
         return one_line(f"{where}{error.strerror}; fix this and re-run the command.")

@@ -93,10 +93,16 @@ class _Worker:
         """Be the worker: run, and exit with its code."""
         os.close(self._told)
         os.close(self._watching)
-        supervised = Supervised(self._tell, restarted=restarted, attempts=log)
-        supervised.hear(self._before)
-        threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
-        sys.exit(run(supervised))
+        try:
+            supervised = Supervised(self._tell, restarted=restarted, attempts=log)
+            supervised.hear(self._before)
+            if self.interrupted:  # since the fork
+                raise KeyboardInterrupt
+            threading.Thread(target=_end_with, args=(self._alive,), daemon=True).start()
+            code = run(supervised)
+        except KeyboardInterrupt:  # before `run` handles it
+            code = INTERRUPTED
+        sys.exit(code)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         """Pass an interrupt on as SIGTERM, which a worker that got the terminal's own Ctrl-C ignores.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from pathlib import Path
+
 
 class UserError(Exception):
     """The caller asked for something that cannot be; the message is one sentence that says what to do."""
@@ -14,3 +18,15 @@ class OutputClosed(BaseException):
 def one_line(text: str) -> str:
     """Return `text` in one line of printable characters: what data or plugins wrote must not steer a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def missing_library(error: ImportError) -> str | None:
+    """Return the sentence for a library that this Python lacks, None where the missing module is this project's."""
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    if error.name.partition(".")[0] in ("backbones", "benchmarks", "strategies"):
+        return None
+    checkout = Path(__file__).resolve().parents[2]
+    wanted = ["-e", str(checkout)] if (checkout / "pyproject.toml").is_file() else ["imbalance-benchmarks"]
+    command = shlex.join([sys.executable, "-m", "pip", "install", *wanted])
+    return f"{sys.executable} has no module {error.name!r}; install what this project needs with `{command}`."
