@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.leaderboard import describe, published, texts
 from benchmarks.leaderboard.best_of_class import best_of_class
 from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
@@ -20,11 +21,12 @@ MOST = 3  # classes named as helped, and as hurt
 WIDEST = 9  # strategies next to plain training in one table; more do not fit GitHub's page
 
 
-def class_page(suite: str, backbone: str, found: Sequence[Section]) -> str:
-    """Return the text of a backbone's page, from sections that hold only its entries."""
+def class_page(suite: str, backbone: str, found: Sequence[Section], figures: Sequence[Drawn] = ()) -> str:
+    """Return the text of a backbone's page, from sections that hold only its entries; `figures`: the suite's."""
     blocks = [
         f"# Class by class: {escape(backbone)} on {escape(suite)}",
         "Back to the [leaderboard](../leaderboard.md).",
+        *(one.markdown("../") for one in figures if one.page == "per-class" and one.backbone == backbone),
     ]
     for position, section in enumerate(found, start=1):
         entries = sorted(section.entries, key=lambda e: (e.strategy != BASELINE, e.strategy))

@@ -9,6 +9,7 @@ from backbones.files import write_bytes
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.class_page import class_page
 from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.figures import registry as figures
 from benchmarks.leaderboard.markdown import MARKER, escape, page
 from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
@@ -18,7 +19,7 @@ from benchmarks.support.errors import UserError
 
 
 def generate(out: Path, suite: str | None = None) -> dict[Path, str]:
-    """Return the text of every leaderboard file (path relative to `out` -> Markdown), from the records below `out`.
+    """Return the text of every leaderboard file (path relative to `out` -> Markdown or SVG) from its records.
 
     `suite` limits the work to one suite; the index, which lists them all, is then left out. The texts hold no time and
     no path of this machine, so the same records give the same bytes everywhere. Unreadable records are left out;
@@ -86,15 +87,19 @@ def _load(out: Path, suite: str | None) -> tuple[dict[str, list[Record]], list[s
 
 
 def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
-    """Return relative path -> text of all pages."""
+    """Return relative path -> text of all pages and figures."""
     texts: dict[Path, str] = {}
     for suite, found in loaded.items():
         made = sections(found)
         failed = [record for record in found if record.status == "failed"]
-        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, made, failed)
+        drawn = figures.of_suite(made)
+        texts |= {Path(suite) / one.file: one.svg for one in drawn}
+        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, made, failed, drawn)
         for backbone in sorted({entry.backbone for section in made for entry in section.entries}):
             own = [part for section in made if (part := section.only(backbone)).entries]
-            texts[Path(suite) / "per-class" / f"{storage.safe_name(backbone)}.md"] = class_page(suite, backbone, own)
+            texts[Path(suite) / "per-class" / f"{storage.safe_name(backbone)}.md"] = class_page(
+                suite, backbone, own, drawn
+            )
     if index:
         texts[Path("README.md")] = _index(loaded)
     return texts
@@ -131,7 +136,8 @@ def _index(loaded: dict[str, list[Record]]) -> str:
 def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
     """Return the pages made earlier, relative to `out`, that no record needs any more."""
     name = "*" if suite is None else suite
-    found = [*out.glob(f"{name}/leaderboard.md"), *out.glob(f"{name}/per-class/*.md")]
+    patterns = ("leaderboard.md", "per-class/*.md", "figures/*.svg")
+    found = [path for pattern in patterns for path in out.glob(f"{name}/{pattern}")]
     return sorted(p.relative_to(out) for p in found if p.relative_to(out) not in texts and _ours(p))
 
 

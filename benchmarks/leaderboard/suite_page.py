@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from benchmarks.leaderboard import combinations, describe, tables, texts
 from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import escape, folded, page
 from benchmarks.leaderboard.rankings import rankings
 from benchmarks.leaderboard.sections import Section
@@ -18,8 +19,11 @@ LONG_LINES = 30
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
 
-def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record]) -> str:
-    """Return the text of a suite's leaderboard, from the sections of its finished records and the failed ones."""
+def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record], figures: Sequence[Drawn] = ()) -> str:
+    """Return the text of a suite's leaderboard, from the sections of its finished records and the failed ones.
+
+    `figures`: those of the suite; its page includes the ones that belong there, under the ranking that they show.
+    """
     blocks = [f"# Leaderboard: {escape(suite)}"]
     if len(found) > 1:
         blocks.append(
@@ -31,12 +35,13 @@ def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record]) -
             setup = section.first.setup
             given = f", {given}" if (given := describe.weights(section.first)) else ""
             blocks.append(f"## {position}. {escape(setup.dataset)}, {setup.protocol}, {setup.image_size} px{given}")
-        blocks += _section(section)
+        own = [one for one in figures if one.page == "leaderboard" and one.section == position - 1]
+        blocks += _section(section, own)
     blocks += _failed(failed)
     return page(blocks)
 
 
-def _section(section: Section) -> list[str]:
+def _section(section: Section, figures: Sequence[Drawn]) -> list[str]:
     """Return the blocks of one section."""
     everything = [record for entry in section.entries for record in entry.records]
     made = f"Measured {describe.dates(everything)} on {describe.machines(everything)}."
@@ -45,7 +50,10 @@ def _section(section: Section) -> list[str]:
     blocks = [*describe.limits(section.first, max(entry.seeds for entry in section.entries))]
     blocks += [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
     merged = section.merged()
-    blocks += [f"Class by class: {links}.", *rankings(merged), *texts.telling(section)]
+    blocks += [f"Class by class: {links}.", *rankings(merged)]
+    if figures and len(backbones) > 1:
+        blocks.append(f"The figures show {escape(figures[0].backbone)}.")
+    blocks += [*(one.markdown() for one in figures), *texts.telling(section)]
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(merged, stage))]
     blocks += ["### Against plain training", _folded(tables.against(merged))]

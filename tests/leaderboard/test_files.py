@@ -27,7 +27,7 @@ def out(tmp_path):
 def test_written_pages_pass_their_check(out):
     assert files.check(out) == []
     assert (out / "README.md").read_text().count("leaderboard.md") == 2
-    made = sorted(path.relative_to(out) for path in out.rglob("*.md"))
+    made = sorted(path.relative_to(out) for path in out.rglob("*.*") if path.suffix != ".json")
     assert made == sorted(files.generate(out))
 
 

@@ -1,0 +1,79 @@
+"""Forest plot: how far each strategy is above or below plain training, with intervals and corrected marks."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from benchmarks.leaderboard.figures import style
+from benchmarks.leaderboard.figures.registry import Drawing, figure
+from benchmarks.leaderboard.sections import Entry, Section
+from benchmarks.leaderboard.ties import Marked, marked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_ROWS = 30
+ROW, LABELS, BELOW, ABOVE, GAP = 14, 236, 34, 22, 14  # points
+
+
+@figure(
+    "against-plain",
+    "Forest plot: class mean minus that of plain training, with 95 % intervals; coloured where the difference is "
+    "significant after Holm's correction.",
+)
+def draw(section: Section, backbone: str) -> Drawing | None:
+    """Draw a panel per stage, the last first; strategies with a mark come before others where not all have room."""
+    stages = range(len(section.first.stages))[::-1]
+    found = [marked(section, section.entries, stage, 1) for stage in stages]
+    known = [entry for entry in section.entries if entry.backbone == backbone and entry.key in found[0]]
+    if not known:
+        return None
+    real = {entry.key for entry in known if any(one[entry.key].real for one in found if entry.key in one)}
+    chosen = sorted(known, key=lambda entry: entry.key not in real)[:MOST_ROWS]
+    shown = [entry for entry in known if entry in chosen]
+    height = ROW * len(shown)
+    canvas = style.new(height + BELOW + ABOVE)
+    width = (style.WIDTH - LABELS - 8 - GAP * (len(found) - 1)) / len(found)
+    for k, (stage, values) in enumerate(zip(stages, found, strict=True)):
+        plot = style.axes(canvas, LABELS + k * (width + GAP), BELOW, width, height)
+        plot.set(ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)))
+        plot.tick_params(axis="y", length=0)
+        plot.grid(axis="y", visible=False)
+        plot.axvline(0, color=style.TEXT, linewidth=1)
+        plot.locator_params(axis="x", nbins=6)
+        _intervals(plot, shown, values)
+        rows = [style.short(entry.title) if k == 0 else "" for entry in shown]
+        style.label(plot, "minus plain training", f"{section.first.stages[stage].name} class mean", rows)
+    return Drawing(canvas, _told(section.only(backbone), found, len(known), len(shown)))
+
+
+def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Marked]) -> None:
+    """Draw a row per entry: its interval as a line, the difference as a point, hollow where it is not marked."""
+    for row, entry in enumerate(shown):
+        one = values.get(entry.key)
+        if one is None:
+            continue
+        difference = one.difference
+        colour = style.TEXT if not one.real else style.GREEN if difference.value > 0 else style.RED
+        marker = "o" if not one.real else "^" if difference.value > 0 else "v"
+        if not math.isnan(difference.low):
+            plot.plot([difference.low, difference.high], [row, row], color=colour, linewidth=1.6)
+        plot.plot([difference.value], [row], marker=marker, markersize=5.5, color=colour)
+
+
+def _told(section: Section, found: list[dict[tuple[str, str], Marked]], known: int, shown: int) -> str:
+    """Return who is marked, for those who do not see the picture."""
+    parts = []
+    for stage, values in zip(range(len(section.first.stages))[::-1], found, strict=True):
+        name = section.first.stages[stage].name
+        better = [e.title for e in section.entries if e.key in values and _mark(values[e.key]) > 0]
+        worse = [e.title for e in section.entries if e.key in values and _mark(values[e.key]) < 0]
+        parts.append(f"{name}: better {', '.join(better) or 'none'}; worse {', '.join(worse) or 'none'}.")
+    if shown < known:
+        parts.append(f"{shown} of {known} strategies are shown, marked ones first, then by rank.")
+    return " ".join(parts)
+
+
+def _mark(one: Marked) -> int:
+    return 0 if not one.real else 1 if one.difference.value > 0 else -1
