@@ -1,7 +1,8 @@
 """How often a job may be tried: failed attempts are kept on disk, for the process that goes on after a death.
 
-A job whose process or worker died, that ran out of memory, or that found a damaged state, gets one more attempt. A job
-that failed otherwise, or took too long, gets none in this run. A new run forgets the attempts of earlier ones.
+A job whose process or worker died, that ran out of memory, that lost its GPU, or that found a damaged state, gets one
+more attempt. A job that failed otherwise, or took too long, gets none in this run. A new run forgets the attempts of
+earlier ones.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 from pathlib import Path
 
 from backbones.files import write_bytes
+from benchmarks.support.gpu_errors import device_lost, out_of_memory
 
 MOST = 2
 
@@ -81,12 +83,9 @@ class AttemptLog:
 
 def worth_another(error: BaseException) -> bool:
     """Whether a job that raised `error` may succeed if it is tried again."""
-    import torch  # not at the top: the supervisor imports this module and must stay light
+    from benchmarks.training.checkpoint import CheckpointError  # imports torch; the supervisor must stay light
 
-    from benchmarks.training.checkpoint import CheckpointError
-
-    full = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-    return full or isinstance(error, CheckpointError)
+    return out_of_memory(error) or device_lost(error) or isinstance(error, CheckpointError)
 
 
 def _path(work: Path, key: str) -> Path:

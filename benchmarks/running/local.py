@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.planning.pending import pending, prune
@@ -19,7 +20,18 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
 from benchmarks.running.supervised import Supervised
+from benchmarks.support.errors import UserError
+from benchmarks.support.gpu_errors import device_lost
 from benchmarks.training.checkpoint import CheckpointError
+
+
+class DeviceLost(Exception):
+    """A job's error has left this process without a usable GPU; the message is the reason."""
+
+    def __init__(self, job: Job, reason: str) -> None:
+        """Say which job, and why."""
+        super().__init__(reason)
+        self.job, self.reason = job, reason
 
 
 class JobFailed(Exception):
@@ -44,7 +56,8 @@ def execute(
     """Run every cell, or of `only` these, that has no record yet; one that fails is recorded and the rest goes on.
 
     `supervised`: this process, if a supervisor watches it, which then ends a job that takes longer than `job_timeout`
-    seconds. KeyboardInterrupt passes through, with every finished job and cell kept.
+    seconds. KeyboardInterrupt passes through, with every finished job and cell kept. After an error that leaves the
+    GPU unusable the supervisor goes on in another process; without one, raises UserError.
     """
     supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
@@ -55,18 +68,30 @@ def execute(
     failures, done = [], 0
     run = _Run(plan, context, reporter, job_timeout, supervised)
     try:
-        for cell in todo:
-            record = run.cell(cell)
-            written = write_record(record, out, reporter)
-            reporter.tell(CellDone(cell, record))
-            if record.status == "done" and written:
-                done += 1
-            else:
-                failures.append(cell)
-            prune(plan, context.store, cell)
+        with _told_of_the_end(reporter):
+            for cell in todo:
+                record = run.cell(cell)
+                written = write_record(record, out, reporter)
+                reporter.tell(CellDone(cell, record))
+                if record.status == "done" and written:
+                    done += 1
+                else:
+                    failures.append(cell)
+                prune(plan, context.store, cell)
+    except DeviceLost as lost:
+        what, trace = describe(lost.job), traceback.format_exc()
+        supervised.end_for_another(context.store.work, lost.job.key, what, lost.reason, trace)
+        raise UserError(f"{what}: {lost.reason}; this process lost its GPU: run the same again in a new one.") from lost
+    return Outcome(len(stored), done, tuple(failures))
+
+
+@contextlib.contextmanager
+def _told_of_the_end(reporter: Reporter) -> Iterator[None]:
+    """Tell the reporter of the run's end after the block, however it ends."""
+    try:
+        yield
     finally:
         reporter.tell(RunEnded())
-    return Outcome(len(stored), done, tuple(failures))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +110,8 @@ class _Run:
             for job in pending(self.plan, self.context.store, [cell]).values():
                 self._job(job, cell)
             return done_record(self.context, self.plan, cell)
+        except DeviceLost:
+            raise
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
             self.supervised.stop_if_interrupted()
             given_up = error if isinstance(error, JobFailed) else None
@@ -92,7 +119,10 @@ class _Run:
             return failed_record(self.context, cell, str(error) if given_up else reason_of(error), trace)
 
     def _job(self, job: Job, cell: Cell) -> None:
-        """Train a job, once more if memory ran out or a state was damaged; raises JobFailed if it is given up."""
+        """Train a job, once more if memory ran out or a state was damaged.
+
+        Raises JobFailed if it is given up, DeviceLost if only another process can go on.
+        """
         work, tell = self.context.store.work, self.reporter.tell
         noted = self.supervised.attempts.of(work, job.key)
         while not noted.exhausted:
@@ -106,6 +136,8 @@ class _Run:
                 return
             except Exception as error:
                 self.supervised.stop_if_interrupted()
+                if device_lost(error):
+                    raise DeviceLost(job, reason_of(error)) from error
                 final = not worth_another(error)
                 trace = traceback.format_exc()
                 noted = self.supervised.attempts.note(work, job.key, reason_of(error), final=final, traceback=trace)

@@ -33,15 +33,31 @@ class Supervised:
         self._pipe, self._interrupted = pipe, False
         self._stacks: IO[str] | None = None  # open for as long as the process lives
 
-    def tell(self, work: Path, job: str, what: str = "", timeout: float | None = None) -> None:
+    def tell(self, work: Path, job: str, what: str = "", timeout: float | None = None, reason: str = "") -> None:
         """Tell the supervisor that this process is at `job` from now on ("": at none).
 
         `what` names the job for people; after `timeout` seconds in it the process is killed and the job given up.
+        `reason`: why the process is about to end itself.
         """
         if self._pipe is not None:
-            line = json.dumps({"work": str(work), "job": job, "what": what, "timeout": timeout})
+            line = json.dumps({"work": str(work), "job": job, "what": what, "timeout": timeout, "reason": reason})
             with contextlib.suppress(OSError):
                 os.write(self._pipe, line.encode() + b"\n")
+
+    def end_for_another(self, work: Path, job: str, what: str, reason: str, traceback: str) -> None:
+        """End this process, so that the supervisor notes a failed attempt at `job` and starts another process.
+
+        Returns if no supervisor watches this process. A library's clean-up could hang, so none is run.
+        """
+        if self._pipe is None:
+            return
+        self.tell(work, job, what, reason=reason)
+        if self._stacks is not None:
+            self._stacks.write(traceback)
+            self._stacks.flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def write_stacks(self, work: Path) -> None:
         """From now on, write this process's stacks to `stacks(work)` if it crashes or the supervisor asks for them."""

@@ -30,13 +30,17 @@ STACK_SECONDS = 1.0  # for a process that hangs to write its stacks
 
 @dataclasses.dataclass
 class _AtWork:
-    """The worker's last message: the job it is at (`work` is None: at none), since when, how long that may take."""
+    """The worker's last message: the job it is at (`work` is None: at none), since when, how long that may take.
+
+    `reason`: why the worker ends itself.
+    """
 
     work: Path | None = None
     job: str = ""
     what: str = ""
     since: float = 0.0
     timeout: float | None = None
+    reason: str = ""
 
     def left(self) -> float | None:
         """Return the seconds that the job has left, None without a limit."""
@@ -139,8 +143,8 @@ class _Worker:
         *lines, self._heard = (self._heard + heard).split(b"\n")
         for line in lines if not self.hung else ():  # a message from a worker that is being killed comes too late
             said: dict[str, Any] = json.loads(line)
-            at = _AtWork(Path(said["work"]), said["job"], said["what"], time.monotonic(), said["timeout"])
-            self.at = at if at.job else _AtWork()
+            job, what, timeout, reason = said["job"], said["what"], said["timeout"], said["reason"]
+            self.at = _AtWork(Path(said["work"]), job, what, time.monotonic(), timeout, reason) if job else _AtWork()
         return bool(heard)
 
     def _kill(self) -> None:
@@ -160,7 +164,8 @@ def _end_with(alive: int) -> None:
 
 def _note(log: AttemptLog, at: _AtWork, work: Path, code: int, hung: bool) -> None:
     """Note the attempt that just failed, and say what comes next."""
-    reason = f"it took longer than {at.timeout:g} s" if hung else f"its process was killed by {_name(-code)}"
+    killed = at.reason or f"its process was killed by {_name(-code)}"
+    reason = f"it took longer than {at.timeout:g} s" if hung else killed
     try:
         trace = stacks(work).read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -43,6 +43,11 @@ def spoil(network):
 def out_of_memory():
     raise MemoryError("no room")
 
+def lose_gpu(network):
+    with open("lost", "a") as file:
+        file.write(f"{os.getpid()} ")
+    raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
 def cut_images(network):
     for path in (pathlib.Path(os.environ["BENCHMARKS_CACHE"]) / "decoded").glob("digits-16-*/images.npy"):
         os.truncate(path, 2000)
@@ -70,13 +75,21 @@ plugin("t-dies-once", lambda network: once("died") and kill())
 plugin("t-dies", lambda network: kill())
 plugin("t-hangs-deaf", hang_deaf)
 plugin("t-hangs", lambda network: time.sleep(600))
+plugin("t-gpu-once", lambda network: once("gpu") and lose_gpu(network))
+plugin("t-gpu", lose_gpu)
 plugin("t-nan", spoil)
 plugin("t-raises", raise_html)
 plugin("t-images-once", lambda network: once("cut") and cut_images(network))
 plugin("t-memory-once", lambda network: once("full") and out_of_memory())
 """
-NAMES = "t-dies-once,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,t-images-once,oversample"
-FAILED = {"t-nan": "the loss became nan", "t-dies": "killed by SIGKILL", "t-raises": "alert", "t-hangs": "longer than"}
+NAMES = "t-dies-once,t-gpu-once,t-gpu,t-nan,t-dies,none,t-raises,t-hangs,t-memory-once,t-images-once,oversample"
+FAILED = {
+    "t-nan": "the loss became nan",
+    "t-dies": "killed by SIGKILL",
+    "t-raises": "alert",
+    "t-hangs": "longer than",
+    "t-gpu": "CUDA error: an illegal memory access was encountered (2 attempts)",
+}
 
 
 def _paths(out: Path) -> dict[str, Path]:
@@ -101,11 +114,14 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_pat
     assert "t-dies-once seed 0: its process was killed by SIGKILL; it goes on from its last checkpoint" in done.stderr
     assert "t-images-once seed 0: its process was killed by SIGBUS; it goes on from its last checkpoint" in done.stderr
     assert [stage["top1_bits"] for stage in found["t-images-once"]["stages"]] == plain  # decoded again, trained alike
+    assert "t-gpu-once seed 0: RuntimeError: CUDA error: an illegal memory access was encountered; it" in done.stderr
+    assert len(set((tmp_path / "lost").read_text().split())) == 3, "each error ended its process"
     assert "no room; it goes on from its last checkpoint" in done.stdout
     traces = dict(re.findall(r"failed: test_resnet \| (\S+) \| seed 0; traceback: (\S+)", done.stderr))
     assert set(traces) == set(FAILED)
     assert "after_step" in (tmp_path / traces["t-hangs"]).read_text()
     assert "RuntimeError" in (tmp_path / traces["t-raises"]).read_text()
+    assert "lose_gpu" in (tmp_path / traces["t-gpu"]).read_text()
     page = (tmp_path / "runs/tiny/leaderboard.md").read_text()
     assert "<script" not in page
     status = bench(tmp_path, "status").stdout

@@ -1,9 +1,9 @@
 """Run a plan on Ray: this process, the driver, owns the store and schedules jobs; workers train them.
 
-A job starts when the jobs it depends on are done; jobs on the longest path go first. A worker that dies costs its job
-one attempt (`attempts.py`), and another worker continues from the driver's last checkpoint. The first worker that dies
-before it has begun costs none, because its node may have gone while it was idle. Cells that need a job that was given
-up are recorded as failed.
+A job starts when the jobs it depends on are done; jobs on the longest path go first. A worker that dies, or is replaced
+because its GPU fails, costs its job one attempt (`attempts.py`), and another worker continues from the driver's last
+checkpoint. The first worker that dies before it has begun costs none, because its node may have gone while it was idle.
+Cells that need a job that was given up are recorded as failed.
 """
 
 from __future__ import annotations
@@ -198,6 +198,8 @@ class Run:
     def _ended(self, worker: WorkerHandle, job: Job, update: JobUpdate) -> None:
         store = self.context.store
         self._pool.free(worker)
+        if update.lost:
+            self._pool.dismiss(worker)  # `hand_out` hires another one
         if not update.keeps:
             store.drop_checkpoints(job.key)
         result = self._result(worker, job) if update.error is None else None

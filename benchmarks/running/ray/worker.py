@@ -28,6 +28,7 @@ from backbones.files import write_bytes
 from benchmarks.data.decoded.delivered import ImageManifest
 from benchmarks.planning.plan import Job
 from benchmarks.planning.store import Store
+from benchmarks.support.gpu_errors import device_lost
 from benchmarks.support.threads import use_threads
 
 UPDATE_SECONDS = 0.5
@@ -69,7 +70,8 @@ class JobUpdate:
     """Progress of a job since its previous update: `step` of `steps`, printed text, notes, and files to store.
 
     The last update has `ended` set. If the job failed, `error` is the reason and `trace` the traceback; `may_retry`
-    says that another attempt may succeed (out of memory, a `damaged` state). `keeps`: its checkpoints are still useful.
+    says that another attempt may succeed (out of memory, a `damaged` state, a GPU that is `lost` to this process).
+    `keeps`: its checkpoints are still useful.
     """
 
     step: int = 0
@@ -82,6 +84,7 @@ class JobUpdate:
     trace: str = ""
     may_retry: bool = False
     damaged: bool = False
+    lost: bool = False
     keeps: bool = True
 
 
@@ -166,7 +169,7 @@ class Worker:
         except BaseException as error:  # the driver must learn of any failure
             ended[0] = JobUpdate(
                 ended=True, error=reason_of(error), trace=traceback.format_exc(), may_retry=worth_another(error),
-                damaged=isinstance(error, CheckpointError),
+                damaged=isinstance(error, CheckpointError), lost=device_lost(error),
             )  # fmt: skip
 
 

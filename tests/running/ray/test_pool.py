@@ -171,6 +171,17 @@ def test_a_worker_that_dies_before_its_job_began_costs_no_attempt_but_only_once(
     assert len(AttemptLog().of(work, job.key).reasons) == 1 and "its node is gone" in lines.notes[0]
 
 
+def test_a_worker_that_lost_its_gpu_is_replaced_and_its_job_tried_again(tmp_path: Path) -> None:
+    gone: list[Any] = []
+    run, lines, worker = _run(tmp_path, SimpleNamespace(up=1, free=lambda worker: None, dismiss=gone.append))
+    job = worker.job
+    run.hear(worker, JobUpdate(ended=True, error="RuntimeError: CUDA error", may_retry=True, lost=True))
+    assert gone == [worker] and job in run.graph.ready()
+    assert lines.notes[-1].endswith("it goes on from its last checkpoint.")
+    run.hear(worker, JobUpdate(ended=True, error="RuntimeError: no"))
+    assert gone == [worker]
+
+
 def test_a_result_that_a_shared_folder_shows_late_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
