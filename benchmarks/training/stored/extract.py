@@ -24,7 +24,7 @@ BATCH, GPU_BATCH = 16, 256
 def features_of(
     loaded: Loaded,
     backbone: str,
-    weights: FirstWeights,
+    weights: FirstWeights | None,
     views: Views,
     *,
     device: torch.device,
@@ -34,16 +34,17 @@ def features_of(
 ) -> np.ndarray:
     """Return the pooled features of every row, float32 memory map [V, N, F], from below `folder` where they are there.
 
-    The classifier in `backbone` does not count. Features are those of the data's pixels, the backbone, the weights'
-    content, the views and the device's arithmetic; `say` hears if they are computed more slowly than they could be.
+    The classifier in `backbone` does not count; without `weights` the backbone is random. Features are those of the
+    data's pixels, the backbone, the weights' content, the views and the device's arithmetic; `say` hears if they are
+    computed more slowly than they could be.
     Raises `BackboneError` for a backbone that cannot be built so, `UserError` if the cache cannot be written.
     """
     name = parse(backbone).backbone.name
-    network = build(name, 2, image_size=loaded.size, seed=0, weights=weights.path)
+    network = build(name, 2, image_size=loaded.size, seed=0, weights=weights.path if weights else "none")
     content = {
         "data": loaded.fingerprint,
         "backbone": identity(name),
-        "weights": weights.sha256,
+        "weights": weights.sha256 if weights else "none",
         "image_size": loaded.size,
         "views": dataclasses.asdict(views),
         "arithmetic": "float32 on a CPU" if device.type == "cpu" else f"bfloat16 on {device.type}",

@@ -35,7 +35,7 @@ def weights(folder: Path, seed: int = 3) -> FirstWeights:
     return FirstWeights(path, "file")
 
 
-def asked(loaded: Loaded, first: FirstWeights, folder: Path, **changes: Any) -> np.ndarray:
+def asked(loaded: Loaded, first: FirstWeights | None, folder: Path, **changes: Any) -> np.ndarray:
     given = {"backbone": BACKBONE, "views": Views(), **changes}
     return extract.features_of(loaded, weights=first, device=CPU, folder=folder, **given)
 
@@ -72,6 +72,7 @@ def test_other_weights_data_or_views_are_other_features(loaded: Loaded, tmp_path
     reversed_VNF = asked(other, first, tmp_path)
     np.testing.assert_allclose(reversed_VNF[:, ::-1], asked(loaded, first, tmp_path), atol=1e-4)
     assert not np.allclose(asked(loaded, weights(tmp_path, 4), tmp_path), asked(loaded, first, tmp_path))
+    assert not np.allclose(asked(loaded, None, tmp_path), asked(loaded, first, tmp_path))
     assert len(asked(loaded, first, tmp_path, views=Views(draws=2, shift=0.1))) == 4
 
 
