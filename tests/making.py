@@ -28,7 +28,7 @@ def digits_suite(recipe: Mapping[str, Any] | None = None, **changes: Any) -> Sui
         "backbones": [BACKBONE],
         "strategies": ["none"],
         "recipe": {
-            "image_size": 32,
+            "image_size": 16,
             "batch_size": 32,
             "epochs": {"head": 2, "tail": 2, "all": 2},
             "precision": "float32",

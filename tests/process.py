@@ -72,10 +72,10 @@ def _ask(question: object) -> int:
 
 
 class Started:
-    """`python -m benchmarks ARGUMENTS` at work in `folder`, forked from the warm process.
+    """`python -m benchmarks ARGUMENTS`, or a script and its arguments, at work in `folder`: a fork of the warm process.
 
     `listen`: its output comes through a pipe that `hear` reads while it runs, and not through a file. `path`: a folder
-    that it imports from too.
+    that it imports from, before the others.
     """
 
     def __init__(self, folder: Path, *arguments: object, listen: bool = False, path: Path | None = None) -> None:
@@ -84,7 +84,7 @@ class Started:
         if listen:
             os.mkfifo(output)
         place = environment()
-        place["PYTHONPATH"] += f"{os.pathsep}{path}" if path else ""
+        place["PYTHONPATH"] = os.pathsep.join(map(str, filter(None, (path, place["PYTHONPATH"]))))
         self.pid = _ask([list(map(str, arguments)), str(folder), place, str(output), str(self._errors)])
         self._said = ""
         self._output = output.open(encoding="utf-8") if listen else None
@@ -117,7 +117,7 @@ class Started:
 
 
 def bench(folder: Path, *arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `python -m benchmarks ARGUMENTS` in `folder` to its end; it imports from `path` too."""
+    """Run `python -m benchmarks ARGUMENTS` in `folder` to its end; it imports from `path` first."""
     return Started(folder, *arguments, path=path).end()
 
 

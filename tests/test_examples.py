@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.process import environment
+from tests.process import bench
 
 PRINTED = {
     "own_strategy.py": ["3 cells share 6 jobs.", "log-weights(shift=10.0)"],
@@ -24,9 +22,6 @@ def test_every_example_is_run(repository: Path) -> None:
 @pytest.mark.parametrize("name", PRINTED)
 def test_example(repository: Path, tmp_path: Path, name: str) -> None:
     own = [str(tmp_path)] if name != "reading_records.py" else []
-    done = subprocess.run(
-        [sys.executable, repository / "examples" / name, *own],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
+    done = bench(tmp_path, repository / "examples" / name, *own)
     assert done.returncode == 0, done.stderr
     assert [text for text in PRINTED[name] if text not in done.stdout] == []

@@ -28,7 +28,11 @@ def test_ci_runs_the_environments_of_tox(repository: Path, tox: configparser.Con
     named = {name.strip() for name in tox["tox"]["env_list"].split(",")}
     assert run == named - {"bench"}  # speeds are measured on a machine that does nothing else
     pairs = re.findall(r'python: "(\d)\.(\d+)", env: (py\d+|tests)', workflow)
-    assert [(major + minor, env) for major, minor, env in pairs] == [("311", "py311"), ("312", "tests"), ("313", "py313")]
+    assert [(major + minor, env) for major, minor, env in pairs] == [
+        ("311", "py311"),
+        ("312", "tests"),
+        ("313", "py313"),
+    ]
 
 
 def test_citation_names_the_required_fields(repository: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.process import bench
+
 PACKAGES = ("backbones", "benchmarks", "strategies")
 BLOCK = re.compile(r"`([\w/-]+\.\w+)`(, at its\s+end)?:\n\n```(python|diff)\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(r"```\n(python .*?)\n```")
@@ -62,8 +64,11 @@ def apply(section: str, place: Path) -> list[str]:
 
 
 def run(place: Path, *words: str) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
-    done = subprocess.run([sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True)
+    if words[:2] == ("-m", "benchmarks"):
+        done = bench(place, *words[2:], path=place)
+    else:
+        environment = {**os.environ, "PYTHONPATH": str(place)}
+        done = subprocess.run([sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -76,7 +81,7 @@ def test_every_recipe_is_tested(sections: dict[str, str]) -> None:
 def test_recipe(name: str, sections: dict[str, str], copy: Path) -> None:
     files, printed = RECIPES[name]
     (command,) = COMMAND.findall(sections[name])
-    python, *words = shlex.split(command)
+    _, *words = shlex.split(command)
     assert len(apply(sections[name], copy)) == files
     assert printed not in (copy / PAGE).read_text()
     assert printed in run(copy, *words) + (copy / PAGE).read_text()

@@ -26,7 +26,10 @@ importlib.import_module("albumentations")
 
 
 def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str], out: str, errors: str) -> None:
-    """Be `python -m benchmarks ARGUMENTS` in `folder`, with output and errors written to these files."""
+    """Be `python -m benchmarks ARGUMENTS` in `folder`, with output and errors written to these files.
+
+    Where the first argument is a Python file, be that script.
+    """
     for handle, path, flags in ((0, os.devnull, os.O_RDONLY), (1, out, os.O_WRONLY), (2, errors, os.O_WRONLY)):
         os.dup2(os.open(path, flags | os.O_CREAT), handle)
     # a shell's background jobs ignore it, and so do their children
@@ -35,10 +38,15 @@ def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str]
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = [place for place in environment["PYTHONPATH"].split(os.pathsep) if place not in sys.path]
-    sys.argv[1:] = arguments
+    script = arguments[0] if arguments and arguments[0].endswith(".py") else None
+    sys.argv[1:] = arguments[1:] if script else arguments
     signal.alarm(MOST_SECONDS)
     try:
-        runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)
+        if script is None:
+            runpy.run_module("benchmarks", run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(script, run_name="__main__")
+        raise SystemExit
     except SystemExit as end:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -171,7 +171,7 @@ def test_the_logits_are_the_mean_of_the_experts_cosines() -> None:
         cosine = f @ w.T / np.linalg.norm(f, axis=1)[:, None] / np.linalg.norm(w, axis=1)
         np.testing.assert_allclose(given["logits_BEC"][:, e].detach().numpy(), 30 * cosine, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(given["logits_BC"], given["logits_BEC"].mean(1))
-    with pytest.raises(BackboneError, match="7 features cannot be shared out to 3 experts"):
+    with pytest.raises(BackboneError, match="7 features cannot be divided among 3 experts"):
         cosine_experts(3, 7, 4, 30.0)
 
 
