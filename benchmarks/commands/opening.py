@@ -31,10 +31,10 @@ def open_asked(
     from strategies.combining.expression import expand
 
     load_plugins(options.plugin or ())
-    backbones = tuple(expand_backbones(options.backbone or ()))
+    backbones = tuple(options.backbone or ())
     strategies = tuple(options.strategy or ())
     for given, found, option in (
-        (options.backbone, backbones, "backbone"),
+        (options.backbone, expand_backbones(backbones), "backbone"),
         (options.strategy, expand(strategies), "strategy"),
     ):
         if given and not found:

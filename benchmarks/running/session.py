@@ -19,6 +19,7 @@ from benchmarks.planning.stages import make_stages
 from benchmarks.planning.store import Store
 from benchmarks.records.storage import read_all, safe_name
 from benchmarks.running.context import RunContext
+from benchmarks.running.usable import usable_backbones
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
@@ -71,11 +72,12 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     """
     device = torch.device(request.device) if request.choose else pick_device(request.device)
     suite = request.suite
-    backbones = expand_backbones(request.backbones or suite.backbones)
+    patterns = request.backbones or suite.backbones
     strategies = expand(request.strategies or suite.strategies)
     seeds = request.seeds or suite.seeds
-    _check_size(len(backbones), len(strategies), seeds)
+    _check_size(len(expand_backbones(patterns)), len(strategies), seeds)
     _check_frozen(request)
+    backbones = usable_backbones(patterns, suite, request.weights or suite.recipe.weights, say)
     # Before the data: decoding takes minutes at 224 px, and would be in vain.
     weights = check_weights(suite, request.weights, backbones)
     loaded = load_data(suite, request.data, advance)

@@ -1,0 +1,33 @@
+"""Backbones of a glob that cannot take a suite's images are left out with a line; named ones are errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.running.usable import usable_backbones
+from benchmarks.support.errors import UserError
+from tests.making import digits_suite
+from tests.process import write_suite
+
+
+def test_a_glob_leaves_out_what_cannot_take_the_images_and_says_so() -> None:
+    suite, said = digits_suite({"image_size": 40, "grow_from": 32}), list[str]()
+    assert usable_backbones(["*50,inception_v3", "vit*"], suite, "none", said.append) == [
+        "resnet50", "resnext50", "inception_v3",
+    ]  # fmt: skip
+    assert said == ["Left out: vit_small cannot take images of 40 px; it needs a multiple of 16 px."]
+    with pytest.raises(UserError, match="No backbone that vit.* matches can be used with digits-test"):
+        usable_backbones(["vit*"], suite, "none", said.append)
+
+
+def test_a_plan_goes_on_without_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["plan", "--suite", str(write_suite(tmp_path)), "--strategy", "none", "--device", "cpu"]
+    assert main([*asked, "--backbone", "in*,test_resnet", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "Left out: inception_v3 cannot take images of 16 px; it needs at least 75 px.\n" in said
+    assert "cells: 1," in said
+    assert main([*asked, "--backbone", "inception_v3"]) == 2
+    assert "it needs at least 75 px" in capsys.readouterr().err
