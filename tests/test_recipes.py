@@ -67,7 +67,7 @@ def run(place: Path, *words: str) -> str:
     if words[:2] == ("-m", "benchmarks"):
         done = bench(place, *words[2:], path=place)
     else:
-        environment = {**os.environ, "PYTHONPATH": str(place)}
+        environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
         done = subprocess.run([sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
