@@ -22,7 +22,7 @@ class MarginAwareMixup(Strategy):
     """Blend images as mixup does, x' = (1 - l) x_i + l x_j, with a target share t of y_i that is piecewise linear in l.
 
     Cheng, Mai, Lin, "From SMOTE to Mixup for Deep Imbalanced Classification", TAAI 2023, arXiv:2308.15457: with
-    m = n_i^f / (n_i^f + n_j^f), t falls from 1 at l = 0 to 1/2 at l = m and to 0 at l = 1, that is t = 1 - l / (2 m) for
+    m = n_i^f / (n_i^f + n_j^f), t falls from 1 at l = 0 to 1/2 at l = m and to 0 at l = 1: t is 1 - l / (2 m) for
     l <= m and (1 - l) / (2 (1 - m)) otherwise; l ~ Beta(alpha, alpha), once per batch. For f < 0 the target is half and
     half nearer to the frequent class, so that the rare one has the larger margin.
 
