@@ -114,7 +114,7 @@ def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
     precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
-    setting = Setting(data.fingerprint, made, stages, precision, "none", text=True)
+    setting = Setting(data.fingerprint, made, stages, precision, {}, text=True)
     plan = make_plan(setting, [BACKBONE], strategies, range(1))
     context = RunContext(
         loaded=data,

@@ -129,7 +129,7 @@ class Setting:
     suite: Suite
     stages: tuple[Stage, ...]
     precision: Mapping[str, Mapping[str, str]]  # backbone -> layout and dtype
-    weights: str  # hash of a weights file, or the recipe's word
+    weights: Mapping[str, str]  # backbone -> sha256 of its first weights; "none" for those that are not there
     text: bool = False  # whether the rows have names
 
     @property
@@ -201,7 +201,7 @@ def _state_key(
             "data": setting.fingerprint,
             "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
             "backbone": backbone if alone else identity(backbone),
-            "weights": "none" if alone else setting.weights,
+            "weights": setting.weights.get(backbone, "none"),
             "precision": {} if alone else dict(setting.precision[backbone]),
             "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),
             "epochs": suite.recipe.stage_epochs(stage.data.name),

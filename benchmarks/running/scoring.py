@@ -207,7 +207,8 @@ def _weights_file(context: RunContext) -> dict[str, Any]:
     """Return the recipe's `weights` if they come from a file: its name and the start of its hash."""
     if not isinstance(context.weights, Path):
         return {}
-    return {"weights": {"file": context.weights.name, "sha256": context.weights_key[:SHORT_HASH]}}
+    (first, *_) = context.first_weights.values()
+    return {"weights": {"file": context.weights.name, "sha256": first.sha256[:SHORT_HASH]}}
 
 
 def _result(context: RunContext, key: str) -> JobResult:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from backbones.network import build
 from backbones.probe import Choice, probe
-from backbones.weights import Weights
+from backbones.registry import parse as parse_backbone
+from backbones.weights import FirstWeights, Weights, find_imagenet
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
 from benchmarks.planning.plan import Plan, Setting, make_plan
@@ -22,6 +24,8 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.usable import usable_backbones
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
+from benchmarks.training.stored.extract import features_of
+from benchmarks.training.stored.views import Views
 from benchmarks.support.errors import UserError
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
@@ -79,7 +83,11 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     _check_frozen(request)
     backbones = usable_backbones(patterns, suite, request.weights or suite.recipe.weights, say)
     # Before the data: decoding takes minutes at 224 px, and would be in vain.
-    weights = check_weights(suite, request.weights, backbones)
+    weights: Weights = request.weights or suite.recipe.weights
+    first_weights = find_weights(suite, weights, backbones)
+    for name, first in first_weights.items():
+        if first.source != "file":
+            say(f"{name} starts from ImageNet weights: {first.source}, sha256 {first.sha256[:12]}.")
     loaded = load_data(suite, request.data, advance)
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
@@ -90,13 +98,12 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         frozen = suite.recipe.trains == "classifier"
         choices[name] = FROZEN_CHOICE if frozen else (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
-    weights_key = _weights_key(weights)
     setting = Setting(
         fingerprint=loaded.fingerprint,
         suite=suite,
         stages=stages,
         precision={name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
-        weights=weights_key,
+        weights={name: first.sha256 for name, first in first_weights.items()},
         text=loaded.texts is not None,
     )
     _check_named(request.strategies, setting)
@@ -113,7 +120,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         choices=choices,
         device=device,
         weights=weights,
-        weights_key=weights_key,
+        first_weights=first_weights,
+        features=stored_features(loaded, suite, first_weights, backbones, device, say, advance),
         store=Store(request.out),
         checkpoint_seconds=request.checkpoint_seconds,
     )
@@ -194,17 +202,40 @@ def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
     )
 
 
-def check_weights(suite: Suite, file: Path | None, backbones: Sequence[str]) -> Weights:
-    """Return where the first weights come from, having tried that they can be had: never silently random."""
-    if file is not None:
-        for backbone in backbones:
-            build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=file)
-        return file
-    if suite.recipe.weights == "imagenet":
-        for backbone in backbones:
-            build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights="imagenet")
-    return suite.recipe.weights
+def find_weights(suite: Suite, weights: Weights, backbones: Sequence[str]) -> dict[str, FirstWeights]:
+    """Return the files of the first weights by backbone, having loaded each once; none where they are random.
+
+    Raises BackboneError for weights that are missing or do not fit: nothing is ever silently random.
+    """
+    found: dict[str, FirstWeights] = {}
+    for backbone in backbones if weights != "none" else ():
+        imagenet = not isinstance(weights, Path)
+        found[backbone] = find_imagenet(parse_backbone(backbone).backbone) if imagenet else FirstWeights(weights, "file")
+        build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=found[backbone].path)
+    return found
 
 
-def _weights_key(weights: Weights) -> str:
-    return hashlib.sha256(weights.read_bytes()).hexdigest() if isinstance(weights, Path) else weights
+def stored_features(
+    loaded: Loaded,
+    suite: Suite,
+    first_weights: Mapping[str, FirstWeights],
+    backbones: Sequence[str],
+    device: torch.device,
+    say: Say,
+    advance: Advance,
+) -> dict[str, np.ndarray]:
+    """Return the stored features by encoder, computed where they are not in the cache; none where all is trained."""
+    recipe = suite.recipe
+    if recipe.trains == "all":
+        return {}
+    views = Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
+    found: dict[str, np.ndarray] = {}
+    for backbone in backbones:
+        encoder = parse_backbone(backbone).backbone.name
+        if encoder not in found:
+            found[encoder] = features_of(
+                loaded, encoder, first_weights.get(backbone), views, device=device,
+                folder=cache_folder() / "features", say=say,
+                on_progress=functools.partial(advance, f"computing features of {encoder}"),
+            )  # fmt: skip
+    return found

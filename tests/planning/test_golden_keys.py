@@ -29,7 +29,7 @@ def _stage(number: int, name: str) -> Stage:
 def keys_of_a_small_plan() -> dict[str, tuple[str, tuple[str, ...]]]:
     suite = digits_suite({"epochs": {"head": 10, "tail": 10}, "image_size": 32})
     precision = {"test_resnet": {"layout": "contiguous", "dtype": "float32"}}
-    setting = Setting("data", suite, (_stage(1, "head"), _stage(2, "tail")), precision, "none")
+    setting = Setting("data", suite, (_stage(1, "head"), _stage(2, "tail")), precision, {})
     plan = make_plan(setting, ["test_resnet"], ["none", "crt"], range(1))
     return {cell.strategy: (cell.key, cell.needed) for cell in plan.cells}
 

@@ -70,7 +70,7 @@ def deferred(own_registry: None) -> None:
 
 def plan(*strategies: str, seeds: int = 1, fingerprint: str = "data", dtype: str = "float32", **recipe: object) -> Plan:
     suite = digits_suite({"epochs": {"head": EPOCHS, "tail": EPOCHS}, **recipe})
-    setting = Setting(fingerprint, suite, (_stage(1, "head"), _stage(2, "tail")), {"net": {"dtype": dtype}}, "none")
+    setting = Setting(fingerprint, suite, (_stage(1, "head"), _stage(2, "tail")), {"net": {"dtype": dtype}}, {})
     return make_plan(setting, ["net"], strategies, range(seeds))
 
 
@@ -153,7 +153,7 @@ def test_what_needs_a_validation_part_is_left_out_with_a_line_where_there_is_non
     suite = digits_suite()
     stage = _stage(1, "head")
     bare = dataclasses.replace(stage, data=dataclasses.replace(stage.data, validation_rows=np.arange(0)))
-    setting = Setting("data", suite, (bare,), {"net": {}}, "none")
+    setting = Setting("data", suite, (bare,), {"net": {}}, {})
     made = make_plan(setting, ["net"], ["none", "oversample-weak"], range(1))
     assert [cell.strategy for cell in made.cells] == ["none"]
     assert made.left_out == ("oversample-weak is left out: digits-test has no validation.",)

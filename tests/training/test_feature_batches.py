@@ -38,7 +38,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setting, RunContex
         features={BACKBONE: np.stack([features_NF, features_NF + 0.01]).astype(np.float32)},
     )
     precision = {name: {"layout": "contiguous", "dtype": "float32"} for name in (BACKBONE, f"{BACKBONE}:mlp1")}
-    return Setting(loaded.fingerprint, suite, context.stages, precision, "imagenet"), context
+    return Setting(loaded.fingerprint, suite, context.stages, precision, {}), context
 
 
 def test_every_kind_of_strategy_trains_and_is_better_than_chance(frozen: tuple[Setting, RunContext]) -> None:
