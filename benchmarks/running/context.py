@@ -23,8 +23,9 @@ from benchmarks.training.on_device import copy_to, fits
 class RunContext:
     """What all jobs of a run share: the data, the suite, where to train and where to keep.
 
-    `weights`: where first weights come from, the recipe's word or a safetensors file; `first_weights`: the
-    file behind that word by backbone, none where they are random. `checkpoint_seconds`: between two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
+    `weights`: where first weights come from, the recipe's word or a safetensors file; `first_weights`: the file behind
+    that word by backbone, none where they are random. `checkpoint_seconds`: between two checkpoints within an epoch;
+    None: `job.CHECKPOINT_SECONDS`.
     `features`: where the recipe trains the classifier alone, float32 [V, N, F] by backbone, views of all rows.
     """
 

@@ -24,9 +24,9 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.usable import usable_backbones
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError
 from benchmarks.training.stored.extract import features_of
 from benchmarks.training.stored.views import Views
-from benchmarks.support.errors import UserError
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
 
@@ -207,11 +207,16 @@ def find_weights(suite: Suite, weights: Weights, backbones: Sequence[str]) -> di
 
     Raises BackboneError for weights that are missing or do not fit: nothing is ever silently random.
     """
+    if weights == "none":
+        return {}
     found: dict[str, FirstWeights] = {}
-    for backbone in backbones if weights != "none" else ():
-        imagenet = not isinstance(weights, Path)
-        found[backbone] = find_imagenet(parse_backbone(backbone).backbone) if imagenet else FirstWeights(weights, "file")
-        build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=found[backbone].path)
+    for backbone in backbones:
+        if isinstance(weights, Path):
+            first = FirstWeights(weights, "file")
+        else:
+            first = find_imagenet(parse_backbone(backbone).backbone)
+        build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=first.path)
+        found[backbone] = first
     return found
 
 
