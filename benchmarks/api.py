@@ -145,6 +145,7 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
 
     It trains in this process. The command `run` does so in a process of its own, which it starts again when it dies.
     """
+    from benchmarks.commands.opening import ready_to_run
     from benchmarks.leaderboard import files
     from benchmarks.progress.display import make_reporter
     from benchmarks.progress.reporter import Reporters
@@ -153,6 +154,7 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
     from benchmarks.running.local import execute
     from benchmarks.support.lock import only_writer
 
+    session = ready_to_run(session)
     planned, context = session.plan, session.context
     out, suite = context.store.work.parent, context.suite.name
     with only_writer(out, "benchmarks.run", wait=False, say=print):

@@ -74,6 +74,15 @@ def open_asked(
         return open_session(fit(request), lambda line: print(line, flush=True), advance)
 
 
+def ready_to_run(session: Session) -> Session:
+    """Return the session with all that its jobs read: stored features are computed where they are not in the cache."""
+    from benchmarks.progress.display import progress
+    from benchmarks.running.session import with_features
+
+    with progress() as advance:
+        return with_features(session, lambda line: print(line, flush=True), advance)
+
+
 def load_plugins(files: Sequence[Path]) -> None:
     """Load all plugins. One that was found and fails to import is left out with a warning that names it.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from benchmarks.commands.opening import open_asked
+from benchmarks.commands.opening import open_asked, ready_to_run
 from benchmarks.commands.options import Executor, RunOptions, takes
 from benchmarks.commands.plan import print_plan
 from benchmarks.support.errors import UserError
@@ -59,7 +59,7 @@ def run(options: RunOptions, context: typer.Context) -> int:
 
 def _here(options: RunOptions, alone: Callable[[], None], supervised: Supervised | None) -> tuple[Session, Outcome]:
     """Carry the plan out in this process."""
-    session = open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds)
+    session = ready_to_run(open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds))
     from benchmarks.running.local import execute
 
     reporter, only = _reporter(session, options), _only(session, options)
@@ -112,7 +112,7 @@ def _on_ray(options: RunOptions, alone: Callable[[], None], supervised: Supervis
             use_threads(shares[0].threads)
             return cluster.fit(request, shares[0])
 
-        session = open_asked(options, fit, alone, options.checkpoint_seconds)
+        session = ready_to_run(open_asked(options, fit, alone, options.checkpoint_seconds))
         from benchmarks.running.ray.driver import execute
 
         reporter, only = _reporter(session, options), _only(session, options)

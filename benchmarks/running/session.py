@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +121,6 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         device=device,
         weights=weights,
         first_weights=first_weights,
-        features=stored_features(loaded, suite, first_weights, backbones, device, say, advance),
         store=Store(request.out),
         checkpoint_seconds=request.checkpoint_seconds,
     )
@@ -220,27 +219,22 @@ def find_weights(suite: Suite, weights: Weights, backbones: Sequence[str]) -> di
     return found
 
 
-def stored_features(
-    loaded: Loaded,
-    suite: Suite,
-    first_weights: Mapping[str, FirstWeights],
-    backbones: Sequence[str],
-    device: torch.device,
-    say: Say,
-    advance: Advance,
-) -> dict[str, np.ndarray]:
-    """Return the stored features by encoder, computed where they are not in the cache; none where all is trained."""
-    recipe = suite.recipe
+def with_features(session: Session, say: Say, advance: Advance) -> Session:
+    """Return the session ready to run: where classifiers alone are trained, with the stored features of its backbones.
+
+    They are computed where they are not in the cache, which takes minutes; a plan needs none.
+    """
+    context, recipe = session.context, session.context.suite.recipe
     if recipe.trains == "all":
-        return {}
+        return session
     views = Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
     found: dict[str, np.ndarray] = {}
-    for backbone in backbones:
+    for backbone in dict.fromkeys(cell.backbone for cell in session.plan.cells):
         encoder = parse_backbone(backbone).backbone.name
         if encoder not in found:
             found[encoder] = features_of(
-                loaded, encoder, first_weights.get(backbone), views, device=device,
+                context.loaded, encoder, context.first_weights.get(backbone), views, device=context.device,
                 folder=cache_folder() / "features", say=say,
                 on_progress=functools.partial(advance, f"computing features of {encoder}"),
             )  # fmt: skip
-    return found
+    return dataclasses.replace(session, context=dataclasses.replace(context, features=found))

@@ -98,7 +98,7 @@ def open_again(
     """
     from backbones.probe import Choice
     from benchmarks.progress.reporter import say
-    from benchmarks.running.session import Request, open_session
+    from benchmarks.running.session import Request, open_session, with_features
 
     _require_weights(record, weights)
     environment = record.environment
@@ -114,7 +114,7 @@ def open_again(
         weights=weights,
         choose=lambda *_: choice,
     )
-    session = open_session(request, say, lambda *_: None)
+    session = with_features(open_session(request, say, lambda *_: None), say, lambda *_: None)
     return session, next(cell for cell in session.plan.cells if cell.seed == record.seed)
 
 

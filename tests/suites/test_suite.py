@@ -42,7 +42,6 @@ def test_a_suite_of_the_package_can_be_planned(name: str, tmp_path: Path, monkey
     loaded = from_source(source, Decoded(np.empty((0, size, size, 3), np.uint8), rows_N, META), size)
     monkeypatch.setattr(session, "load_data", lambda *_: loaded)
     monkeypatch.setattr(session, "find_weights", lambda *_: {})  # it would fetch them
-    monkeypatch.setattr(session, "stored_features", lambda *_: {})
     said: list[str] = []
     request = session.Request(
         suite=asked, device="cpu", out=tmp_path / "runs", choose=lambda *_: Choice("channels_last", "float32")

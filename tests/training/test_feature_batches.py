@@ -11,7 +11,10 @@ import torch
 
 from backbones.errors import BackboneError
 from backbones.frozen import frozen_network
+from backbones.pinned import installed
+from benchmarks.cli import main
 from benchmarks.planning.plan import Setting, make_plan
+from benchmarks.records.storage import read_all
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
@@ -106,3 +109,26 @@ def test_a_killed_training_goes_on_with_the_same_bits(frozen: tuple[Setting, Run
     run_job(cut, job)
     for name in ("test", "validation"):
         np.testing.assert_array_equal(whole.store.predictions(job.key)[name], cut.store.predictions(job.key)[name])
+
+
+@pytest.mark.skipif(installed("tf_efficientnet_lite0") is None, reason="the extra `weights` is not installed")
+def test_a_frozen_run_computes_features_once_and_its_record_names_the_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    asked = ["run", "--suite", "digits", "--trains", "classifier", "--image-size", "64", "--seeds", "1"]
+    asked += ["--set", "recipe.epochs.head=1", "--set", "recipe.epochs.tail=1", "--out", str(tmp_path / "out")]
+    assert main(["plan", *asked[1:], "--backbone", "efficientnet_lite0"]) == 0
+    assert not (tmp_path / "cache" / "features").exists(), "a plan needs no features"
+    assert main([*asked, "--backbone", "efficientnet_lite0", "--strategy", "none"]) == 0
+    assert "starts from ImageNet weights: package" in capsys.readouterr().out
+    stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").rglob("features.bin")}
+    assert len(stored) == 1
+    assert main([*asked, "--backbone", "efficientnet_lite0,efficientnet_lite0:mlp1", "--strategy", "none"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in stored} == stored
+    records, problems = read_all(tmp_path / "out" / "digits-frozen-64px-head=1-tail=1" / "records")
+    assert not problems
+    assert {record.backbone for record in records} == {"efficientnet_lite0", "efficientnet_lite0:mlp1"}
+    for record in records:
+        assert record.extra["imagenet_weights"]["source"] == "package"
+        assert record.extra["imagenet_weights"]["sha256"].startswith("57934424")
