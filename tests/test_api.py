@@ -33,9 +33,9 @@ def test_records_become_one_row_per_cell_and_stage(repository: Path) -> None:
     assert not found.duplicated(["suite", "backbone", "strategy", "seed", "stage"]).any()
     page = (repository / "results" / "fashion-small" / "leaderboard.md").read_text()
     (cell,) = (row for _, row in one.iterrows() if (row.strategy, row.stage) == ("balanced-softmax", "tail"))
-    (shown,) = (line.split("|") for line in page.splitlines() if line.startswith("| 4  |"))
+    shown = next(line for line in page.splitlines() if "| balanced-softmax " in line).split("|")
     ranked = [cell.strategy, f"{cell.class_mean:.3f}", f"{cell.overall:.3f}"]
-    assert [part.strip() for part in shown][3:7:1] == [ranked[0], "1", *ranked[1:]]
+    assert [part.strip(" *") for part in shown][3:6] == ranked
 
 
 def test_a_folder_without_records_is_an_error_and_a_damaged_record_a_warning(repository: Path, tmp_path: Path) -> None:
