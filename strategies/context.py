@@ -6,6 +6,7 @@ Shapes are suffixes: N rows, B batch, C classes, F features. Strategies import t
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -58,10 +59,11 @@ class Progress:
 class Phase:
     """A segment of a stage, in epochs counted from the stage's start.
 
-    `trains`: "all", or the name of the one module or parameter that is trained, such as "classifier" (the rest is
-    frozen, including batch-norm buffers). `new_classifier`: initialise it again. `rate_over`: the epochs (first, end)
-    of the learning rate's schedule, for segments that restart it; None: the whole stage. `weight_decay`: replaces the
-    recipe's. `moving_statistics`: frozen batch-norm layers still update their running statistics.
+    `trains`: "all", or which modules and parameters are trained (the rest is frozen, including batch-norm buffers): a
+    name such as "classifier", or a pattern of `fnmatch` over names, such as "classifier.align_*". `new_classifier`:
+    initialise it again. `rate_over`: the epochs (first, end) of the learning rate's schedule, for segments that restart
+    it; None: the whole stage. `weight_decay`: replaces the recipe's. `moving_statistics`: frozen batch-norm layers
+    still update their running statistics.
     `on`: "images", or "features": the classifier is trained on stored features, which the network below gives at the
     start of the segment for the unaugmented training rows, resampled by `resample_features`; it needs
     `trains="classifier"`.
@@ -81,6 +83,12 @@ class Phase:
     weight_decay: float | None = None
     moving_statistics: bool = False
     on: Literal["images", "features"] = "images"
+
+    def covers(self, name: str) -> bool:
+        """Whether the module or parameter of this name, or one that it is part of, is trained."""
+        parts = name.split(".")
+        wholes = (".".join(parts[: end + 1]) for end in range(len(parts)))
+        return self.trains == "all" or any(fnmatch.fnmatchcase(whole, self.trains) for whole in wholes)
 
 
 @dataclasses.dataclass(frozen=True)

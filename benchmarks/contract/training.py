@@ -116,10 +116,9 @@ def _expect_frozen(job: Job, before: State, after: State) -> None:
     statistics = ("running_mean", "running_var", "num_batches_tracked")
     phase = job.segment.phase
     for name, tensor in before.items():
-        trained = name == phase.trains or name.startswith(f"{phase.trains}.")
         fresh = phase.new_classifier and name.startswith("classifier.")
         moving = phase.moving_statistics and name.endswith(statistics)
-        if not (trained or fresh or moving or name.startswith("optimizer.")):
+        if not (phase.covers(name) or fresh or moving or name.startswith("optimizer.")):
             expect(
                 name in after and torch.equal(tensor, after[name]),
                 f"{name} changed in epochs {job.start}..{job.end} of stage {job.stage}, which train {phase.trains}",

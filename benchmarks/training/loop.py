@@ -55,14 +55,12 @@ def prepare(network: Network, phase: Phase, choice: Choice) -> None:
         network.to(memory_format=torch.channels_last)
     network.train()
     if phase.trains != "all":
-        network.requires_grad_(False)
         network.eval()
         for name, module in network.named_modules():
-            if name == phase.trains:
-                module.requires_grad_(True).train()
+            if name and phase.covers(name):
+                module.train()
         for name, parameter in network.named_parameters():
-            if name == phase.trains:
-                parameter.requires_grad_(True)
+            parameter.requires_grad_(phase.covers(name))
     if phase.moving_statistics:
         for module in network.modules():
             if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
