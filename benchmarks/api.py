@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -48,9 +49,8 @@ def load_records(folder: str | Path = "runs") -> pd.DataFrame:
         `error`, `device`, `dtype`, `made`), its cost in seconds (`seconds_alone`: trained by itself;
         `seconds_marginal`: after the cells before it, with which it shares jobs), the stage (`stage`: head, tail or
         all; `classes`, `train_rows`, `test_rows`, `epochs`, `seconds`), and one column per metric of
-        `benchmarks.records.metrics`, "-" written as "_", from the top-1 hits on the test rows (`overall`,
-        `class_mean`, `many`, ...), with `top5_overall` and `top5_class_mean`. A failed cell has one row, without a
-        stage.
+        `benchmarks.records.metrics`, "-" written as "_" (`overall`, `class_mean`, `macro_f1`, `nll`, ...; NaN where a
+        record does not have it), with `top5_overall` and `top5_class_mean`. A failed cell has one row, without a stage.
 
     Raises:
         UserError: `folder` holds no records.
@@ -211,12 +211,12 @@ def _rows(record: Record) -> list[dict[str, Any]]:
     cell = {name: fields[name] for name in CELL}
     if not record.stages:
         return [cell]
-    return [{**cell, **_scores(stage)} for stage in record.stages]
+    return [{**cell, **_scores(record, stage)} for stage in range(len(record.stages))]
 
 
-def _scores(stage: Any) -> dict[str, Any]:
+def _scores(record: Record, position: int) -> dict[str, Any]:
+    stage, values = record.stages[position], metrics.of_stage(record, position)
     train_C, test_C = np.array(stage.train_n), np.array(stage.test_n)
-    top1 = metrics.from_hits(np.array(stage.top1_hits), train_C=train_C, test_C=test_C)
     top5 = metrics.from_hits(np.array(stage.top5_hits), train_C=train_C, test_C=test_C)
     return {
         "stage": stage.name,
@@ -225,7 +225,7 @@ def _scores(stage: Any) -> dict[str, Any]:
         "test_rows": stage.rows,
         "epochs": stage.epochs,
         "seconds": stage.seconds,
-        **{name.replace("-", "_"): value for name, value in top1.items()},
+        **{name.replace("-", "_"): values.get(name, math.nan) for name in metrics.names()},
         "top5_overall": top5["overall"],
         "top5_class_mean": top5["class-mean"],
     }

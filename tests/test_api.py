@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import benchmarks
 from benchmarks.support.errors import UserError
@@ -58,6 +59,12 @@ def test_plan_and_run(tmp_path: Path) -> None:
     found = benchmarks.run(session, quiet=True)
     assert list(found.strategy) == ["none", "oversample"]
     assert set(found.stage) == {"all"} and set(found.status) == {"done"}
+    store, (first, _) = session.context.store, session.plan.cells
+    (stage,), (chain,) = session.context.stages, first.jobs
+    logits_NC = torch.from_numpy(store.predictions(chain[-1])["test"]).double()
+    loss = torch.nn.functional.cross_entropy(logits_NC, torch.from_numpy(stage.labels_N[stage.data.test_rows]))
+    assert found.nll[0] == pytest.approx(float(loss))
+    assert found[["macro_f1", "mcc", "auroc", "temperature", "calibrated_ece"]].notna().all(axis=None)
     assert (tmp_path / "tiny-joint" / "leaderboard.md").exists()
     made = [json.loads(path.read_text())["made"] for path in tmp_path.rglob("records/*/*.json")]
     assert sorted(benchmarks.run(session, quiet=True).made) == sorted(made)  # nothing is trained a second time

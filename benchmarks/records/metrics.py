@@ -2,16 +2,17 @@
 
 To add a metric, add one decorated function here (or in a plugin, before anything is scored):
 
-    @metric("geometric-mean", "G-mean")
-    def _geometric_mean(counts: Counts) -> float:
-        return float(scipy.stats.gmean(counts.accuracy_T))
+    @metric("best", "best class")
+    def _best(counts: Counts) -> float:
+        return float(counts.accuracy_T.max()) if counts.tested.size else math.nan
 
-    @metric("nll", "NLL", needs="probabilities", higher_is_better=False)
-    def _nll(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
-        return float(-np.log(probabilities_NC[np.arange(len(labels_N)), labels_N]).mean())
+    @metric("confidence", "confidence", needs="probabilities", higher_is_better=None)
+    def _confidence(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
+        return float(probabilities_NC.max(axis=1).mean())
 
-A metric from hits is computed from the counts that every record keeps, so it also exists for older records. A metric
-from probabilities is computed once, when a cell is scored, and stored in the record (`StageResult.metrics`).
+What a metric needs says when it is computed. From hits and from confusions: when a record is read, from the counts
+that it keeps, so it also exists for older records. From probabilities, and from probabilities "calibrated" by a
+temperature fitted on validation rows: once, when a cell is scored; the record stores them (`StageResult.metrics`).
 
 Shape suffixes: N rows, C classes, T classes with test rows. A number without rows behind it is NaN, never 0.
 """
@@ -27,11 +28,13 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from backbones.errors import nearest
+from benchmarks.records import confusions, probabilistic
+from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError
 
 MANY, FEW = 100, 20  # more than 100 / 20..100 / fewer than 20 training rows: Liu et al., Open Long-Tailed Recognition
 
-Needs = Literal["hits", "probabilities"]
+Needs = Literal["hits", "confusions", "probabilities", "calibrated"]
 _Function = TypeVar("_Function", bound=Callable[..., float])
 
 
@@ -77,7 +80,7 @@ class Metric:
     header: str
     function: Callable[..., float]
     needs: Needs = "hits"
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     digits: int = 3
 
 
@@ -85,13 +88,15 @@ METRICS: dict[str, Metric] = {}  # in the order of registration
 
 
 def metric(
-    name: str, header: str, *, needs: Needs = "hits", higher_is_better: bool = True, digits: int = 3
+    name: str, header: str, *, needs: Needs = "hits", higher_is_better: bool | None = True, digits: int = 3
 ) -> Callable[[_Function], _Function]:
     """Decorator for the function that computes a metric; it is returned unchanged.
 
-    With `needs="hits"` the function takes a stage's `Counts`; with "probabilities" it takes float64 [N, C]
-    (rows sum to 1) and int64 labels [N] of the test rows, N at least 1. `header`: the short text above its column,
-    in which the value is written with `digits` decimals. Raises ValueError for a name that is taken.
+    With `needs="hits"` the function takes a stage's `Counts`; with "confusions" the predictions int64 [C, C] (first
+    axis: labels) and the test rows [C]; with "probabilities" it takes float64 [N, C] (rows sum to 1) and int64 labels
+    [N] of the test rows, N at least 1; with "calibrated" it takes the same after temperature scaling, and the
+    temperature. `header`: the short text above its column, in which the value is written with `digits` decimals.
+    `higher_is_better`: None where neither is better. Raises ValueError for a name that is taken.
     """
 
     def register(function: _Function) -> _Function:
@@ -122,16 +127,34 @@ def from_hits(hits_C: np.ndarray, test_C: np.ndarray, train_C: np.ndarray) -> di
     return {name: METRICS[name].function(counts) for name in names("hits")}
 
 
-def from_probabilities(logits_NC: np.ndarray, labels_N: np.ndarray) -> dict[str, float]:
-    """Return every metric that needs probabilities, from the softmax of the logits; NaN values are left out."""
-    wanted = names("probabilities")
-    if not wanted or not len(labels_N):
-        return {}
-    logits_NC = np.asarray(logits_NC, dtype=np.float64)
-    exp_NC = np.exp(logits_NC - logits_NC.max(axis=1, keepdims=True))
-    probabilities_NC = exp_NC / exp_NC.sum(axis=1, keepdims=True)
-    found = {name: float(METRICS[name].function(probabilities_NC, labels_N)) for name in wanted}
-    return {name: value for name, value in found.items() if not math.isnan(value)}
+def from_probabilities(
+    logits_NC: np.ndarray, labels_N: np.ndarray, temperature: float | None = None
+) -> dict[str, float]:
+    """Return every metric that needs probabilities, from the softmax of the logits, by name.
+
+    With a `temperature` T also what needs calibrated probabilities, from softmax(z / T). Values that
+    are not finite are left out, and all of them if a logit is not finite.
+    """
+    scales: list[tuple[Needs, tuple[float, ...]]] = [("probabilities", ())]
+    if temperature is not None:
+        scales.append(("calibrated", (temperature,)))
+    found: dict[str, float] = {}
+    for needs, scale in scales:
+        probabilities_NC = probabilistic.softmax(logits_NC, *scale)
+        if len(labels_N) and probabilities_NC is not None:
+            found |= {name: float(METRICS[name].function(probabilities_NC, labels_N, *scale)) for name in names(needs)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def of_stage(record: Record, stage: int) -> dict[str, float]:
+    """Return every metric that a stage (a position) of a record has, by name; NaN without rows behind it."""
+    result = record.stages[stage]
+    test_C = np.array(result.test_n)
+    found = from_hits(np.array(result.top1_hits), test_C, np.array(result.train_n))
+    predicted_CC = confusions.predictions(record, stage)
+    if predicted_CC is not None:
+        found |= {name: METRICS[name].function(predicted_CC, test_C) for name in names("confusions")}
+    return found | result.metrics
 
 
 def worst_class(hits_C: np.ndarray, test_C: np.ndarray) -> int:
@@ -184,3 +207,39 @@ def _worst(counts: Counts) -> float:
 def _zeros(counts: Counts) -> float:
     """Number of classes with test rows and no hit."""
     return float((counts.hits_T == 0).sum())
+
+
+@metric("g-mean", "G-mean")
+def _g_mean(counts: Counts) -> float:
+    """Geometric mean of the class accuracies, 0 where a class has no hit (Kubat, Matwin, ICML 1997, for C classes)."""
+    if not counts.tested.size or not counts.accuracy_T.all():
+        return 0.0 if counts.tested.size else math.nan
+    return float(np.exp(np.log(counts.accuracy_T).mean()))
+
+
+metric("macro-f1", "macro-F1", needs="confusions")(confusions.macro_f1)
+metric("mcc", "MCC", needs="confusions")(confusions.matthews)
+metric("auroc", "AUROC", needs="probabilities")(probabilistic.auroc)
+metric("average-precision", "AP", needs="probabilities")(probabilistic.average_precision)
+metric("nll", "NLL", needs="probabilities", higher_is_better=False)(probabilistic.nll)
+metric("brier", "Brier", needs="probabilities", higher_is_better=False)(probabilistic.brier)
+metric("ece", "ECE", needs="probabilities", higher_is_better=False)(probabilistic.ece)
+metric("class-ece", "class ECE", needs="probabilities", higher_is_better=False, digits=4)(probabilistic.class_ece)
+
+
+@metric("temperature", "T", needs="calibrated", higher_is_better=None, digits=2)
+def _temperature(probabilities_NC: np.ndarray, labels_N: np.ndarray, temperature: float) -> float:
+    """Temperature with the lowest NLL of the validation rows; above 1: the stage is overconfident there."""
+    return temperature
+
+
+@metric("calibrated-nll", "NLL at T", needs="calibrated", higher_is_better=False)
+def _calibrated_nll(probabilities_NC: np.ndarray, labels_N: np.ndarray, temperature: float) -> float:
+    """NLL after temperature scaling."""
+    return probabilistic.nll(probabilities_NC, labels_N)
+
+
+@metric("calibrated-ece", "ECE at T", needs="calibrated", higher_is_better=False)
+def _calibrated_ece(probabilities_NC: np.ndarray, labels_N: np.ndarray, temperature: float) -> float:
+    """Calibration error after temperature scaling."""
+    return probabilistic.ece(probabilities_NC, labels_N)

@@ -26,6 +26,7 @@ from benchmarks.running.context import RunContext
 from benchmarks.support.hardware import machine, versions
 from strategies.base import Held, Outputs, Strategy
 from strategies.combining.expression import parse
+from strategies.posthoc.calibration import temperature
 
 SHORT_HASH = 16  # hex digits of a weights file's sha256 that records keep
 
@@ -46,7 +47,8 @@ def score_stage(
     test, held = stage_outputs(context.store, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
     logits_NC = _after_the_fact(strategy, test, stage)
     top1_N, top5_N = hits(logits_NC, labels_N, 1), hits(logits_NC, labels_N, 5)
-    checked_N = hits(_after_the_fact(strategy, held, stage), checked_labels_N, 1)
+    checked_logits_NC = _after_the_fact(strategy, held, stage)
+    checked_N = hits(checked_logits_NC, checked_labels_N, 1)
     told = {
         **_report(context, stage, strategy, test, labels_N),
         "confusions": confusions.count(logits_NC, labels_N, top1_N),
@@ -71,7 +73,7 @@ def score_stage(
         epochs=sum(result.epochs for result in results),
         seconds=sum(result.seconds for result in every),
         img_per_s=sum(result.images for result in results) / seconds if seconds else 0.0,
-        metrics=from_probabilities(logits_NC, labels_N),
+        metrics=from_probabilities(logits_NC, labels_N, _temperature(checked_logits_NC, checked_labels_N)),
     )
     return scored, told
 
@@ -98,6 +100,11 @@ def _stored_outputs(stored: Mapping[str, np.ndarray], rows: str) -> Outputs:
 def _after_the_fact(strategy: Strategy, outputs: Outputs, stage: Stage) -> np.ndarray:
     """Return the logits [N, C] that are scored."""
     return strategy.predict(outputs, stage.facts).numpy()
+
+
+def _temperature(logits_NC: np.ndarray, labels_N: np.ndarray) -> float | None:
+    """Return the temperature of the validation rows; None where there are none, or a logit is not finite."""
+    return temperature(logits_NC, labels_N) if len(labels_N) and np.isfinite(logits_NC).all() else None
 
 
 def _report(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, log_loss
+from imblearn.metrics import geometric_mean_score
+from sklearn.metrics import balanced_accuracy_score
 
 from benchmarks.records import metrics
 from benchmarks.records.hits import per_class
@@ -47,18 +48,22 @@ def test_class_mean_agrees_with_scikit_learn(seed):
 def test_a_metric_from_probabilities_is_one_function(monkeypatch):
     monkeypatch.setattr(metrics, "METRICS", dict(metrics.METRICS))
 
-    @metrics.metric("nll", "NLL", needs="probabilities", higher_is_better=False)
-    def nll(probabilities_NC, labels_N):
-        return float(-np.log(probabilities_NC[np.arange(len(labels_N)), labels_N]).mean())
+    @metrics.metric("confidence", "confidence", needs="probabilities", higher_is_better=None)
+    def confidence(probabilities_NC, labels_N):
+        return float(probabilities_NC.max(axis=1).mean())
 
-    draws = np.random.default_rng(0)
-    logits_NC, labels_N = draws.normal(size=(20, 3)).astype(np.float32), draws.integers(0, 3, 20)
-    exp_NC = np.exp(logits_NC)
-    expected = log_loss(labels_N, exp_NC / exp_NC.sum(axis=1, keepdims=True), labels=range(3))
-    assert metrics.from_probabilities(logits_NC, labels_N) == {"nll": pytest.approx(expected)}
+    logits_NC, labels_N = np.array([[0.0, 0.0], [0.0, np.log(3)]]), np.array([0, 1])
+    assert metrics.from_probabilities(logits_NC, labels_N)["confidence"] == pytest.approx(0.625)
     assert metrics.from_probabilities(logits_NC[:0], labels_N[:0]) == {}
-    assert metrics.names("probabilities") == ["nll"] and "nll" not in metrics.names("hits")
-    assert not metrics.get("nll").higher_is_better
+    assert "confidence" in metrics.names("probabilities") and "confidence" not in metrics.names("hits")
+
+
+def test_g_mean_agrees_with_imbalanced_learn():
+    labels_N, guesses_N = np.array([0, 0, 0, 1, 1, 3]), np.array([0, 0, 1, 1, 2, 3])
+    hits_C = np.array(per_class(guesses_N == labels_N, labels_N, 4))
+    found = metrics.from_hits(hits_C, np.bincount(labels_N, minlength=4), np.ones(4))["g-mean"]
+    assert found == pytest.approx(geometric_mean_score(labels_N, guesses_N, labels=[0, 1, 3], average="multiclass"))
+    assert metrics.from_hits(np.array([3, 0]), np.array([3, 2]), np.ones(2))["g-mean"] == 0.0
 
 
 def test_names_are_unique_and_an_unknown_one_suggests_the_nearest():
