@@ -14,6 +14,7 @@ import typer
 from benchmarks.commands.opening import open_asked, ready_to_run
 from benchmarks.commands.options import Executor, RunOptions, takes
 from benchmarks.commands.plan import print_plan
+from benchmarks.support.disk import DiskFull
 from benchmarks.support.errors import UserError
 from benchmarks.support.threads import use_threads
 
@@ -154,12 +155,12 @@ def _reporter(session: Session, options: RunOptions) -> Reporter:
 
 @contextlib.contextmanager
 def _results_if_interrupted(session: Session, out: Path) -> Iterator[None]:
-    """Let an interrupt end the run only once the results of the cells that have records are told."""
+    """Let an interrupt or a full disk end the run only once the results of the cells that have records are told."""
     from benchmarks.records.storage import safe_name
 
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, DiskFull):
         if any((out / safe_name(session.context.suite.name) / "records").glob("*/*.json")):
             _print_results(session, out)
         raise

@@ -20,6 +20,7 @@ from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import JobResult
 from benchmarks.running.context import RunContext
+from benchmarks.support.disk import ends_if_full, require_room
 from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak_memory
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
@@ -34,6 +35,7 @@ from strategies.base import Strategy
 from strategies.combining.expression import parse
 
 CHECKPOINT_SECONDS = 60.0
+MARGIN_BYTES = 100_000  # for names in the files, the result, a record
 NAMES_CHOICE = Choice("contiguous", "float32")  # no backbone, nothing to probe
 
 
@@ -46,7 +48,8 @@ def run_job(
     """Train `job`, or return its result if it is done and its state is still stored.
 
     `on_step(step, steps)` reports progress within the job, `say` gets lines for the user. Raises what the training
-    raises; the store then holds no result, at most checkpoints from which the next call continues.
+    raises, and DiskFull if there is no room for what the job writes; the store then holds no result, at most
+    checkpoints from which the next call continues.
     """
     done = context.store.result(job.key)
     if done is not None and context.store.state(job.key).exists():
@@ -54,6 +57,7 @@ def run_job(
     keep_freed_memory()
     restart_peak_memory(context.device)
     training, spent = resume(context, job, say)
+    require_room(context.store.work, _bytes_to_write(context, training))
     steps = steps_per_epoch(training.stage, context.suite.recipe)
     pace = checkpoint.Pace(CHECKPOINT_SECONDS if context.checkpoint_seconds is None else context.checkpoint_seconds)
     epoch_began = time.perf_counter()
@@ -76,20 +80,31 @@ def run_job(
         with pace.taking():
             checkpoint.save_next(context.store.checkpoint(job.key), *_state(training, spent, seconds))
 
-    try:
-        run(training, after_step, after_epoch)
-    except TrainingError:
-        context.store.drop_checkpoints(job.key)  # they may hold what went wrong
-        raise
-    checkpoint.save(context.store.state(job.key), *_state(training, spent))
-    if job.ends_stage:
-        _predict(context, training)
-    result = JobResult(
-        job.key, epochs=job.epochs, peak_memory_bytes=peak_memory_bytes(context.device), pieces=training.pieces,
-        hardware=machine(context.device.type), **_total(training, spent),
-    )  # fmt: skip
-    context.store.finish(result)
+    with ends_if_full(context.store.work):
+        try:
+            run(training, after_step, after_epoch)
+        except TrainingError:
+            context.store.drop_checkpoints(job.key)  # they may hold what went wrong
+            raise
+        checkpoint.save(context.store.state(job.key), *_state(training, spent))
+        if job.ends_stage:
+            _predict(context, training)
+        result = JobResult(
+            job.key, epochs=job.epochs, peak_memory_bytes=peak_memory_bytes(context.device), pieces=training.pieces,
+            hardware=machine(context.device.type), **_total(training, spent),
+        )  # fmt: skip
+        context.store.finish(result)
     return result
+
+
+def _bytes_to_write(context: RunContext, training: Training) -> int:
+    """Return about how many bytes the job's state and predictions take, without checkpoints."""
+    tensors = training.network.state_dict().values()
+    trained = [p for p in training.network.parameters() if p.requires_grad]
+    optimizer = {"sgd": 1, "adamw": 2}[training.recipe.optimizer] * sum(p.nbytes for p in trained)
+    data = training.stage.data
+    logits = 4 * training.facts.num_classes * (len(data.test_rows) + len(data.validation_rows))
+    return sum(tensor.nbytes for tensor in tensors) + optimizer + logits * training.job.ends_stage + MARGIN_BYTES
 
 
 def resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:

@@ -20,6 +20,7 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
 from benchmarks.running.supervised import Supervised
+from benchmarks.support.disk import DiskFull
 from benchmarks.support.errors import UserError
 from benchmarks.support.gpu_errors import device_lost
 from benchmarks.training.checkpoint import CheckpointError
@@ -56,8 +57,8 @@ def execute(
     """Run every cell, or of `only` these, that has no record yet; one that fails is recorded and the rest goes on.
 
     `supervised`: this process, if a supervisor watches it, which then ends a job that takes longer than `job_timeout`
-    seconds. KeyboardInterrupt passes through, with every finished job and cell kept. After an error that leaves the
-    GPU unusable the supervisor goes on in another process; without one, raises UserError.
+    seconds. KeyboardInterrupt passes through, with every finished job and cell kept; so does DiskFull. After an error
+    that leaves the GPU unusable the supervisor goes on in another process; without one, raises UserError.
     """
     supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
@@ -110,7 +111,7 @@ class _Run:
             for job in pending(self.plan, self.context.store, [cell]).values():
                 self._job(job, cell)
             return done_record(self.context, self.plan, cell)
-        except DeviceLost:
+        except (DeviceLost, DiskFull):
             raise
         except Exception as error:  # a cell's failure, a plugin's too, must not end the run
             self.supervised.stop_if_interrupted()
@@ -121,7 +122,7 @@ class _Run:
     def _job(self, job: Job, cell: Cell) -> None:
         """Train a job, once more if memory ran out or a state was damaged.
 
-        Raises JobFailed if it is given up, DeviceLost if only another process can go on.
+        Raises JobFailed if it is given up, DeviceLost if only another process can go on, DiskFull if none can.
         """
         work, tell = self.context.store.work, self.reporter.tell
         noted = self.supervised.attempts.of(work, job.key)
@@ -134,6 +135,8 @@ class _Run:
                 )
                 tell(JobDone(job, result))
                 return
+            except DiskFull:
+                raise
             except Exception as error:
                 self.supervised.stop_if_interrupted()
                 if device_lost(error):

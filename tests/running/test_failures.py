@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,12 @@ from benchmarks.planning.store import Store
 from benchmarks.progress.events import Event, Note
 from benchmarks.progress.reporter import Reporters
 from benchmarks.records import storage
+from benchmarks.running import job as job_module
 from benchmarks.running.attempts import AttemptLog
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.local import execute
 from benchmarks.running.session import Session
+from benchmarks.support.disk import DiskFull
 from benchmarks.tools.status import look
 from benchmarks.training import checkpoint, predict
 from benchmarks.training import loop as train_module
@@ -44,25 +48,40 @@ class Notes:
             self.lines.append(event.line)
 
 
-def test_a_disk_that_fills_costs_cells_and_no_file_and_they_are_done_once_there_is_room(
-    small_disk: Path, tmp_path: Path
+@pytest.mark.parametrize(("free", "jobs"), [(1_000_000, 0), (5_000_000, 1)])  # a state has 3 MB
+def test_a_disk_that_fills_ends_the_run_and_what_is_trained_is_used_once_there_is_room(
+    small_disk: Path, tmp_path: Path, free: int, jobs: int
 ) -> None:
     ballast = small_disk / "ballast"
-    ballast.write_bytes(b"x" * 11_000_000)
+    ballast.write_bytes(b"x" * (shutil.disk_usage(small_disk).free - free))
     arguments = ["run", "--all", "--suite", write_suite(tmp_path)]
     filled = bench(tmp_path, *arguments, "--out", small_disk)
-    assert filled.returncode == 1
-    assert "Traceback" not in filled.stderr
-    assert "3 of 3 cells failed" in filled.stderr
-    assert "No space left" in filled.stdout
+    assert filled.returncode == 2
+    assert re.fullmatch(
+        r"error: .* has \d\.\d MB left, and the next job writes 3\.\d MB; make room .*\n", filled.stderr
+    )
+    trained = {path: path.read_bytes() for path in small_disk.glob(".work/jobs/*/result.json")}
+    assert len(trained) == jobs
     assert not list(small_disk.rglob("*.tmp"))
-    assert not storage.read_all(small_disk / "tiny" / "records")[1]
+    assert storage.read_all(small_disk / "tiny" / "records") == ([], [])
 
     ballast.unlink()
     done = bench(tmp_path, *arguments, "--out", small_disk)
     assert done.returncode == 0, done.stderr + done.stdout
     assert bench(tmp_path, *arguments, "--out", "roomy").returncode == 0
     assert measured(small_disk) == measured(tmp_path / "roomy")
+    assert all(path.read_bytes() == content for path, content in trained.items())
+
+
+def test_a_disk_that_fills_while_a_job_trains_ends_the_run(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_module, "require_room", lambda *_: None)
+    (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 1_000_000))
+    session = digits_session(small_disk)
+    with pytest.raises(DiskFull, match="cannot be written .No space left on device.; make room and run the same"):
+        execute(session.plan, session.context, small_disk, Reporters())
+    assert not session.context.store.result(_first(session)) and not list(small_disk.rglob("*.tmp"))
 
 
 def test_attempts_are_counted_where_a_full_disk_does_not_take_them(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ from benchmarks.running.ray.pool import WorkerHandle, WorkerLost, WorkerPool
 from benchmarks.running.ray.worker import Files, JobUpdate, WorkerConfig
 from benchmarks.running.scoring import done_record
 from benchmarks.running.supervised import Supervised
+from benchmarks.support.disk import DiskFull, ends_if_full
 
 LISTEN_SECONDS = 1.0
 QUIET_SECONDS = 60.0  # without a worker before the user is told
@@ -70,8 +71,8 @@ def execute(
     """Run every cell without a record (or those of `only`) on the Ray cluster that this process is connected to.
 
     Each job gets the resources `given` and is given up after `job_timeout` seconds. Workers that can see `out` write
-    there, unless `share_folder` is False. Raises UserError if no worker starts. On KeyboardInterrupt workers end and
-    stored results stay.
+    there, unless `share_folder` is False. Raises UserError if no worker starts, DiskFull if `out` has no
+    room. On these and on KeyboardInterrupt workers end and stored results stay.
     """
     supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
@@ -182,10 +183,13 @@ class Run:
                 self.graph.again(job)
             return
         try:
-            for name, content in update.files.items():
-                write_bytes(self.context.store.work / name, content)
-        except OSError as error:  # a full disk: the job goes on without a checkpoint, but fails without a result
+            with ends_if_full(self.context.store.work):
+                for name, content in update.files.items():
+                    write_bytes(self.context.store.work / name, content)
+        except OSError as error:  # the job goes on without a checkpoint, but fails without a result
             update = dataclasses.replace(update, error=update.error or reason_of(error))
+        if update.full:
+            raise DiskFull(update.error)
         if update.said:
             self._tell(JobOutput(job, update.said))
         for line in update.notes:

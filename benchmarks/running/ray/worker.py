@@ -28,6 +28,7 @@ from backbones.files import write_bytes
 from benchmarks.data.decoded.delivered import ImageManifest
 from benchmarks.planning.plan import Job
 from benchmarks.planning.store import Store
+from benchmarks.support.disk import DiskFull
 from benchmarks.support.gpu_errors import device_lost
 from benchmarks.support.threads import use_threads
 
@@ -71,6 +72,7 @@ class JobUpdate:
 
     The last update has `ended` set. If the job failed, `error` is the reason and `trace` the traceback; `may_retry`
     says that another attempt may succeed (out of memory, a `damaged` state, a GPU that is `lost` to this process).
+    `full`: the output folder's disk is.
     `keeps`: its checkpoints are still useful.
     """
 
@@ -85,6 +87,7 @@ class JobUpdate:
     may_retry: bool = False
     damaged: bool = False
     lost: bool = False
+    full: bool = False
     keeps: bool = True
 
 
@@ -167,9 +170,11 @@ class Worker:
                     notes.line,
                 )  # fmt: skip
         except BaseException as error:  # the driver must learn of any failure
+            full = isinstance(error, DiskFull) and self._shares
             ended[0] = JobUpdate(
-                ended=True, error=reason_of(error), trace=traceback.format_exc(), may_retry=worth_another(error),
-                damaged=isinstance(error, CheckpointError), lost=device_lost(error),
+                ended=True, error=str(error) if full else reason_of(error), trace=traceback.format_exc(),
+                may_retry=worth_another(error), damaged=isinstance(error, CheckpointError), lost=device_lost(error),
+                full=full,
             )  # fmt: skip
 
 
