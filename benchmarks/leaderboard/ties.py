@@ -11,7 +11,7 @@ from benchmarks.records.multiple import LEVEL, holm, rank_intervals, tie_groups
 from strategies.base import StrategyError
 from strategies.combining.expression import parse
 
-IMAGES, NAMES = "image alone", "product name"
+IMAGES, NAMES, TEST_ROWS = "image alone", "product name", "all test rows together"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,10 +53,10 @@ def _class_mean(one: Entry, other: Entry) -> tuple[float, float]:
 def kind(entry: Entry) -> str:
     """Return what the entry's strategy sees; one that is not installed here is taken to see images alone."""
     try:
-        needs = parse(entry.strategy).needs
+        strategy = parse(entry.strategy)
     except StrategyError:
         return IMAGES
-    return NAMES if "text" in needs else IMAGES
+    return TEST_ROWS if strategy.transductive else NAMES if "text" in strategy.needs else IMAGES
 
 
 @dataclasses.dataclass(frozen=True)
