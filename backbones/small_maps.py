@@ -150,7 +150,9 @@ def _as_maps(out_PO: Tensor, where: Geometry) -> Tensor:
 
 def _computed_in(weight: Tensor, device: str) -> torch.dtype:
     """Return the dtype in which a convolution with this weight computes."""
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+    # torch raises if asked about a device without autocast, such as "meta"
+    lowered = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if lowered else weight.dtype
 
 
 def ease_small_maps(network: nn.Module) -> None:

@@ -79,6 +79,12 @@ def test_outputs_and_gradients_are_those_of_torchs_convolution(
         torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
 
 
+def test_shapes_can_be_computed_without_numbers() -> None:
+    """On torch's "meta" device, which has no autocast."""
+    _, eased = _pair(kernel_size=3, padding=1)
+    assert eased.to("meta")(torch.empty(2, 4, 2, 2, device="meta")).shape == (2, 4, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("size", "stride", "used"),
     [(1, 1, (1, 2)), (1, 2, (1, 2)), (2, 2, (1, 3)), (2, 1, (0, 3)), (3, 1, (0, 3)), (56, 2, (0, 3))],
