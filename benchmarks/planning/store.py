@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class JobResult:
     """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch.
 
-    `pieces`: into how many a batch was cut because a GPU had no room for it whole. `hardware`: the machine.
+    `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: into how many a batch was cut because
+    a GPU had no room for it whole. `hardware`: the machine.
     """
 
     key: str

@@ -53,3 +53,9 @@ class RunContext:
         """All images on the accelerator, uint8 [N, S, S, 3], copied there once; None where they stay here."""
         images_NHWC = self.loaded.images_NHWC
         return copy_to(images_NHWC, self.device) if fits(images_NHWC, self.device) else None
+
+    @property
+    def resident_bytes(self) -> int:
+        """Bytes of the images on the accelerator, so far."""
+        held = self.__dict__.get("resident_NHWC")  # asking for the property would copy them
+        return 0 if held is None else held.nbytes

@@ -20,12 +20,14 @@ from backbones.probe import Choice
 from backbones.seeds import seed_for
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
+from benchmarks.support.gpu_errors import out_of_memory
 from benchmarks.training.batches import epoch_order, pool_order, split_batches
 from benchmarks.training.features import after_training, measure, store_features
 from benchmarks.training.forward import classify, forward, seed_network
 from benchmarks.training.microbatches import gradients_in_pieces
 from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import Epoch, Training, TrainingError
+from benchmarks.training.statistics import RunningStatistics
 from strategies.base import Batch, Outputs, Phase, Progress, Step
 from strategies.common import weighted_mean
 
@@ -207,14 +209,17 @@ def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progres
             loss = weighted_cross_entropy(logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
         return loss
 
+    statistics = RunningStatistics(training.network)
     while True:
         training.optimizer.zero_grad(set_to_none=True)
         try:
             loss = _gradients(training, batch, loss_of, at)
             break
-        except torch.OutOfMemoryError:
-            if len(batch.labels_B) < 4 * training.pieces:  # batch normalisation needs two samples a piece
+        except RuntimeError as error:
+            # batch normalisation needs two samples a piece
+            if not out_of_memory(error) or len(batch.labels_B) < 4 * training.pieces:
                 raise
+        statistics.put_back()
         training.pieces *= 2
         torch.cuda.empty_cache()
     training.optimizer.step()

@@ -10,6 +10,7 @@ import torch
 
 from backbones.modes import evaluating
 from backbones.probe import Choice
+from benchmarks.support.gpu_errors import out_of_memory
 from benchmarks.training.batches import Batches, split_batches
 from benchmarks.training.forward import forward
 from strategies.base import Outputs
@@ -32,8 +33,8 @@ def outputs_of(
                 cut = split_batches(len(rows_N), batch_size)
                 parts = [_part(network, batcher, rows_N[part], choice) for part in cut]
                 break
-            except torch.OutOfMemoryError:
-                if batch_size == 1:
+            except RuntimeError as error:
+                if not out_of_memory(error) or batch_size == 1:
                     raise
             batch_size //= 2  # a GPU that trains in pieces may not have room for this either
             torch.cuda.empty_cache()

@@ -28,6 +28,7 @@ from benchmarks.tools.status import look
 from benchmarks.training import checkpoint, predict
 from benchmarks.training import loop as train_module
 from benchmarks.training.forward import forward
+from benchmarks.training.loop import one_epoch
 from benchmarks.training.microbatches import gradients_in_pieces
 from strategies.base import Batch, Outputs
 from tests.making import BACKBONE, digits_session, digits_suite
@@ -207,6 +208,41 @@ def test_a_gpu_without_room_trains_and_predicts_in_pieces_and_says_so_everywhere
     assert main(["status", "--out", str(tmp_path)]) == 0
     for said in ("".join(record.notes), capsys.readouterr().out, files.generate(tmp_path)[BOARD]):
         assert "up to 4 pieces" in said
+
+
+def test_a_forward_pass_that_failed_leaves_no_trace_in_running_statistics(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of memory at the end of the first forward pass gives the bits of a training in two pieces from the start."""
+
+    def trained(out: Path, split: bool) -> dict[str, torch.Tensor]:
+        session = digits_session(out)
+        training = begin(session.context, session.plan.jobs[_first(session)])
+        training.pieces = 2 if split else 1
+        one_epoch(training, lambda epoch, step: None)
+        assert training.pieces == 2
+        return training.network.state_dict()
+
+    def full(network, images_BCHW, *rest):
+        outputs = forward(network, images_BCHW, *rest)
+        if len(images_BCHW) > 16 and torch.is_grad_enabled():
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED")
+        return outputs
+
+    split = trained(tmp_path / "split", split=True)
+    monkeypatch.setattr(train_module, "forward", full)
+    whole = trained(tmp_path / "whole", split=False)
+    assert any("running_mean" in name for name in whole)
+    assert [name for name in whole if not torch.equal(whole[name], split[name])] == []
+
+
+def test_resident_images_do_not_count_as_memory_of_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_module, "peak_memory_bytes", lambda device: 10**9)
+    session = digits_session(tmp_path)
+    images_NHWC = np.array(session.context.loaded.images_NHWC)
+    session.context.__dict__["resident_NHWC"] = torch.from_numpy(images_NHWC)  # as if copied to a GPU
+    peak = run_job(session.context, session.plan.jobs[_first(session)]).peak_memory_bytes
+    assert peak == 10**9 - images_NHWC.nbytes
 
 
 def test_predictions_in_smaller_batches_are_those_of_larger_ones(
