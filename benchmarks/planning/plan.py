@@ -131,6 +131,7 @@ class Setting:
     precision: Mapping[str, Mapping[str, str]]  # backbone -> layout and dtype
     weights: Mapping[str, str]  # backbone -> sha256 of its first weights; "none" for those that are not there
     text: bool = False  # whether the rows have names
+    device: str = "cpu"  # the family, "cpu" or "cuda": each rounds and sums in its own way
 
     @property
     def frozen(self) -> bool:
@@ -202,6 +203,7 @@ def _state_key(
             "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
             "backbone": backbone if alone else identity(backbone),
             "weights": setting.weights.get(backbone, "none"),
+            "device": setting.device,
             "precision": {} if alone else dict(setting.precision[backbone]),
             "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),
             "epochs": suite.recipe.stage_epochs(stage.data.name),

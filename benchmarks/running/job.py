@@ -24,6 +24,7 @@ from benchmarks.support.disk import ends_if_full, require_room
 from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak_memory
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
+from benchmarks.training.arithmetic import float32_arithmetic
 from benchmarks.training.batches import Batcher, Batches
 from benchmarks.training.feature_batches import FeatureBatcher
 from benchmarks.training.loop import prepare, run, steps_per_epoch
@@ -80,7 +81,7 @@ def run_job(
         with pace.taking():
             checkpoint.save_next(context.store.checkpoint(job.key), *_state(training, spent, seconds))
 
-    with ends_if_full(context.store.work):
+    with ends_if_full(context.store.work), float32_arithmetic(training.recipe.tf32):
         try:
             run(training, after_step, after_epoch)
         except TrainingError:
@@ -89,8 +90,9 @@ def run_job(
         checkpoint.save(context.store.state(job.key), *_state(training, spent))
         if job.ends_stage:
             _predict(context, training)
+        peak = peak_memory_bytes(context.device) - context.resident_bytes  # which all jobs share
         result = JobResult(
-            job.key, epochs=job.epochs, peak_memory_bytes=peak_memory_bytes(context.device), pieces=training.pieces,
+            job.key, epochs=job.epochs, peak_memory_bytes=peak, pieces=training.pieces,
             hardware=machine(context.device.type), **_total(training, spent),
         )  # fmt: skip
         context.store.finish(result)

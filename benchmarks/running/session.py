@@ -105,6 +105,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         precision={name: {"layout": c.layout, "dtype": c.dtype} for name, c in choices.items()},
         weights={name: first.sha256 for name, first in first_weights.items()},
         text=loaded.texts is not None,
+        device=device.type,
     )
     _check_named(request.strategies, setting)
     plan = make_plan(setting, backbones, strategies, range(seeds))

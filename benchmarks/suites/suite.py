@@ -35,6 +35,7 @@ class Recipe(_Frozen):
     `tail_learning_rate` the peak of stage 2 where it differs; a step schedule multiplies the peak by `step_factor`
     at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
     `rotate` degrees: the largest draw in either direction. `flip_test`: outputs are means over an image and its mirror.
+    `tf32`: a GPU may round the factors of float32 products to TensorFloat-32, which is faster and less exact.
     `trains`: "classifier" leaves the backbone as its weights made it, in both stages, and trains on its stored
     features: of each image and its mirror, and of `views` - 1 more such pairs, shifted and zoomed.
     """
@@ -59,6 +60,7 @@ class Recipe(_Frozen):
     normalise: Literal["backbone", "none"] = "backbone"
     weights: Literal["none", "imagenet"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    tf32: bool = False
     steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     flip_test: bool = False

@@ -181,7 +181,8 @@ class Batcher:
         if self._resident_NHWC is not None:
             images_BHWC = self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)]
             self._augment_resident(images_BHWC, rows_B, positions_B, key)
-            return _warp_resident(self._to_float(images_BHWC), maps_B23, size)
+            theta_B23 = torch.from_numpy(unit_maps(maps_B23, images_BHWC.shape[1], size)).to(self.device)
+            return warp_on_device(self._to_float(images_BHWC), theta_B23, size)
         made_BHWC = warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
         return self._to_float(torch.from_numpy(made_BHWC).to(self.device))
 
@@ -218,15 +219,28 @@ def warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray
     return out_BHWC
 
 
-def _warp_resident(images_BCHW: torch.Tensor, maps_B23: np.ndarray, size: int) -> torch.Tensor:
-    """Like `warp`, on the accelerator and for float images, with torch's coordinates from -1 to 1."""
-    source = images_BCHW.shape[-1]
+def unit_maps(maps_B23: np.ndarray, source: int, size: int) -> np.ndarray:
+    """Return the maps in torch's coordinates from -1 to 1, float32 [B, 2, 3], for `warp_on_device`."""
     to_unit = np.array([[2 / source, 0, 1 / source - 1], [0, 2 / source, 1 / source - 1], [0, 0, 1]])
     from_unit = np.array([[size / 2, 0, (size - 1) / 2], [0, size / 2, (size - 1) / 2], [0, 0, 1]])
     whole_B33 = np.concatenate([maps_B23, np.tile([[[0.0, 0.0, 1.0]]], (len(maps_B23), 1, 1))], axis=1)
-    theta_B23 = torch.from_numpy((to_unit @ whole_B33 @ from_unit)[:, :2].astype(np.float32)).to(images_BCHW.device)
-    grid_BHW2 = torch.nn.functional.affine_grid(theta_B23, [len(theta_B23), 3, size, size], align_corners=False)
+    return (to_unit @ whole_B33 @ from_unit)[:, :2].astype(np.float32)
+
+
+def warp_on_device(images_BCHW: torch.Tensor, theta_B23: torch.Tensor, size: int) -> torch.Tensor:
+    """Like `warp`, on the images' device and for float images; `theta_B23`: `unit_maps`."""
     warped_BCHW = torch.nn.functional.grid_sample(
-        images_BCHW, grid_BHW2, mode="bilinear", padding_mode="border", align_corners=False
+        images_BCHW, _grid(theta_B23, size), mode="bilinear", padding_mode="border", align_corners=False
     )
     return warped_BCHW.contiguous(memory_format=torch.channels_last)
+
+
+def _grid(theta_B23: torch.Tensor, size: int) -> torch.Tensor:
+    """Return [B, size, size, 2]: `affine_grid(..., align_corners=False)` without a matrix product.
+
+    A product would be inexact with TF32 and needs more memory traffic: an affine map of a grid is a sum of two lines.
+    """
+    centres_S = (2 * torch.arange(size, device=theta_B23.device, dtype=theta_B23.dtype) + 1) / size - 1
+    across_B2S = theta_B23[:, :, :1] * centres_S
+    down_B2S = theta_B23[:, :, 1:2] * centres_S + theta_B23[:, :, 2:]
+    return (across_B2S[:, :, None, :] + down_B2S[:, :, :, None]).permute(0, 2, 3, 1)

@@ -12,10 +12,10 @@ from tests.making import digits_suite
 
 # strategy -> key of its cell, keys of its jobs in both stages
 KEYS = {
-    "none": ("50d7e9d2f61744126e25", ("74c92e12ace9edea9969", "1ee8f7cb9b7bad1b6644", "a54f15b9045ab783889d")),
+    "none": ("dd5690ee34a7605a61de", ("53564062a45af696a0ff", "cf673e070cdd93b122bb", "815f6ca5de46f3b4c883")),
     "crt": (
-        "a70176a8a6b26c9fe3bc",
-        ("74c92e12ace9edea9969", "00624c2026b86b799224", "5bef02dac18fa7d886c4", "28b5223f5fad3054378c"),
+        "e6e15dc9d61b77367447",
+        ("53564062a45af696a0ff", "7afdc16b10caf6714013", "9c88780fa0afd51d2404", "371b273252a6b2b95814"),
     ),
 }
 

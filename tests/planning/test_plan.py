@@ -68,9 +68,17 @@ def deferred(own_registry: None) -> None:
             pass
 
 
-def plan(*strategies: str, seeds: int = 1, fingerprint: str = "data", dtype: str = "float32", **recipe: object) -> Plan:
+def plan(
+    *strategies: str,
+    seeds: int = 1,
+    fingerprint: str = "data",
+    dtype: str = "float32",
+    device: str = "cpu",
+    **recipe: object,
+) -> Plan:
     suite = digits_suite({"epochs": {"head": EPOCHS, "tail": EPOCHS}, **recipe})
-    setting = Setting(fingerprint, suite, (_stage(1, "head"), _stage(2, "tail")), {"net": {"dtype": dtype}}, {})
+    stages = (_stage(1, "head"), _stage(2, "tail"))
+    setting = Setting(fingerprint, suite, stages, {"net": {"dtype": dtype}}, {}, device=device)
     return make_plan(setting, ["net"], strategies, range(seeds))
 
 
@@ -137,7 +145,15 @@ def test_parents_come_before_their_children(deferred: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"fingerprint": "other"}, {"dtype": "bfloat16"}, {"learning_rate": 0.3}, {"shift": 0.2}]
+    "change",
+    [
+        {"fingerprint": "other"},
+        {"dtype": "bfloat16"},
+        {"device": "cuda"},
+        {"tf32": True},
+        {"learning_rate": 0.3},
+        {"shift": 0.2},
+    ],
 )
 def test_everything_that_changes_weights_changes_the_key(change: dict[str, object]) -> None:
     assert plan("none").cells[0].jobs[0][0] != plan("none", **change).cells[0].jobs[0][0]  # type: ignore[arg-type]

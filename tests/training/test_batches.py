@@ -12,7 +12,7 @@ from benchmarks.suites.suite import Epochs, Recipe
 from benchmarks.tools.throughput import photographs
 from benchmarks.training import on_device
 from benchmarks.training.augment import Augmenter
-from benchmarks.training.batches import Batcher, affine_B23, epoch_order, split_batches, warp
+from benchmarks.training.batches import Batcher, affine_B23, epoch_order, split_batches, unit_maps, warp, warp_on_device
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -195,3 +195,12 @@ def test_a_share_of_the_draws_is_augmented_and_the_others_stay_as_they_are() -> 
     changed = np.array([not torch.equal(m, plain) for m in made])
     assert not changed[:100].any()
     assert 0.15 < changed[100:].mean() < 0.35
+
+
+def test_a_warp_on_the_device_follows_torchs_affine_grid() -> None:
+    images_BCHW = torch.rand(6, 3, 16, 16)
+    maps_B23 = affine_B23(recipe(rotate=30, zoom=0.3, shift=0.2), 16, 12, np.random.default_rng(0).random((6, 5)))
+    theta_B23 = torch.from_numpy(unit_maps(maps_B23, 16, 12))
+    grid_BHW2 = torch.nn.functional.affine_grid(theta_B23, [6, 3, 12, 12], align_corners=False)
+    expected = torch.nn.functional.grid_sample(images_BCHW, grid_BHW2, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(warp_on_device(images_BCHW, theta_B23, 12), expected, atol=1e-5, rtol=0)
