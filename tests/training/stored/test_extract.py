@@ -54,6 +54,13 @@ def test_features_are_the_network_s_in_evaluation_mode(loaded: Loaded, tmp_path:
         np.testing.assert_allclose(features_VNF[view, rows], expected_BF, atol=1e-4, rtol=0)
 
 
+@pytest.fixture
+def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch compute the features: an export takes seconds."""
+    monkeypatch.setattr("benchmarks.training.stored.extractor.NEEDED", ("no_such_library",))
+
+
+@pytest.mark.usefixtures("no_export")
 def test_they_are_computed_once_for_all_classifiers_and_wherever_the_weights_are(
     loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +72,7 @@ def test_they_are_computed_once_for_all_classifiers_and_wherever_the_weights_are
     np.testing.assert_array_equal(again_VNF, features_VNF)
 
 
+@pytest.mark.usefixtures("no_export")
 def test_other_weights_data_or_views_are_other_features(loaded: Loaded, tmp_path: Path) -> None:
     first = weights(tmp_path)
     asked(loaded, first, tmp_path)
@@ -76,8 +84,8 @@ def test_other_weights_data_or_views_are_other_features(loaded: Loaded, tmp_path
     assert len(asked(loaded, first, tmp_path, views=Views(draws=2, shift=0.1))) == 4
 
 
-def test_slower_features_are_told_once(loaded: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.training.stored.extractor.NEEDED", ("no_such_library",))
+@pytest.mark.usefixtures("no_export")
+def test_slower_features_are_told_once(loaded: Loaded, tmp_path: Path) -> None:
     said: list[str] = []
     first = weights(tmp_path)
     for _ in range(2):
