@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import binomtest, t, ttest_1samp
 
 from benchmarks.records import stats
@@ -189,3 +190,38 @@ def test_top5_is_compared_by_its_own_bits():
     assert stats.differences([high], [high], top=5)[0].value == 0
     assert stats.differences([high], [low], top=1)[0].value == 0
     assert stats.differences([high], [low], top=5)[0].value == 1 - low.top5_hits[0] / 4
+
+
+def root(value: float, parts: list[tuple[float, float]]) -> float:
+    """Return the log of the level at which an interval of these (variance, degrees of freedom) touches zero."""
+
+    def gap(log_p: float) -> float:
+        return math.sqrt(sum(v * t.ppf(math.exp(log_p) / 2, freedom) ** 2 for v, freedom in parts)) - abs(value)
+
+    return brentq(gap, -200, -1e-15, xtol=1e-13)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_p_values_are_exact_to_nine_digits(seeds: int):
+    draws = np.random.default_rng(seeds)
+    checked = 0
+    for shift in np.repeat([0.0, 0.1, 0.3, 0.6, 0.9], 20):
+        share_S1 = np.clip(shift + draws.normal(0, 0.2, (seeds, 1)), 0, 1)
+        d_SN = (draws.random((seeds, 30)) < share_S1).astype(float) - (draws.random((seeds, 30)) < 0.02)
+        found, mean_N, mean_S = stats.compare(d_SN, (30,)), d_SN.mean(0), d_SN.mean(1)
+        scatter = ((d_SN - mean_N - mean_S[:, None] + d_SN.mean()) ** 2).sum() / (29 * (seeds - 1)) / 30 / seeds
+        rows, training = mean_N.var(ddof=1) / 30, mean_S.var(ddof=1) / seeds - (seeds - 1) / seeds * scatter
+        if training > 1e-12 and rows > 0 and abs(found.value) > 1e-12:
+            assert math.log(found.p) == pytest.approx(root(found.value, [(rows, 29), (training, seeds - 1)]), abs=1e-9)
+            checked += 1
+    assert checked > 30
+
+
+def test_a_difference_far_beyond_its_interval_and_one_of_nearly_zero_have_a_p_value():
+    d_SN = np.ones((2, 4000))
+    d_SN[0, :40] = d_SN[1, :60] = 0
+    assert 0 < stats.compare(d_SN, (4000,)).p < 0.01
+    cancelling = np.repeat([[0.3, 0.1, -0.4], [0.1, 0.3, -0.4 + 1e-17]], 5, axis=1)
+    cancelling[:, ::5] += [[0.1], [-0.1]]
+    cancelling[:, 1::5] -= [[0.1], [-0.1]]
+    assert stats.compare(cancelling, (5, 5, 5)).p == pytest.approx(1)
