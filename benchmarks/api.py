@@ -1,8 +1,7 @@
 """The Python API: the functions to use in scripts and notebooks, re-exported by the package `benchmarks`.
 
-They do what the commands `plan` and `run` do and raise the same errors: `UserError`, `StrategyError` and
-`BackboneError`, each with one sentence that says what to change. There is no `predict` yet, because a run does not
-export trained models.
+They do what the commands `plan`, `run` and `predict` do and raise the same errors: `UserError`, `StrategyError` and
+`BackboneError`, each with one sentence that says what to change.
 """
 
 from __future__ import annotations
@@ -163,6 +162,43 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
         for problem in files.write(out):
             print(f"warning: {problem}", file=sys.stderr)
     return _table(_records_of(session))
+
+
+def predict(
+    model: str | Path, images: str | Path | Sequence[str | Path], *, top: int = 5, below: float = 0.5
+) -> pd.DataFrame:
+    """Classify image files with a model that the command `export` wrote. Imports no torch.
+
+    Args:
+        model: The exported folder.
+        images: An image file, a folder or a glob, or several of them.
+        top: How many classes per image.
+        below: An image whose most probable class has a lower probability is marked as unsure.
+
+    Returns:
+        One row per image: `image` (its path), `unsure`, `class` and `probability` of the most probable class, then
+        `class_2`, `probability_2` and so on. Probabilities are calibrated.
+
+    Raises:
+        UserError: The folder is no exported model or is damaged, or a name in `images` matches no image.
+
+    An image that cannot be read is left out, with a warning that names it.
+    """
+    import pandas as pd
+
+    from benchmarks.tools.export import predict as predicting
+    from benchmarks.tools.export.model import read
+    from benchmarks.tools.export.table import header, row
+
+    asked = [images] if isinstance(images, str | Path) else images
+    opened, paths = read(Path(model)), predicting.find_images([str(one) for one in asked])
+    rows = []
+    for one in predicting.predict(opened, paths, top):
+        if one.readable:
+            rows.append(row(one, below))
+        else:
+            warnings.warn(f"{one.path} cannot be read as an image; it is left out.", stacklevel=2)
+    return pd.DataFrame(rows, columns=header(min(top, len(opened.labels_C))))
 
 
 def register(strategy: _S) -> _S:

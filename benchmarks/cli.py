@@ -18,7 +18,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks import __version__
-from benchmarks.commands import check, data, explain, keeping, listing, plan, run, suites, tables, verify
+from benchmarks.commands import (
+    check,
+    data,
+    explain,
+    export,
+    keeping,
+    listing,
+    plan,
+    predict,
+    run,
+    suites,
+    tables,
+    verify,
+)
 from benchmarks.support.errors import OutputClosed, UserError, missing_library, one_line
 
 if TYPE_CHECKING:
@@ -63,6 +76,8 @@ app.command("explain")(explain.explain)
 app.command("check")(check.check)
 app.command("status")(keeping.status)
 app.command("verify")(verify.verify)
+app.command("export")(export.export)
+app.command("predict")(predict.predict)
 app.command("clean")(keeping.clean)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")

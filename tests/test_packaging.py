@@ -114,7 +114,8 @@ def test_no_tracked_file_names(repository: Path, tracked: list[Path], forbidden:
 def test_every_library_that_is_imported_is_declared(repository: Path):
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    requirements = project["dependencies"] + optional["ray"] + optional["tensorboard"] + optional["weights"]
+    extras = ("ray", "tensorboard", "weights", "export")
+    requirements = project["dependencies"] + [one for name in extras for one in optional[name]]
     declared = {_normal(re.split(r"[^\w-]", requirement)[0]) for requirement in requirements}
     owners = packages_distributions()
     missing = set()

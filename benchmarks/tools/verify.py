@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,13 +49,18 @@ def _plain(name: str) -> str:
     return "|".join(part.strip().removeprefix("seed ").strip() for part in name.split("|"))
 
 
+def base_suite(record: Record, file: str | None) -> Suite | None:
+    """Return the suite `file`, or else the package's suite after which the record's is named; None without one."""
+    based = [name for name in suite.names() if f"{record.suite}-".startswith(f"{name}-")]
+    return suite.load(file or max(based, key=len)) if file or based else None
+
+
 def suite_of(record: Record, file: str | None) -> Suite:
     """Return the suite of a record: its recipe from the record, its dataset's options from the suite `file`.
 
     Without `file` the options come from the package's suite after which the record's suite is named.
     """
-    based = [name for name in suite.names() if f"{record.suite}-".startswith(f"{name}-")]
-    base = suite.load(file or max(based, key=len)) if file or based else None
+    base = base_suite(record, file)
     own = ("head_classes", "validation")
     trained = {name: value for name, value in record.setup.recipe.items() if name not in own}
     if isinstance(trained.get("weights"), dict):
@@ -78,10 +83,10 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
 
     Raises UserError if the data or weights are missing, or if the cell fails this time.
     """
-    from benchmarks.progress.reporter import PlainReporter
+    from benchmarks.progress.reporter import PlainReporter, say
     from benchmarks.running.local import execute
 
-    session, cell = open_again(record, asked, folder, data, weights)
+    session, cell = open_again(record, asked, folder, data, weights, say)
     execute(session.plan, session.context, folder, PlainReporter(), only=[cell])
     again = storage.read(storage.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
     if again.status == "failed":
@@ -90,14 +95,13 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
 
 
 def open_again(
-    record: Record, asked: Suite, folder: Path, data: Path | None, weights: Path | None
+    record: Record, asked: Suite, folder: Path, data: Path | None, weights: Path | None, say: Callable[[str], None]
 ) -> tuple[Session, Cell]:
     """Return a session that writes to `folder` and plans the record's cell, with its layout and precision.
 
-    Raises UserError if the data or weights are missing.
+    `say` gets the lines that a session has for the user. Raises UserError if the data or weights are missing.
     """
     from backbones.probe import Choice
-    from benchmarks.progress.reporter import say
     from benchmarks.running.session import Request, open_session, with_features
 
     _require_weights(record, weights)

@@ -1,0 +1,65 @@
+"""`export`: write a trained cell as a folder that works without this package."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.commands.options import ImageRoot
+from benchmarks.support.errors import UserError, one_line
+from benchmarks.support.threads import use_threads
+
+
+class StageName(StrEnum):
+    """The stages of both protocols."""
+
+    HEAD = "head"
+    TAIL = "tail"
+    ALL = "all"
+
+
+def export(
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")],
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; empty, or not there yet.")],
+    stage: Annotated[StageName | None, typer.Option(help="Stage to export; default: the last.")] = None,
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE.toml", help="Suite of the record; default: from its name.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data of the record.")] = None,
+    image_root: ImageRoot = None,
+    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE.safetensors", help="The initial weights of the record.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("runs"),
+) -> int:
+    """Write a trained cell as a model: weights, ONNX, labels, calibration, and a model card."""
+    from benchmarks.commands.opening import load_plugins
+    from benchmarks.progress.display import progress
+    from benchmarks.progress.reporter import say
+    from benchmarks.tools import verify
+    from benchmarks.tools.export import export as exporting
+
+    load_plugins(plugin or ())
+    record = verify.find(out, cell, suite_name=None)
+    name = one_line(record.name)
+    if record.status != "done":
+        raise UserError(f"{name} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
+    use_threads(record.environment.threads)
+    asked = exporting.Asked(
+        record=record,
+        to=to,
+        out=out,
+        stage=stage and stage.value,
+        suite=suite,
+        image_root=image_root,
+        data=data,
+        weights=weights,
+    )
+    with progress() as advance:
+        exporting.export(asked, say, advance)
+    print(f"{name}: written to {to}. See {to / 'README.md'}.")
+    return 0

@@ -1,0 +1,53 @@
+"""The command that trains a recorded cell, written from its record."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from benchmarks.data.registry import get, names
+from benchmarks.records.record import Record
+from benchmarks.suites.suite import Suite
+
+PROGRAM = "python -m benchmarks"
+
+
+def training_command(record: Record, base: Suite | None, file: str | None) -> str:
+    """Return the `run` that trains the record's cell: of the suite `base` (or `file`), with what the record changes.
+
+    `PATH` and `FILE` stand for the data and first weights, whose places a record does not hold.
+    """
+    setup, recipe = record.setup, dict(record.setup.recipe)
+    words = ["run", "--suite", file or (base.name if base else record.suite)]
+    words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
+    if setup.dataset in names() and get(setup.dataset).takes_path:
+        words += ["--data", "PATH"]
+    if isinstance(recipe.get("weights"), dict):
+        words += ["--weights", str(recipe.pop("weights")["file"])]
+    head_classes, validation = recipe.pop("head_classes"), recipe.pop("validation")
+    if base is not None:
+        if setup.protocol != base.protocol:
+            words += ["--protocol", setup.protocol]
+        if head_classes != base.head_classes:
+            words += ["--head-classes", str(head_classes)]
+        changed = dict(_changed(recipe, base.recipe.model_dump(mode="json"), "recipe."))
+        if validation != base.validation:
+            changed["validation"] = validation
+        words += [word for name, value in changed.items() for word in ("--set", f"{name}={_toml(value)}")]
+    return f"{PROGRAM} {shlex.join(words)}"
+
+
+def _changed(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted names and values of what differs; TOML has no null, so what was unset is left out."""
+    for name, value in ours.items():
+        other = theirs.get(name)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            yield from _changed(value, other, f"{prefix}{name}.")
+        elif value != other and value is not None:
+            yield f"{prefix}{name}", value
+
+
+def _toml(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
