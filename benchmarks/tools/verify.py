@@ -117,6 +117,7 @@ def open_again(
         out=folder,
         weights=weights,
         choose=lambda *_: choice,
+        force=True,  # the record's run was forced, if it had to be
     )
     session = with_features(open_session(request, say, lambda *_: None), say, lambda *_: None)
     return session, next(cell for cell in session.plan.cells if cell.seed == record.seed)

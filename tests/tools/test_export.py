@@ -80,7 +80,7 @@ def record_of(place: Path, strategy: str):
     return storage.read(next(place.glob(f"runs/*/records/test_resnet/{strategy}-seed0.json")))
 
 
-def scored_rows(place: Path) -> tuple[np.ndarray, np.ndarray]:
+def scored_rows() -> tuple[np.ndarray, np.ndarray]:
     """Return images and labels of all test rows, in the order of the classes of the records."""
     loaded = load("digits", size=16, cache=cache_folder())
     rows = np.flatnonzero(~loaded.train_N)
@@ -95,7 +95,7 @@ def onnx_outputs(folder: Path, images_NHWC: np.ndarray) -> dict[str, np.ndarray]
 
 def test_the_model_scores_as_the_record_says_and_its_weights_load_in_plain_timm(place: Path) -> None:
     stage = record_of(place, "logit-adjust-posthoc").stages[0]
-    images_NHWC, labels_N = scored_rows(place)
+    images_NHWC, labels_N = scored_rows()
     given = onnx_outputs(place / "model", images_NHWC)
     labels = json.loads((place / "model" / "labels.json").read_text())
     assert tuple(labels) == stage.classes
@@ -116,7 +116,7 @@ def test_log_priors_and_the_temperature_of_the_validation_rows_are_folded_in(pla
     stage, key = record.stages[0], record.stages[0].jobs[-1]
     stored = Store(place / "runs").predictions(key)
     prior_C = np.log(np.array(stage.train_n) / sum(stage.train_n))
-    images_NHWC, _ = scored_rows(place)
+    images_NHWC, _ = scored_rows()
     given = onnx_outputs(place / "model", images_NHWC)
     np.testing.assert_allclose(given["logits"], stored["test"] - prior_C, atol=1e-3)
 
@@ -181,7 +181,7 @@ def test_a_stage_whose_state_was_removed_is_trained_again_and_the_store_stays_as
     assert main(["export", CRT, "--suite", "tiny.toml", "--to", str(tmp_path / "crt")]) == 0
     assert "was removed after its run; training it again (" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in (place / "runs").rglob("*")} == before
-    images_NHWC, labels_N = scored_rows(place)
+    images_NHWC, labels_N = scored_rows()
     logits_NC = onnx_outputs(tmp_path / "crt", images_NHWC)["logits"]
     assert per_class(hits(logits_NC, labels_N, 1), labels_N, 10) == stage.top1_hits
     assert "trained again for this export" in (tmp_path / "crt" / "README.md").read_text()
@@ -203,6 +203,22 @@ def test_a_stage_of_two_is_chosen_by_name_the_last_by_default(tmp_path: Path, mo
         exec(code, names := {})  # what the card shows
     assert all(torch.equal(tensor, weights[name]) for name, tensor in names["model"].state_dict().items())
     assert {"classifier.0.weight", "classifier.4.bias"} < set(weights)
+
+
+def test_a_classifier_on_a_frozen_backbone_is_joined_with_the_backbone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = write_suite(tmp_path, epochs=3, recipe='trains = "classifier"\nshift = 0.1').name
+    asked = ["--suite", suite, "--protocol", "joint", "--threads", "1", "--device", "cpu", "--force"]
+    assert main(["run", "--backbone", "test_resnet", "--strategy", "tau-norm(tau=0.5)", *asked]) == 0
+    assert main(["export", "test_resnet|tau-norm(tau=0.5)|0", "--suite", suite, "--to", "model"]) == 0
+    stage = record_of(tmp_path, "tau-norm*").stages[0]
+    images_NHWC, labels_N = scored_rows()
+    logits_NC = onnx_outputs(tmp_path / "model", images_NHWC)["logits"]
+    assert per_class(hits(logits_NC, labels_N, 1), labels_N, 10) == stage.top1_hits
+    network = timm.create_model("test_resnet", num_classes=10)
+    network.load_state_dict(load_file("model/weights.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -239,15 +255,10 @@ def test_a_cell_of_another_version_is_refused_with_the_command_that_trains_it(
 
 
 def test_strategies_that_one_network_cannot_stand_for_are_refused() -> None:
-    @dataclasses.dataclass(frozen=True)
-    class Peeks(Strategy):
-        name = "peeks"
-        transductive = True
-
     for strategy, why in (
         (parse("text-fusion"), "it reads product names"),
-        (parse("text-fallback"), "text|models of"),
-        (Peeks(), "all rows that are predicted together"),
+        (parse("text-fallback"), "models of text-only"),
+        (parse("mixup+em-label-shift"), "all rows that are predicted together"),
     ):
         with pytest.raises(UserError, match=why):
             require_one_network(strategy)

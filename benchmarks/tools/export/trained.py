@@ -88,7 +88,8 @@ def _network(context: RunContext, job: Job) -> Network:
     network.load_state_dict({name: tensors[name] for name in network.state_dict()})
     if context.suite.recipe.trains == "classifier":
         name, size = parse_backbone(job.backbone).backbone.name, context.suite.recipe.image_size
-        below = build(name, 2, image_size=size, seed=0, weights=context.weights)
+        first = context.first_weights.get(job.backbone)
+        below = build(name, 2, image_size=size, seed=0, weights=first.path if first else "none")
         network.encoder, network.pool = below.encoder, _joined(below.pool, network.pool)
         network.mean, network.std = below.mean, below.std
     return network.eval()
