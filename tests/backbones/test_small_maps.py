@@ -82,7 +82,7 @@ def test_outputs_and_gradients_are_those_of_torchs_convolution(
 def test_shapes_can_be_computed_without_numbers() -> None:
     """On torch's "meta" device, which has no autocast."""
     _, eased = _pair(kernel_size=3, padding=1)
-    assert eased.to("meta")(torch.empty(2, 4, 2, 2, dtype=torch.float64, device="meta")).shape == (2, 4, 2, 2)
+    assert eased.to("meta")(torch.empty(2, 4, 2, 2, dtype=torch.float64, device="meta")).shape == (2, 6, 2, 2)
 
 
 @pytest.mark.parametrize(
