@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from benchmarks.api import load_records, plan, predict, register, run
+    from benchmarks.api import load_frames, load_records, plan, predict, register, run
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_records", "plan", "predict", "register", "run"]
+__all__ = ["__version__", "load_frames", "load_records", "plan", "predict", "register", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
-from benchmarks.records import metrics, storage
+from benchmarks.records import storage
 from benchmarks.records.record import Record, RecordError
 from benchmarks.support.errors import UserError
 from strategies import registry
@@ -26,15 +23,10 @@ from strategies.base import Strategy
 if TYPE_CHECKING:
     import pandas as pd
 
+    from benchmarks.records.frames import Frames
     from benchmarks.running.session import Session
 
 _S = TypeVar("_S", bound=type[Strategy])
-
-# What a row says of its cell: fields of `Record` and of its parts.
-CELL = (
-    "suite", "dataset", "protocol", "image_size", "backbone", "strategy", "seed", "status", "error", "seconds_alone",
-    "seconds_marginal", "device", "dtype", "made",
-)  # fmt: skip
 
 
 def load_records(folder: str | Path = "runs") -> pd.DataFrame:
@@ -56,17 +48,32 @@ def load_records(folder: str | Path = "runs") -> pd.DataFrame:
 
     A record that cannot be read is left out, with a warning that names it.
     """
-    folder = Path(folder)
-    places = [place for place in (folder / "records", *sorted(folder.glob("*/records"))) if place.is_dir()]
-    if not places:
-        raise UserError(f"{folder} holds no records; give an output folder such as runs, or a suite's folder in it.")
-    found: list[Record] = []
-    for place in places:
-        readable, problems = storage.read_all(place)
-        for problem in problems:
-            warnings.warn(problem, stacklevel=2)
-        found += readable
-    return _table(found)
+    return load_frames(folder).stages
+
+
+def load_frames(folder: str | Path = "runs") -> Frames:
+    """Return every number of the records below `folder`, as two tables.
+
+    Args:
+        folder: As for `load_records`.
+
+    Returns:
+        `stages`: what `load_records` returns. `classes`: one row per cell, stage and class, with the fields that
+        identify the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`), `stage`,
+        `class`, `train_rows`, `validation_rows`, `test_rows`, and in [0, 1] `accuracy` (top-1 on the test rows),
+        `top5_accuracy`, `validation_accuracy` and `precision`; NaN where no rows define one.
+
+    Raises:
+        UserError: `folder` holds no records.
+
+    A record that cannot be read is left out, with a warning that names it.
+    """
+    from benchmarks.records import frames
+
+    found, problems = frames.read(Path(folder))
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
+    return frames.frames(found)
 
 
 def plan(
@@ -148,6 +155,7 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
     from benchmarks.leaderboard import files
     from benchmarks.progress.display import make_reporter
     from benchmarks.progress.reporter import Reporters
+    from benchmarks.records import frames
     from benchmarks.running.cells import stored_records
     from benchmarks.running.estimate import look
     from benchmarks.running.local import execute
@@ -161,7 +169,7 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
         execute(planned, context, out, Reporters() if quiet else make_reporter(outlook))
         for problem in files.write(out):
             print(f"warning: {problem}", file=sys.stderr)
-    return _table(_records_of(session))
+    return frames.stages(_records_of(session))
 
 
 def predict(
@@ -231,37 +239,6 @@ def _records_of(session: Session) -> list[Record]:
     return found
 
 
-def _table(found: Sequence[Record]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame([row for record in found for row in _rows(record)])
-
-
 def _typed(value: Any) -> str:
     """Return a setting's value as it is typed on the command line."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _rows(record: Record) -> list[dict[str, Any]]:
-    fields = {**vars(record), **vars(record.setup), **vars(record.environment), **vars(record.cost)}
-    cell = {name: fields[name] for name in CELL}
-    if not record.stages:
-        return [cell]
-    return [{**cell, **_scores(record, stage)} for stage in range(len(record.stages))]
-
-
-def _scores(record: Record, position: int) -> dict[str, Any]:
-    stage, values = record.stages[position], metrics.of_stage(record, position)
-    train_C, test_C = np.array(stage.train_n), np.array(stage.test_n)
-    top5 = metrics.from_hits(np.array(stage.top5_hits), train_C=train_C, test_C=test_C)
-    return {
-        "stage": stage.name,
-        "classes": len(stage.classes),
-        "train_rows": int(train_C.sum()),
-        "test_rows": stage.rows,
-        "epochs": stage.epochs,
-        "seconds": stage.seconds,
-        **{name.replace("-", "_"): values.get(name, math.nan) for name in metrics.names()},
-        "top5_overall": top5["overall"],
-        "top5_class_mean": top5["class-mean"],
-    }

@@ -22,7 +22,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -149,12 +149,20 @@ def from_probabilities(
 def of_stage(record: Record, stage: int) -> dict[str, float]:
     """Return every metric that a stage (a position) of a record has, by name; NaN without rows behind it."""
     result = record.stages[stage]
-    test_C = np.array(result.test_n)
-    found = from_hits(np.array(result.top1_hits), test_C, np.array(result.train_n))
-    predicted_CC = confusions.predictions(record, stage)
-    if predicted_CC is not None:
-        found |= {name: METRICS[name].function(predicted_CC, test_C) for name in names("confusions")}
-    return found | result.metrics
+    found = from_hits(np.array(result.top1_hits), np.array(result.test_n), np.array(result.train_n))
+    return found | _from_confusions(record, stage, names("confusions")) | result.metrics
+
+
+def value(record: Record, stage: int, name: str) -> float:
+    """Return one metric of `of_stage` that does not come from hits; NaN if the record does not have it."""
+    if get(name).needs == "confusions":
+        return _from_confusions(record, stage, [name]).get(name, math.nan)
+    return record.stages[stage].metrics.get(name, math.nan)
+
+
+def _from_confusions(record: Record, stage: int, wanted: Sequence[str]) -> dict[str, float]:
+    predicted_CC, test_C = confusions.predictions(record, stage), np.array(record.stages[stage].test_n)
+    return {} if predicted_CC is None else {name: METRICS[name].function(predicted_CC, test_C) for name in wanted}
 
 
 def worst_class(hits_C: np.ndarray, test_C: np.ndarray) -> int:
