@@ -48,7 +48,7 @@ def load_records(folder: str | Path = "runs") -> pd.DataFrame:
 
     A record that cannot be read is left out, with a warning that names it.
     """
-    return load_frames(folder).stages
+    return _frames(folder).stages
 
 
 def load_frames(folder: str | Path = "runs") -> Frames:
@@ -68,12 +68,7 @@ def load_frames(folder: str | Path = "runs") -> Frames:
 
     A record that cannot be read is left out, with a warning that names it.
     """
-    from benchmarks.records import frames
-
-    found, problems = frames.read(Path(folder))
-    for problem in problems:
-        warnings.warn(problem, stacklevel=2)
-    return frames.frames(found)
+    return _frames(folder)
 
 
 def plan(
@@ -219,6 +214,15 @@ def register(strategy: _S) -> _S:
     """
     registry.names()  # so that a name that the project uses is refused here
     return registry.register(strategy)
+
+
+def _frames(folder: str | Path) -> Frames:
+    from benchmarks.records import frames
+
+    found, problems = frames.read(Path(folder))
+    for problem in problems:
+        warnings.warn(problem, stacklevel=3)  # where `load_...` was called
+    return frames.frames(found)
 
 
 def _choice(options: Any, value: str, what: str) -> Any:

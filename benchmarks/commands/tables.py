@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.commands.options import OWN, PUBLISHED, Device, with_records
+from benchmarks.support.errors import UserError
 
 
 def leaderboard(
@@ -17,19 +18,46 @@ def leaderboard(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder with records; default: results, or runs.")
     ] = None,
+    columns: Annotated[
+        str, typer.Option(metavar="NAME,...", help="More columns: metrics such as macro-f1,nll, and q (FDR).")
+    ] = "",
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers here, and no page.")] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.")] = None,
 ) -> int:
     """Regenerate or check the leaderboards."""
     from benchmarks.leaderboard import files
+    from benchmarks.leaderboard.requested import requested
 
     # results first: --check in CI is about published records, whatever else was run
     out = out or with_records(PUBLISHED, OWN)
+    extra = requested(columns)
+    if csv or parquet:
+        if check or extra:
+            raise UserError("--csv and --parquet write every number and no page; leave out --check and --columns.")
+        return _numbers(out / suite if suite else out, csv, parquet)
     if check:
-        differences = files.check(out, suite)
+        differences = files.check(out, suite, extra)
         print("\n".join(differences) or f"The leaderboards in {out} match their records.")
         return 1 if differences else 0
-    for problem in files.write(out, suite):
+    for problem in files.write(out, suite, extra):
         print(f"warning: {problem}", file=sys.stderr)
     print(f"Leaderboards: {out / suite / 'leaderboard.md' if suite else out / 'README.md'}")
+    return 0
+
+
+def _numbers(folder: Path, csv: Path | None, parquet: Path | None) -> int:
+    """Write the records' numbers to files."""
+    from benchmarks.records import frames
+
+    records, problems = frames.read(folder)
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    found = frames.frames(records)
+    written = [
+        *(frames.write_csv(found, csv) if csv else []),
+        *(frames.write_parquet(found, parquet) if parquet else []),
+    ]
+    print(f"Numbers: {', '.join(map(str, written))}")
     return 0
 
 

@@ -51,13 +51,14 @@ STRATEGY: Column[Entry] = Column("strategy", lambda entry: entry.title, escape, 
 
 
 def of_metric(name: str, stage: int, header: str = "", top: int = 1) -> Column[Entry]:
-    """Return the column of a registered metric in a stage (a position), mean over seeds, from top-1 or top-5 hits."""
+    """Return the column of a registered metric in a stage (a position), mean over seeds; `top`: 5 for top-5 hits."""
     metric = metrics.get(name)
+    best: dict[bool | None, Best | None] = {True: "highest", False: "lowest", None: None}
     return Column(
         header or metric.header,
-        lambda entry: entry.scores[stage].mean(name, top),
+        lambda entry: entry.scores[stage].mean(name, top) if metric.needs == "hits" else entry.mean(name, stage),
         lambda value: number(value, metric.digits),
-        best="highest" if metric.higher_is_better else "lowest",
+        best=best[metric.higher_is_better],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,23 +19,25 @@ from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError
 
 
-def generate(out: Path, suite: str | None = None) -> dict[Path, str]:
+def generate(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> dict[Path, str]:
     """Return the text of every leaderboard file (path relative to `out` -> Markdown or SVG) from its records.
 
     `suite` limits the work to one suite; the index, which lists them all, is then left out. The texts hold no time and
     no path of this machine, so the same records give the same bytes everywhere. Unreadable records are left out;
     `check` and `write` name them.
     """
-    return _generate(_load(out, suite)[0], suite is None)
+    return _generate(_load(out, suite)[0], suite is None, columns)
 
 
-def write(out: Path, suite: str | None = None) -> list[str]:
+def write(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> list[str]:
     """Write the leaderboards, remove those whose records are gone; return a sentence per unreadable record.
+
+    `columns`: further ones on request, names that `requested.requested` returned.
 
     Raises `UserError` if a file that this module did not make has the name of a page, or if none can be written.
     """
     loaded, problems = _load(out, suite)
-    texts = _generate(loaded, suite is None)
+    texts = _generate(loaded, suite is None, columns)
     for relative in texts:
         if (out / relative).exists() and not _ours(out / relative):
             raise UserError(f"{out / relative} was not made by this command; move it away or choose another --out.")
@@ -51,10 +54,10 @@ def write(out: Path, suite: str | None = None) -> list[str]:
     return problems
 
 
-def check(out: Path, suite: str | None = None) -> list[str]:
+def check(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> list[str]:
     """Return a sentence per file that does not match the records and per unreadable record; none if all match."""
     loaded, differences = _load(out, suite)
-    texts = _generate(loaded, suite is None)
+    texts = _generate(loaded, suite is None, columns)
     for relative, text in sorted(texts.items()):
         try:
             found = (out / relative).read_text(encoding="utf-8", errors="replace")
@@ -86,7 +89,7 @@ def _load(out: Path, suite: str | None) -> tuple[dict[str, list[Record]], list[s
     return {name: found for name, found in loaded.items() if found}, problems
 
 
-def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
+def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[str] = ()) -> dict[Path, str]:
     """Return relative path -> text of all pages and figures."""
     texts: dict[Path, str] = {}
     for suite, found in loaded.items():
@@ -94,7 +97,7 @@ def _generate(loaded: dict[str, list[Record]], index: bool) -> dict[Path, str]:
         failed = [record for record in found if record.status == "failed"]
         drawn = figures.of_suite(made)
         texts |= {Path(suite) / one.file: one.svg for one in drawn}
-        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, made, failed, drawn)
+        texts[Path(suite) / "leaderboard.md"] = suite_page(suite, made, failed, drawn, columns)
         for backbone in sorted({entry.backbone for section in made for entry in section.entries}):
             own = [part for section in made if (part := section.only(backbone)).entries]
             texts[Path(suite) / "per-class" / f"{storage.safe_name(backbone)}.md"] = class_page(

@@ -70,6 +70,10 @@ class Entry:
         """The number of seeds."""
         return len(self.records)
 
+    def mean(self, metric: str, stage: int) -> float:
+        """Return the mean over seeds of a metric that does not come from hits; NaN if a record does not have it."""
+        return fmean(metrics.value(record, stage, metric) for record in self.records)
+
 
 @dataclasses.dataclass(frozen=True)
 class Section:

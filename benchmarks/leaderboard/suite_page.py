@@ -19,10 +19,17 @@ LONG_LINES = 30
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
 
-def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record], figures: Sequence[Drawn] = ()) -> str:
+def suite_page(
+    suite: str,
+    found: Sequence[Section],
+    failed: Sequence[Record],
+    figures: Sequence[Drawn] = (),
+    columns: Sequence[str] = (),
+) -> str:
     """Return the text of a suite's leaderboard, from the sections of its finished records and the failed ones.
 
     `figures`: those of the suite; its page includes the ones that belong there, under the ranking that they show.
+    `columns`: further ones on request (`requested.py`).
     """
     blocks = [f"# Leaderboard: {escape(suite)}"]
     if len(found) > 1:
@@ -36,12 +43,12 @@ def suite_page(suite: str, found: Sequence[Section], failed: Sequence[Record], f
             given = f", {given}" if (given := describe.weights(section.first)) else ""
             blocks.append(f"## {position}. {escape(setup.dataset)}, {setup.protocol}, {setup.image_size} px{given}")
         own = [one for one in figures if one.page == "leaderboard" and one.section == position - 1]
-        blocks += _section(section, own)
+        blocks += _section(section, own, columns)
     blocks += _failed(failed)
     return page(blocks)
 
 
-def _section(section: Section, figures: Sequence[Drawn]) -> list[str]:
+def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str]) -> list[str]:
     """Return the blocks of one section."""
     everything = [record for entry in section.entries for record in entry.records]
     made = f"Measured {describe.dates(everything)} on {describe.machines(everything)}."
@@ -54,9 +61,10 @@ def _section(section: Section, figures: Sequence[Drawn]) -> list[str]:
     if figures and len(backbones) > 1:
         blocks.append(f"The figures show {escape(figures[0].backbone)}.")
     blocks += [*(one.markdown() for one in figures), *texts.telling(section)]
+    shown = section if columns else merged  # the same hits may come from other probabilities
     for stage, result in reversed(list(enumerate(section.first.stages))):
-        blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(merged, stage))]
-    blocks += ["### Against plain training", _folded(tables.against(merged))]
+        blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(shown, stage, columns))]
+    blocks += ["### Against plain training", _folded(tables.against(merged, columns))]
     if added := combinations.added(section):
         blocks += ["### What combinations add to their parts", _folded(added)]
     return [*blocks, "### Cost", _folded(tables.cost(section)), *describe.notes(everything)]

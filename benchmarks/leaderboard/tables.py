@@ -9,6 +9,7 @@ from functools import partial
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Best, Column, of_metric, render
 from benchmarks.leaderboard.markdown import NOTHING, escape, number
+from benchmarks.leaderboard.requested import Q, stage_metrics
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.ties import Marked, marked
 from benchmarks.records.stats import Difference
@@ -17,8 +18,8 @@ FEW_CLASSES = 10  # top-5 of so few says nothing
 _GROUPS = ("many", "medium", "few")
 
 
-def stage_columns(section: Section, stage: int) -> list[Column[Entry]]:
-    """Return the columns of a stage's table."""
+def stage_columns(section: Section, stage: int, extra: Sequence[str] = ()) -> list[Column[Entry]]:
+    """Return the columns of a stage's table, `extra`: those on request."""
     classes = section.first.stages[stage].classes
 
     def worst_class(entry: Entry) -> str:
@@ -42,11 +43,15 @@ def stage_columns(section: Section, stage: int) -> list[Column[Entry]]:
         *groups,
         Column("worst class", lambda e: e.scores[stage].pooled["worst"], number, best="highest", after=worst_class),
         of_metric("zeros", stage),
+        *stage_metrics(extra, stage),
     ]
 
 
-def stage_table(section: Section, stage: int) -> list[str]:
-    """Return a stage's table: top-1 and top-5, overall and class mean, groups by training rows, worst class, zeros."""
+def stage_table(section: Section, stage: int, extra: Sequence[str] = ()) -> list[str]:
+    """Return a stage's table: top-1 and top-5, overall and class mean, groups by training rows, worst class, zeros.
+
+    `extra`: further columns on request.
+    """
     classes = section.first.stages[stage].classes
     note = (
         "Means over seeds. *Many*, *medium*, *few*: top-1 class mean of the classes with more than 100, 20 to 100, "
@@ -56,42 +61,50 @@ def stage_table(section: Section, stage: int) -> list[str]:
     untested = [name for name, n in zip(classes, section.first.stages[stage].test_n, strict=True) if n == 0]
     if untested:
         note += f" No test rows, so not scored: {', '.join(escape(name) for name in untested)}."
-    return [render(stage_columns(section, stage), section.entries), note]
+    return [render(stage_columns(section, stage, extra), section.entries), note]
 
 
-def against_columns(section: Section, entries: Sequence[Entry]) -> list[Column[Entry]]:
-    """Return the columns of the table of differences from plain training, marks corrected within each column."""
+def against_columns(section: Section, entries: Sequence[Entry], q: bool = False) -> list[Column[Entry]]:
+    """Return the columns of the table of differences from plain training, marks corrected within each column.
+
+    `q`: each with its Benjamini-Hochberg q-values.
+    """
     stages = [(stage, result.name) for stage, result in reversed(list(enumerate(section.first.stages)))]
     return [
         *_backbone(section),
         STRATEGY,
         Column("seeds", lambda entry: len(section.comparable(entry))),
         *(
-            _difference(f"{name} {label}", marked(section, entries, stage, position))
+            column
             for stage, name in stages
             for label, position in (("class mean", 1), ("top-1", 0))
+            for column in _difference(f"{name} {label}", marked(section, entries, stage, position), q)
         ),
     ]
 
 
-def _difference(header: str, found: Mapping[tuple[str, str], Marked]) -> Column[Entry]:
-    """Return the column of the differences that `found` has by entry key."""
-    return Column(
+def _difference(header: str, found: Mapping[tuple[str, str], Marked], q: bool) -> list[Column[Entry]]:
+    """Return the column of the differences that `found` has by entry key, with that of their q-values if wanted."""
+    shown = Column[Entry](
         header, lambda entry: found.get(entry.key), lambda one: interval(one and one.difference, one and one.real)
     )
+    if not q:
+        return [shown]
+    return [shown, Column("q", lambda entry: found[entry.key].q if entry.key in found else math.nan, number)]
 
 
-def against(section: Section) -> list[str]:
-    """Return the paired differences from plain training on the same backbone, with intervals."""
+def against(section: Section, extra: Sequence[str] = ()) -> list[str]:
+    """Return the paired differences from plain training on the same backbone, with intervals; q-values on request."""
     entries = [e for e in section.entries if section.comparable(e)]
     if not entries:
         return [f"No strategy ran with `{BASELINE}` on the same backbone and seed, so there is nothing to compare."]
+    note = " *q*: Benjamini-Hochberg q-value of the difference before it, over the same comparisons."
     return [
-        render(against_columns(section, entries), entries),
+        render(against_columns(section, entries, Q in extra), entries),
         f"Accuracy minus that of `{BASELINE}` on the same backbone, test row by test row and seed by seed, with its "
         "95 % interval, which is not corrected. ▲ better and ▼ worse at a family-wise error rate of 5 %: "
         f"Holm-corrected for the {len(entries)} comparisons of each column. With one seed the interval covers other "
-        "test rows only: another training may differ by more.",
+        "test rows only: another training may differ by more." + (note if Q in extra else ""),
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.records import stats
-from benchmarks.records.multiple import LEVEL, holm, rank_intervals, tie_groups
+from benchmarks.records.multiple import LEVEL, benjamini_hochberg, holm, rank_intervals, tie_groups
 from strategies.base import StrategyError
 from strategies.combining.expression import parse
 
@@ -61,10 +61,11 @@ def kind(entry: Entry) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Marked:
-    """A difference, and whether it is real after the correction for all comparisons of its column."""
+    """A difference, whether it is real after the correction for all comparisons of its column, and its q-value."""
 
     difference: stats.Difference
     real: bool
+    q: float
 
 
 def marked(section: Section, entries: Sequence[Entry], stage: int, position: int) -> dict[tuple[str, str], Marked]:
@@ -73,7 +74,6 @@ def marked(section: Section, entries: Sequence[Entry], stage: int, position: int
     Marks are Holm-corrected for the entries that have an interval; entries without a counterpart are left out.
     """
     found = {entry.key: pair[position] for entry in entries if (pair := section.differences(entry, stage))}
-    corrected = holm([difference.p for difference in found.values()])
-    return {
-        key: Marked(difference, bool(p <= LEVEL)) for (key, difference), p in zip(found.items(), corrected, strict=True)
-    }
+    p_values = [difference.p for difference in found.values()]
+    rows = zip(found.items(), holm(p_values), benjamini_hochberg(p_values), strict=True)
+    return {key: Marked(difference, bool(p <= LEVEL), float(q)) for (key, difference), p, q in rows}
