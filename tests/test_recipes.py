@@ -24,6 +24,7 @@ RECIPES = {
     "dataset": (1, "width 4"),
     "metric": (1, "harmonic_mean"),
     "leaderboard column": (1, " epochs |"),
+    "figure": (1, "(figures/seeds.svg)"),
     "recipe option": (2, ""),
 }
 

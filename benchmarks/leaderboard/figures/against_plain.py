@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_ROWS = 30
-ROW, LABELS, BELOW, ABOVE, GAP = 14, 236, 34, 22, 14  # points
+ROW, LABELS, BELOW, ABOVE, GAP = 15, 252, 37, 24, 14  # points
 
 
 @figure(
@@ -41,7 +41,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
         plot.tick_params(axis="y", length=0)
         plot.grid(axis="y", visible=False)
         plot.axvline(0, color=style.TEXT, linewidth=1)
-        plot.locator_params(axis="x", nbins=6)
+        plot.locator_params(axis="x", nbins=4)
         _intervals(plot, shown, values)
         rows = [style.short(entry.title) if k == 0 else "" for entry in shown]
         style.label(plot, "minus plain training", f"{section.first.stages[stage].name} class mean", rows)

@@ -11,7 +11,7 @@ from benchmarks.leaderboard.sections import Section
 from benchmarks.records import confusions
 
 PAIRS = 20
-ROW, LABELS, BELOW, ABOVE = 15, 226, 36, 26  # points
+ROW, LABELS, BELOW, ABOVE = 16, 232, 38, 26  # points
 
 
 @figure(
@@ -33,7 +33,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
     pairs = [divmod(int(k), len(result.classes)) for k in order if before_CC.flat[k] > 0]
     before_P, after_P = (np.array([found[pair] for pair in pairs]) for found in (before_CC, after_CC))
     names = [
-        style.short(f"{style.short(result.classes[a], 19)} → {style.short(result.classes[b], 19)}") for a, b in pairs
+        style.short(f"{style.short(result.classes[a], 17)} → {style.short(result.classes[b], 17)}") for a, b in pairs
     ]
     height = ROW * len(pairs)
     canvas = style.new(height + BELOW + ABOVE)
@@ -49,7 +49,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
     plot.hlines(rows, before_P, after_P, colors=colours, linewidth=1.6, alpha=0.8)
     plot.scatter(before_P, rows, s=24, facecolors="none", edgecolors=style.TEXT, linewidths=1.1)
     plot.scatter(after_P, rows, s=24, color=style.BLUE)
-    style.label(plot, "test rows of the first class taken for the second, mean over seeds", rows=names)
+    style.label(plot, "test rows taken for the other, mean over seeds", rows=names)
     both = [("o", style.TEXT, False, "plain training"), ("o", style.BLUE, True, style.short(best.title))]
     style.key(canvas, height + BELOW + 6, both)
     told = ", ".join(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-WIDTH = 640  # points; GitHub shows 853 px
+WIDTH = 540  # points, 720 px: a phone shows half of it, and texts have to stay readable
 TEXT = "#768088"
 BLUE, ORANGE, GREEN, RED = "#3d82e0", "#d97706", "#2e9e4f", "#e0524a"
 LONGEST_LABEL = 40
@@ -39,7 +39,7 @@ _SETTINGS = {
     "figure.facecolor": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "Helvetica", "Arial", "sans-serif"],
-    "font.size": 9.5,
+    "font.size": 10.5,
     "grid.color": "#8b949e",
     "grid.alpha": 0.25,
     "grid.linewidth": 0.8,
@@ -104,10 +104,10 @@ def label(plot: Axes, below: str = "", above: str = "", rows: Sequence[str] | No
     plot.minorticks_off()
     left, bottom, top = limits[0][0], limits[1][0], limits[1][1]
     for tick, text in zip(ticks[0], _numbers(ticks[0]), strict=True):
-        write(plot, text, (tick, bottom), (0, -14), "center")
+        write(plot, text, (tick, bottom), (0, -15), "center")
     for tick, text in zip(ticks[1], _numbers(ticks[1]) if rows is None else rows, strict=True):
-        write(plot, text, (left, tick), (-7, -3.5), "right")
-    write(plot, below, (left, bottom), (0, -29))
+        write(plot, text, (left, tick), (-7, -3.8), "right")
+    write(plot, below, (left, bottom), (0, -30))
     write(plot, above, (left, top), (0, 7), weight="bold")
 
 
@@ -123,11 +123,11 @@ def key(canvas: Figure, height: float, entries: Sequence[tuple[str, str, bool, s
     plot = axes(canvas, 0, height, WIDTH, 16)
     plot.set(xlim=(0, WIDTH), ylim=(0, 16))
     plot.axis("off")
-    x = 52.0
+    x = 46.0
     for marker, colour, filled, text in entries:
         plot.scatter([x], [8], s=28, marker=marker, facecolors=colour if filled else "none", edgecolors=colour)
-        write(plot, text, (x, 8), (8, -3.5))
-        x += 30 + 6.2 * len(text)
+        write(plot, text, (x, 8), (8, -3.8))
+        x += 30 + 6.8 * len(text)
 
 
 def short(name: str, longest: int = LONGEST_LABEL) -> str:

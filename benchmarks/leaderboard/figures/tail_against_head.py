@@ -10,7 +10,7 @@ from benchmarks.leaderboard import describe, tables, trade
 from benchmarks.leaderboard.figures import style
 from benchmarks.leaderboard.figures.registry import Drawing, figure
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
-from benchmarks.leaderboard.ties import IMAGES, NAMES, kind
+from benchmarks.leaderboard.ties import IMAGES, NAMES, TEST_ROWS, kind
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LARGEST = 170.0  # square points of the most expensive entry
 MOST_NAMED = 12
-MARKERS = {IMAGES: ("o", style.BLUE), NAMES: ("D", style.ORANGE)}
+MARKERS = {IMAGES: ("o", style.BLUE), NAMES: ("D", style.ORANGE), TEST_ROWS: ("s", style.GREEN)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +50,10 @@ def draw(section: Section, backbone: str) -> Drawing | None:
     best = sorted((point for front in fronts for point in front), key=lambda p: -p.y)
     named = best[:MOST_NAMED]
     canvas = style.new(362)
-    plot = style.axes(canvas, 40, 38, 366, 302)
+    plot = style.axes(canvas, 40, 38, 292, 302)
     plot.margins(0.08)
     _scatter(plot, points, best)
-    for front in fronts:
+    for front in filter(None, fronts):
         plot.plot([p.x for p in front], [p.y for p in front], color=style.TEXT, linewidth=1, linestyle=(0, (4, 3)))
     style.label(plot, below=f"{across.label} (top-1)", above=f"{up.label} (top-1)")
     for k, point in enumerate(named):
@@ -75,6 +75,8 @@ def _scatter(plot: Axes, points: list[Point], best: list[Point]) -> None:
     """Draw the points, those of the front filled; plain training is a star."""
     for name, (marker, colour) in MARKERS.items():
         own = [p for p in points if kind(p.entry) == name]
+        if not own:  # versions of matplotlib draw nothing differently
+            continue
         plot.scatter(
             [p.x for p in own],
             [p.y for p in own],
@@ -85,20 +87,21 @@ def _scatter(plot: Axes, points: list[Point], best: list[Point]) -> None:
             marker=marker,
         )
     plain = [p for p in points if BASELINE in p.entry.names]
-    plot.scatter([p.x for p in plain], [p.y for p in plain], s=130, color=style.RED, marker="*", zorder=3)
+    if plain:
+        plot.scatter([p.x for p in plain], [p.y for p in plain], s=130, color=style.RED, marker="*", zorder=3)
 
 
 def _list(canvas: Figure, named: list[Point], points: list[Point], largest: str) -> None:
     """Name the numbered points to the right of the axes, and say what markers and areas are."""
-    plot = style.axes(canvas, 420, 38, 214, 302)
-    plot.set(xlim=(0, 214), ylim=(302, 0))
+    plot = style.axes(canvas, 346, 38, 190, 302)
+    plot.set(xlim=(0, 190), ylim=(302, 0))
     plot.axis("off")
     style.write(plot, "Not exceeded in both", (0, 8), (0, 0), weight="bold")
     for k, point in enumerate(named):
         style.write(plot, str(k + 1), (14, 26 + 17 * k), (0, 0), "right", weight="bold")
-        style.write(plot, style.short(point.entry.title, 33), (20, 26 + 17 * k), (0, 0))
+        style.write(plot, style.short(point.entry.title, 28), (20, 26 + 17 * k), (0, 0))
     kinds = {kind(point.entry) for point in points}
-    rows = [(marker, colour, f"sees the {name}") for name, (marker, colour) in MARKERS.items() if name in kinds]
+    rows = [(marker, colour, f"sees: {name}") for name, (marker, colour) in MARKERS.items() if name in kinds]
     if any(BASELINE in point.entry.names for point in points):
         rows.append(("*", style.RED, "plain training"))
     for k, (marker, colour, text) in enumerate(rows):
