@@ -72,6 +72,7 @@ def before_the_command(version: Version = False) -> None:
 app.command("run")(run.run)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)
+app.command("report")(tables.report)
 app.command("explain")(explain.explain)
 app.command("check")(check.check)
 app.command("status")(keeping.status)

@@ -1,4 +1,4 @@
-"""`leaderboard` and `throughput`."""
+"""`leaderboard`, `report` and `throughput`."""
 
 from __future__ import annotations
 
@@ -58,6 +58,23 @@ def _numbers(folder: Path, csv: Path | None, parquet: Path | None) -> int:
         *(frames.write_parquet(found, parquet) if parquet else []),
     ]
     print(f"Numbers: {', '.join(map(str, written))}")
+    return 0
+
+
+def report(
+    suite: Annotated[str | None, typer.Option(metavar="NAME", help="Only this suite.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder with records; default: results, or runs.")
+    ] = None,
+) -> int:
+    """Write a page to explore a suite's records: SUITE/report.html, opened without a network."""
+    from benchmarks.leaderboard.report import page
+
+    paths, problems = page.write(out or with_records(PUBLISHED, OWN), suite)
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    for path in paths:
+        print(f"Report: {path}")
     return 0
 
 

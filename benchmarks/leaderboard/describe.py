@@ -56,7 +56,7 @@ def weights(record: Record) -> str:
 
 def recipe(record: Record) -> str:
     """Return the recipe as one foldable line."""
-    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in _flat(record.setup.recipe))
+    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in flat(record.setup.recipe))
     return folded(items or "not recorded", "Recipe")
 
 
@@ -106,10 +106,10 @@ def seconds(value: float) -> str:
     return f"{number(value / 60, 1)} min" if value >= 120 else f"{number(value, 1)} s"
 
 
-def _flat(values: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
+def flat(values: dict[str, Any], before: str = "") -> list[tuple[str, Any]]:
     """Return nested values as (dotted name, value), sorted by name."""
     found = []
     for name in sorted(values):
         value = values[name]
-        found += _flat(value, f"{before}{name}.") if isinstance(value, dict) else [(f"{before}{name}", value)]
+        found += flat(value, f"{before}{name}.") if isinstance(value, dict) else [(f"{before}{name}", value)]
     return found

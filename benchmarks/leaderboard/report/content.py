@@ -1,0 +1,156 @@
+"""What a report shows, as JSON values: sections, entries in tie groups, hits of classes, bits of rows, confusions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.leaderboard import describe, tables, trade
+from benchmarks.leaderboard.report import reproduce
+from benchmarks.leaderboard.sections import Entry, Section
+from benchmarks.leaderboard.ties import IMAGES, NAMES, TEST_ROWS, kind, marked, placed
+from benchmarks.records import metrics
+from benchmarks.records.record import Record
+
+MOST_BITS = 2_000_000  # characters; beyond it a page would take too long to open, and has no intervals of classes
+MOST_OTHERS = 8  # classes that a class is taken for, by entry
+STEPS = 400  # of Student's quantiles, between which the page interpolates
+RANKED_BY = ("class-mean", "overall")
+KINDS = (IMAGES, NAMES, TEST_ROWS)
+
+
+def content(suite: str, found: Sequence[Section], failed: Sequence[Record]) -> dict[str, Any]:
+    """Return all that the page of a suite shows; the same records give the same content, on every machine."""
+    return {
+        "suite": suite,
+        "sections": [_section(section.merged()) for section in found],
+        "failed": [{"name": record.name, "error": record.error or ""} for record in failed],
+        "quantiles": _quantiles(),
+    }
+
+
+def _section(section: Section) -> dict[str, Any]:
+    """Return a section: its conditions, classes and entries."""
+    stages, setup = section.first.stages, section.first.setup
+    across, up = trade.axes(section)
+    size = sum(len(stage.top1_bits) for entry in section.entries for r in entry.records for stage in r.stages)
+    marks = [marked(section, section.entries, stage, 1) for stage in range(len(stages))]
+    places = _places(section)
+    return {
+        "title": f"{setup.dataset}, {setup.protocol}, {setup.image_size} px",
+        "recipe": [[name, str(value)] for name, value in describe.flat(setup.recipe)],
+        "fingerprint": setup.fingerprint,
+        "across": across.label,
+        "up": up.label,
+        "columns": [[s, f"{stages[s].name} {metrics.get(m).header}"] for s, m in _columns(section)],
+        "stages": [
+            {"name": s.name, "classes": s.classes, "train": s.train_n, "test": s.test_n, "rows": s.rows} for s in stages
+        ],
+        "hasBits": size <= MOST_BITS,
+        "entries": [
+            {
+                **_entry(section, entry, size <= MOST_BITS),
+                "group": places[entry.key][0],
+                "ranks": places[entry.key][1],
+                "x": _finite(across.of(entry)),
+                "y": _finite(up.of(entry)),
+                "front": entry.key in _front(section, (across, up)),
+                "against": [_against(one.get(entry.key)) for one in marks],
+            }
+            for entry in section.entries
+        ],
+    }
+
+
+def _columns(section: Section) -> list[tuple[int, str]]:
+    """Return (stage, metric) of the ranking's columns, the last stage first."""
+    return [(stage, name) for stage in range(len(section.first.stages))[::-1] for name in RANKED_BY]
+
+
+def _places(section: Section) -> dict[tuple[str, str], tuple[int, tuple[int, int]]]:
+    """Return tie group and ranks by entry key; each kind of strategy has its own ranking."""
+    kinds = {kind(entry) for entry in section.entries}
+    rankings = (placed([e for e in section.entries if kind(e) == name]) for name in sorted(kinds))
+    return {row.entry.key: (row.group, row.ranks) for ranking in rankings for row in ranking}
+
+
+def _front(section: Section, axes: tuple[trade.Axis, trade.Axis]) -> set[tuple[str, str]]:
+    """Return the keys of the entries that no other of their backbone and kind exceeds in both."""
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in section.entries:
+        if not math.isnan(axes[0].of(entry) + axes[1].of(entry)):
+            groups.setdefault((entry.backbone, kind(entry)), []).append(entry)
+    return {
+        entries[k].key
+        for entries in groups.values()
+        for k in trade.front([(axes[0].of(e), axes[1].of(e)) for e in entries])
+    }
+
+
+def _entry(section: Section, entry: Entry, bits: bool) -> dict[str, Any]:
+    """Return what belongs to an entry alone."""
+    stages = range(len(section.first.stages))
+    return {
+        "backbone": entry.backbone,
+        "names": entry.names,
+        "kind": kind(entry),
+        "kindAt": KINDS.index(kind(entry)),
+        "values": [_finite(entry.scores[s].mean(m)) for s, m in _columns(section)],
+        "spread": [_finite(entry.scores[s].deviation(m)) for s, m in _columns(section)],
+        "seconds": _finite(tables.mean(entry, "seconds_alone")),
+        "seeds": [record.seed for record in entry.records],
+        "cells": [_cell(record) for record in entry.records],
+        "hits": [
+            [sum(hits) for hits in zip(*(r.stages[s].top1_hits for r in entry.records), strict=True)] for s in stages
+        ],
+        "bits": [[record.stages[s].top1_bits for record in entry.records] for s in stages] if bits else None,
+        "taken": [_taken(entry, s) for s in stages],
+    }
+
+
+def _cell(record: Record) -> dict[str, Any]:
+    """Return how a cell came about and how to train it again."""
+    return {
+        "seed": record.seed,
+        "made": record.made,
+        "device": str(record.environment.hardware.get("gpu") or record.environment.hardware.get("cpu") or ""),
+        "key": record.key,
+        "notes": record.notes,
+        "command": reproduce.command(record),
+    }
+
+
+def _taken(entry: Entry, stage: int) -> list[list[int]] | None:
+    """Return per class [other, rows, other, rows, ...], most first, summed over seeds; None where none were kept."""
+    result = entry.records[0].stages[stage]
+    sums: list[dict[int, int]] = [{} for _ in result.classes]
+    for record in entry.records:
+        kept = record.extra.get("confusions", {}).get(result.name)
+        if kept is None:
+            return None
+        for label, other, rows in kept:
+            sums[label][other] = sums[label].get(other, 0) + rows
+    most = [sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_OTHERS] for counts in sums]
+    return [[number for pair in pairs for number in pair] for pairs in most]
+
+
+def _against(one: Any) -> list[Any] | None:
+    """Return [difference, low, high, whether it is marked]; None without plain training to compare with."""
+    if one is None:
+        return None
+    difference = one.difference
+    return [_finite(difference.value), _finite(difference.low), _finite(difference.high), one.real]
+
+
+def _quantiles() -> list[float]:
+    """Return Student's 97.5 % quantiles at 1 / freedom = k / STEPS, k from 0 to STEPS."""
+    from scipy.special import ndtri, stdtrit
+
+    found = [float(ndtri(0.975)), *(float(stdtrit(STEPS / k, 0.975)) for k in range(1, STEPS + 1))]
+    return [round(quantile, 6) for quantile in found]
+
+
+def _finite(value: float) -> float | None:
+    """Return the number with 6 decimals; None where it is not finite, which JSON cannot say."""
+    return round(value, 6) if math.isfinite(value) else None

@@ -1,0 +1,83 @@
+"""The page's file: template, style, script and content in one, without a request to anywhere.
+
+Names of classes and strategies are data of strangers. They are inside a JSON script tag with every `<` escaped, are
+put into the page as text only, and the page's policy lets no script run but the one whose hash it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from importlib import resources
+from pathlib import Path
+
+from backbones.files import write_bytes
+from benchmarks.leaderboard.report.content import content
+from benchmarks.leaderboard.sections import sections
+from benchmarks.records import storage
+from benchmarks.records.record import Record
+from benchmarks.support.errors import UserError, one_line
+
+NAME = "report.html"
+MARKER = "<!-- Made by `python -m benchmarks report`; edits are overwritten. -->"
+SCRIPTS = ("elements", "statistics", "ranking", "scatter", "compare", "confusions", "main")
+
+
+def report(suite: str, records: list[Record]) -> str:
+    """Return the HTML of a suite's report."""
+    found = sections(records)
+    failed = [record for record in records if record.status == "failed"]
+    script = "\n".join(_file(f"{name}.js") for name in SCRIPTS)
+    script = f'(() => {{\n"use strict";\n{script}\n}})();\n'
+    style = _file("page.css")
+    policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'"
+    values = {
+        "MARKER": MARKER,
+        "POLICY": policy,
+        "TITLE": html.escape(one_line(suite)),
+        "STYLE": style,
+        "CONTENT": _inert(json.dumps(content(suite, found, failed), separators=(",", ":"), allow_nan=False)),
+        "SCRIPT": script,
+    }
+    first, *parts = _file("page.html").split("{{")
+    return first + "".join(values[name] + rest for name, rest in (part.split("}}", 1) for part in parts))
+
+
+def write(out: Path, suite: str | None = None) -> tuple[list[Path], list[str]]:
+    """Write `<suite>/report.html` for one suite or all below `out`; return the paths, a sentence per unreadable record.
+
+    Raises `UserError` where there are no records, or where a report of another origin is in the way.
+    """
+    folders = sorted(path.parent for path in Path(out).glob("*/records") if suite in (None, path.parent.name))
+    paths, problems = [], []
+    for folder in folders:
+        records, found = storage.read_all(folder / "records")
+        problems += found
+        if not records:
+            continue
+        path = folder / NAME
+        if path.exists() and MARKER not in path.read_text(encoding="utf-8", errors="replace")[:500]:
+            raise UserError(f"{path} was not made by this command; move it away or choose another --out.")
+        write_bytes(path, report(folder.name, records).encode())
+        paths.append(path)
+    if not paths:
+        wanted = f"{suite}/records" if suite else "<suite>/records"
+        raise UserError(f"no records below {out} (looked for {wanted}); run some cells first or name another --out.")
+    return paths, problems
+
+
+def _file(name: str) -> str:
+    """Return the text of a file of this folder."""
+    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """Return the source expression that lets an inline script or style of exactly this text act."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _inert(text: str) -> str:
+    """Return JSON that no HTML parser takes for markup; it means the same to JSON's."""
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

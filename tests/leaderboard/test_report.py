@@ -1,0 +1,282 @@
+"""The report in a real browser: it sorts, filters, drills down, sends no request and runs no name as a script."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+
+from benchmarks.cli import main
+from benchmarks.leaderboard.report import page as report
+from benchmarks.leaderboard.report import reproduce
+from benchmarks.records import stats, storage
+from tests.leaderboard import make
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(2)</script><!--"
+TAIL_TEST = (40, 12, 5, 1, 0, 3)
+
+
+def staged(accuracy: float, seed: int, classes: tuple[str, ...]):
+    """Return a head and a tail stage, the tail with confusions between its first two classes."""
+    tail = make.stage_result(
+        "tail", (300, 90, 40, 9, 5, 2), TAIL_TEST, accuracy, 7 * seed + int(100 * accuracy), classes
+    )
+    return make.stage_result("head", accuracy=accuracy, seed=seed), tail
+
+
+def write_records(out, suite: str = "toy", hostile: str = "odd") -> dict[str, list]:
+    """Write 4 strategies x 3 seeds (plain training 2) and a failed cell; return the tail stages by strategy."""
+    classes = ("Ties", "Caps", f"{hostile} class", "Rare", "Untested", "Scarves")
+    extra = {"confusions": {"head": [[0, 1, 3]], "tail": [[0, 1, 4], [1, 2, 2]]}}
+    cost = make.record().cost
+    found: dict[str, list] = {}
+    for k, strategy in enumerate(("none", "oversample", f"{hostile} strategy", "text-fallback")):
+        for seed in range(2 if strategy == "none" else 3):
+            stages = staged(0.4 + 0.15 * k, seed, classes)
+            seconds = cost.seconds_alone * (1 + k)
+            one = make.record(stages, suite=suite, strategy=strategy, seed=seed, extra=extra, seconds_alone=seconds)
+            storage.write(one, out)
+            found.setdefault(strategy, []).append(stages[1])
+    storage.write(make.failed(suite=suite, strategy="broken", error=f"{hostile} error"), out)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def opened(browser, tmp_path):
+    """Return a function that opens the report of records below `tmp_path`; no error and no request may follow."""
+    troubles: list[str] = []
+    tab = browser.new_page(viewport={"width": 1100, "height": 800})
+    tab.set_default_timeout(10_000)
+    tab.on("console", lambda message: troubles.append(f"console: {message.text}"))
+    tab.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+    tab.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+
+    def open_report(suite: str = "toy"):
+        path = tmp_path / suite / "report.html"
+        assert main(["report", "--out", str(tmp_path), "--suite", suite]) == 0
+        tab.on("request", lambda r: None if r.url == path.as_uri() else troubles.append(f"request: {r.url}"))
+        tab.goto(path.as_uri())
+        return tab
+
+    yield open_report
+    tab.close()
+    assert troubles == []
+
+
+def names(tab) -> list[str]:
+    return tab.locator("#table tbody tr:not(.details):visible th").all_inner_texts()
+
+
+def column(tab, header: str) -> list[str]:
+    heads = tab.locator("#table thead th").all_inner_texts()
+    at = next(k for k, head in enumerate(heads) if head.rstrip(" ▲▼") == header)
+    return [row.locator("th, td").nth(at).inner_text() for row in tab.locator("#table tbody tr").all()]
+
+
+def test_the_ranking_sorts_by_any_column_and_says_so(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    assert names(tab)[0] == "odd strategy"  # best of those that see images; text-fallback is ranked apart
+    assert column(tab, "group")[0] == "1"
+    for header in ("tail class mean", "cost alone", "strategy"):
+        tab.get_by_role("button", name=header, exact=True).click()
+        first = column(tab, header)
+        tab.get_by_role("button", name=header, exact=True).press("Enter")  # keeps the focus, and turns the order
+        assert column(tab, header) == first[::-1]
+        assert len(set(first)) == 4
+    assert tab.locator("th[aria-sort=descending]").count() == 1
+
+
+def test_the_ranking_filters_by_name_kind_and_group(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    tab.get_by_label("Filter").fill("OVER")
+    assert names(tab) == ["oversample"]
+    assert tab.locator("#count").inner_text() == "1 of 4 rows"
+    tab.get_by_label("Filter").fill("")
+    tab.get_by_label("Sees").select_option("product name")
+    assert names(tab) == ["text-fallback"]
+    tab.get_by_label("Tie group").select_option("1")
+    assert names(tab) == ["text-fallback"]
+
+
+def test_a_row_opens_to_the_commands_of_its_cells(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    button = tab.locator("#table").get_by_role("button", name="oversample")
+    button.focus()
+    tab.keyboard.press("Enter")
+    assert button.get_attribute("aria-expanded") == "true"
+    commands = tab.locator("#table code").all_inner_texts()
+    assert len(commands) == 3
+    assert commands[2].startswith("python -m benchmarks run --suite toy")
+    assert commands[2].endswith("--backbone resnet10t --strategy oversample --seeds 3")
+    tab.keyboard.press("Enter")
+    assert tab.locator("#table code").count() == 0
+
+
+def test_a_point_leads_to_its_row_by_mouse_and_by_keyboard(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    tab.get_by_label("Filter").fill("none")
+    points = tab.locator("#scatter .point[role=button]")
+    assert points.count() == 4
+    tab.locator("#scatter .point[aria-label^=oversample]").click()
+    assert tab.locator("#table tr.found").inner_text().split("\t")[2].strip() == "oversample"
+    assert tab.evaluate("document.activeElement.textContent") == "oversample"
+    assert tab.get_by_label("Filter").input_value() == ""
+    tab.locator("#scatter [tabindex='0']").focus()
+    for _ in range(3):
+        tab.keyboard.press("ArrowRight")
+    assert "text-fallback" in tab.locator("#tip").inner_text()
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.textContent") == "text-fallback"
+
+
+@pytest.mark.parametrize("pair", [("oversample", "text-fallback"), ("odd strategy", "none"), ("none", "oversample")])
+def test_two_strategies_are_compared_with_the_intervals_of_explain(opened, tmp_path, pair):
+    stages = write_records(tmp_path)
+    tab = opened()
+    for select, name in zip(("#first", "#second"), pair, strict=True):
+        tab.locator(select).select_option(label=name)
+    rows = [row.split("\t") for row in tab.locator("#pairs tbody").inner_text().splitlines() if "\ttail\t" in row]
+    shown = {row[0].strip(): [cell.strip() for cell in row] for row in rows}
+    common = min(len(stages[name]) for name in pair)
+    ours, theirs = (stages[name][:common] for name in pair)
+    assert len(shown) == sum(n > 0 for n in TAIL_TEST)
+    for c, name in enumerate(ours[0].classes):
+        if TAIL_TEST[c]:
+            found, _, _ = stats.of_class(ours, theirs, c)
+            told = [float(text) for text in re.findall(r"[+-]?\d\.\d+", shown[name][6])]
+            expected = [v for v in (found.value, found.low, found.high) if not np.isnan(v)]
+            assert told == pytest.approx(expected, abs=0.00101)
+            ahead = "first" if found.low > 0 else "second" if found.high < 0 else "–"
+            assert shown[name][-1] == ahead
+    assert "cannot be told apart" in tab.locator("#verdict").inner_text()
+
+
+def test_a_class_shows_what_it_is_taken_for_and_leads_back(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    tab.locator("#class").select_option(label="Ties (tail)")
+    assert tab.locator("#taken tbody tr").count() == 4
+    assert "Caps 10 %" in tab.locator("#taken").inner_text()
+    tab.locator("#class").select_option(label="Untested (tail)")
+    assert "no test rows" in tab.locator("#taken").inner_text()
+    tab.locator("#class").select_option(label="Caps (tail)")
+    tab.locator("#taken").get_by_role("button", name="oversample").click()
+    assert tab.evaluate("document.activeElement.textContent") == "oversample"
+
+
+def test_names_of_strangers_are_text_and_run_nothing(opened, tmp_path):
+    write_records(tmp_path, hostile=HOSTILE)
+    tab = opened()
+    assert f"{HOSTILE} strategy" in names(tab)
+    tab.locator("#table").get_by_role("button", name="strategy").nth(1).click()
+    for k in range(6):
+        tab.locator("#class").select_option(index=k)
+    assert f"{HOSTILE} class" in tab.locator("#pairs").inner_text()
+    assert f"{HOSTILE} error" in tab.locator("#failed").inner_text()
+    assert tab.locator("img").count() == 0
+    assert tab.locator("script").count() == 2
+    text = (tmp_path / "toy" / "report.html").read_text()
+    assert len(re.findall(r"<script|<img", text)) == 2
+
+
+def test_the_policy_refuses_scripts_and_requests_even_if_markup_got_in(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    policy = tab.locator("meta[http-equiv]").get_attribute("content")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe" not in policy
+
+
+def test_sections_measured_under_other_conditions_are_chosen_apart(opened, tmp_path):
+    storage.write(make.record(), tmp_path)
+    storage.write(make.record(seed=1, image_size=32), tmp_path)
+    tab = opened()
+    assert "32 px" in tab.locator("#conditions").inner_text()
+    tab.get_by_label("Conditions").select_option(index=1)
+    assert "64 px" in tab.locator("#conditions").inner_text()
+    assert "1 seed" in tab.locator("#conditions").inner_text()
+
+
+def test_a_phone_needs_no_sideways_scrolling_and_every_control_has_a_name(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    tab.set_viewport_size({"width": 390, "height": 800})
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390
+    nameless = "[...document.querySelectorAll('button,select,input')].filter(e => !(e.labels?.length || e.textContent))"
+    assert tab.evaluate(f"{nameless}.length") == 0
+
+
+def test_a_print_shows_the_tables_and_no_controls(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    tab.emulate_media(media="print")
+    assert not tab.locator("#filters").is_visible()
+    assert tab.locator("#table").is_visible()
+
+
+def test_only_failed_cells(opened, tmp_path):
+    storage.write(make.failed(), tmp_path)
+    assert "No cell has finished." in opened().locator("#conditions").inner_text()
+
+
+def test_the_file_is_inert_and_the_same_for_the_same_records(tmp_path, capsys):
+    write_records(tmp_path, hostile=HOSTILE)
+    assert main(["report", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"Report: {tmp_path / 'toy' / 'report.html'}\n"
+    text = (tmp_path / "toy" / "report.html").read_text()
+    records, _ = storage.read_all(tmp_path / "toy" / "records")
+    assert report.report("toy", records[::-1]) == text
+    content = json.loads(re.search(r'id="content">(.*?)</script>', text, re.DOTALL)[1])
+    assert {entry["names"][0] for entry in content["sections"][0]["entries"]} >= {"none", f"{HOSTILE} strategy"}
+    assert not re.search(r"https?://(?!www\.w3\.org)", text)
+
+
+def test_many_cells_stay_below_4_mb(tmp_path):
+    records = [
+        make.change(make.fashion("resnet10t", "none", seed, 0.001 * k), strategy=f"s{k}", extra=confused())
+        for k in range(84)
+        for seed in range(3)
+    ]
+    assert len(report.report("suite", records)) < 4_000_000
+
+
+def confused() -> dict:
+    """Return confusions of every class with every other."""
+    pairs = {"head": 20, "tail": 88}
+    return {"confusions": {s: [[a, b, 1] for a in range(n) for b in range(n) if a != b] for s, n in pairs.items()}}
+
+
+def test_without_records_or_with_anothers_file_one_sentence(tmp_path, capsys):
+    assert main(["report", "--out", str(tmp_path)]) == 2
+    assert "no records below" in capsys.readouterr().err
+    storage.write(make.record(), tmp_path)
+    (tmp_path / "toy" / "report.html").write_text("mine")
+    assert main(["report", "--out", str(tmp_path)]) == 2
+    assert "was not made by this command" in capsys.readouterr().err
+
+
+def test_the_command_quotes_names_and_asks_for_data_where_it_is_read_from_a_path():
+    one = make.record(strategy="a(b=1)", dataset="catalog", suite="catalog", seed=1)
+    assert reproduce.command(one) == (
+        "python -m benchmarks run --suite catalog --backbone resnet10t --strategy 'a(b=1)' --seeds 2"
+    )
+    assert "--data PATH" in reproduce.command(make.change(one, dataset="not installed here"))
