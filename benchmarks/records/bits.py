@@ -39,6 +39,9 @@ def count_bits(text: str, test_n: tuple[int, ...]) -> tuple[int, ...] | None:
         return None
     if len(packed) != (rows + 7) // 8:
         return None
-    ones_before = np.concatenate([[0], np.cumsum(unpack_bits(text, rows))])
-    borders = np.concatenate([[0], np.cumsum(test_n, dtype=np.int64)])
-    return tuple(np.diff(ones_before[borders]).tolist())
+    sizes_C = np.array(test_n, dtype=np.int64)
+    ones_C, filled_C = np.zeros_like(sizes_C), sizes_C > 0
+    if rows:
+        starts = np.cumsum(sizes_C)[filled_C] - sizes_C[filled_C]
+        ones_C[filled_C] = np.add.reduceat(unpack_bits(text, rows), starts, dtype=np.int64)
+    return tuple(ones_C.tolist())

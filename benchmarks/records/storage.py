@@ -79,7 +79,8 @@ def read(path: Path) -> Record:
             raise RecordError(
                 f"{path} was changed after it was written (its checksum differs); delete it and run again"
             )
-        record: Record = _adapter().validate_json(_canonical(_upgraded(content, path)))
+        upgraded = _upgraded(content, path)
+        record: Record = _adapter().validate_json(canonical if upgraded is content else _canonical(upgraded))
     except RecordError:
         raise
     except ValueError as error:
