@@ -6,7 +6,7 @@ name and interruptions change no pixel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import cv2
@@ -16,6 +16,7 @@ import torch
 from backbones.seeds import seed_for
 from benchmarks.suites.suite import Recipe
 from benchmarks.support.keys import generator, sample_bits, sample_uniforms
+from benchmarks.training.on_device import to_device
 
 if TYPE_CHECKING:
     from benchmarks.training.augment import Augmenter
@@ -119,8 +120,11 @@ class Batches(Protocol):
         """
         ...
 
-    def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
-        """Return the images, float32 [B, 3, size, size], augmented; [B, 3, 0, 0] where no images are read."""
+    def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
+        """Return what gives the images of any slice of an epoch's rows, float32 [B, 3, size, size], augmented.
+
+        They are [B, 3, 0, 0] where no images are read. `key` is (seed, stage, epoch).
+        """
         ...
 
 
@@ -159,7 +163,7 @@ class Batcher:
 
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
         """Return the names of the rows, int32 [B, T]; None where no names are read."""
-        return None if self._tokens_NT is None else self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
+        return None if self._tokens_NT is None else self._tokens_NT[to_device(rows_B, self.device)]
 
     def evaluations(self, rows_B: np.ndarray) -> Iterator[torch.Tensor]:
         """Yield the images as they are and, with the recipe's `flip_test`, their mirrors (see `evaluation`)."""
@@ -171,20 +175,43 @@ class Batcher:
     def evaluation(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return float32 [B, 3, S, S] in channels-last memory: the images as they are, normalised."""
         if self._resident_NHWC is not None:
-            return self._to_float(self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)])
-        return self._to_float(torch.from_numpy(self.images_NHWC[rows_B]).to(self.device))
+            return self._to_float(self._resident_NHWC[to_device(rows_B, self.device)])
+        return self._to_float(to_device(self.images_NHWC[rows_B], self.device))
 
     def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
-        """Return float32 [B, 3, size, size], augmented; `key` is (seed, stage, epoch)."""
-        uniforms_BK = sample_uniforms(seed_for(*key, "affine"), positions_B, 5)
-        maps_B23 = affine_B23(self.recipe, self.images_NHWC.shape[1], size, uniforms_BK)
-        if self._resident_NHWC is not None:
-            images_BHWC = self._resident_NHWC[torch.from_numpy(rows_B).to(self.device)]
-            self._augment_resident(images_BHWC, rows_B, positions_B, key)
-            theta_B23 = torch.from_numpy(unit_maps(maps_B23, images_BHWC.shape[1], size)).to(self.device)
-            return warp_on_device(self._to_float(images_BHWC), theta_B23, size)
-        made_BHWC = warp(self._augment(self.images_NHWC[rows_B], rows_B, positions_B, key), maps_B23, size)
-        return self._to_float(torch.from_numpy(made_BHWC).to(self.device))
+        """Return the images of rows at these positions of an epoch, float32 [B, 3, size, size], augmented."""
+        return self._images(rows_B, positions_B, size, key)(slice(None))
+
+    def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
+        """Return what gives the images of any slice of an epoch's rows, float32 [B, 3, size, size], augmented.
+
+        `key` is (seed, stage, epoch). Rows and maps of the whole epoch are copied to the device here.
+        """
+        return self._images(rows_N, np.arange(len(rows_N)), size, key)
+
+    def _images(
+        self, rows_N: np.ndarray, positions_N: np.ndarray, size: int, key: tuple[int | str, ...]
+    ) -> Callable[[slice], torch.Tensor]:
+        source = self.images_NHWC.shape[1]
+        uniforms_NK = sample_uniforms(seed_for(*key, "affine"), positions_N, 5)
+        maps_N23 = affine_B23(self.recipe, source, size, uniforms_NK)
+        if self._resident_NHWC is None:
+
+            def made_here(part: slice) -> torch.Tensor:
+                rows_B = rows_N[part]
+                augmented_BHWC = self._augment(self.images_NHWC[rows_B], rows_B, positions_N[part], key)
+                return self._to_float(to_device(warp(augmented_BHWC, maps_N23[part], size), self.device))
+
+            return made_here
+        resident_NHWC, on_device_N = self._resident_NHWC, to_device(rows_N, self.device)
+        theta_N23 = to_device(unit_maps(maps_N23, source, size), self.device)
+
+        def made_there(part: slice) -> torch.Tensor:
+            images_BHWC = resident_NHWC[on_device_N[part]]
+            self._augment_resident(images_BHWC, rows_N[part], positions_N[part], key)
+            return warp_on_device(self._to_float(images_BHWC), theta_N23[part], size)
+
+        return made_there
 
     def _to_float(self, images_BHWC: torch.Tensor) -> torch.Tensor:
         return images_BHWC.float().mul_(self._scale_C).add_(self._shift_C).permute(0, 3, 1, 2)
@@ -207,7 +234,7 @@ class Batcher:
         chosen = np.flatnonzero(self.strength_N[rows_B] > 0)
         if len(chosen):
             made = self._augment(self.images_NHWC[rows_B[chosen]], rows_B[chosen], positions_B[chosen], key)
-            images_BHWC[torch.from_numpy(chosen).to(self.device)] = torch.from_numpy(made).to(self.device)
+            images_BHWC[to_device(chosen, self.device)] = to_device(made, self.device)
 
 
 def warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:

@@ -5,13 +5,14 @@ V views, N rows of the data set, B batch, F features, T words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
 from backbones.seeds import seed_for
 from benchmarks.support.keys import sample_uniforms
+from benchmarks.training.on_device import to_device
 
 
 class FeatureBatcher:
@@ -27,7 +28,7 @@ class FeatureBatcher:
 
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor | None:
         """Return the names of the rows, int32 [B, T]; None where no names are read."""
-        return None if self._tokens_NT is None else self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
+        return None if self._tokens_NT is None else self._tokens_NT[to_device(rows_B, self.device)]
 
     def evaluations(self, rows_B: np.ndarray) -> Iterator[torch.Tensor]:
         """Yield float32 [B, F, 1, 1] of each view; a row's outputs are the mean over them."""
@@ -39,5 +40,12 @@ class FeatureBatcher:
         uniforms_B = sample_uniforms(seed_for(*key, "view"), positions_B, 1)[:, 0]
         return self._on_device(self.features_VNF[(uniforms_B * len(self.features_VNF)).astype(np.int64), rows_B])
 
+    def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
+        """Return what gives `training` of any slice of an epoch's rows; a GPU gets the whole epoch here."""
+        positions_N = np.arange(len(rows_N))
+        if self.device.type == "cpu":
+            return lambda part: self.training(rows_N[part], positions_N[part], size, *key)
+        return self.training(rows_N, positions_N, size, *key).__getitem__
+
     def _on_device(self, features_BF: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(features_BF).to(self.device)[:, :, None, None]
+        return to_device(features_BF, self.device)[:, :, None, None]

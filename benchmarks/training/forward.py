@@ -31,9 +31,10 @@ def classify(network: Network, features_BF: Tensor, choice: Choice) -> Outputs:
 
 def seed_network(seed: int, device: torch.device) -> None:
     """Seed the global torch generators that layers such as dropout draw from on `device`."""
-    if device.type == "cpu":
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed costs up to 40 % of a step on stored features
-    else:
+    torch.default_generator.manual_seed(seed)  # torch.manual_seed costs up to 40 % of a step on stored features
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type != "cpu":
         torch.manual_seed(seed)
 
 

@@ -22,6 +22,7 @@ from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
 from benchmarks.support.gpu_errors import out_of_memory
 from benchmarks.training.batches import epoch_order, pool_order, split_batches
+from benchmarks.training.epoch_batches import EpochBatches
 from benchmarks.training.features import after_training, measure, store_features
 from benchmarks.training.forward import classify, forward, seed_network
 from benchmarks.training.microbatches import gradients_in_pieces
@@ -109,6 +110,8 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     key = (job.seed, job.stage, training.epoch)
     rows_N = epoch_rows(training, progress, key)
     second_N = second_rows(training, progress, key)
+    batches = EpochBatches(training, rows_N, size, key)
+    seconds = None if second_N is None else EpochBatches(training, second_N, size, ("second", *key))
     weights_C = scaled_weights(training, progress)
     steps = steps_per_epoch(stage, recipe)
     first, end = job.segment.phase.rate_over or (0, epochs)
@@ -124,13 +127,12 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         rate = learning_rate(recipe, peak, at - first * steps, (end - first) * steps)
         for group in training.optimizer.param_groups:
             group["lr"] = rate * group["peak"] / peak if "peak" in group else rate
-        positions_B = np.arange(part.start, part.stop)
-        batch = _batch(training, rows_N[part], positions_B, size, key)
-        if second_N is not None:
-            batch.second = _batch(training, second_N[part], positions_B, size, ("second", *key))
+        batch = batches.batch(part)
+        if seconds is not None:
+            batch.second = seconds.batch(part)
         if training.stored is None:
             batch = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
-        loss_sum += _step(training, batch, weights_C, progress, at) * len(positions_B)
+        loss_sum += _step(training, batch, weights_C, progress, at) * len(batch.labels_B)
         training.step, training.loss_sum = step + 1, loss_sum
         on_step(training.epoch, step)
     training.step, training.loss_sum = 0, 0.0
@@ -172,20 +174,6 @@ def scaled_weights(training: Training, progress: Progress) -> Tensor:
     # float32 holds ratios, not extremes: bring the mean to 1, which the weighted mean cancels.
     scaled_C = np.asarray(weights_C, dtype=np.float64) / np.mean(weights_C)
     return torch.tensor(scaled_C, dtype=torch.float32, device=training.batcher.device)
-
-
-def _batch(
-    training: Training, rows_B: np.ndarray, positions_B: np.ndarray, size: int, key: tuple[int | str, ...]
-) -> Batch:
-    """Return the batch of some rows, not yet mixed; `positions_B` and `key` determine its augmentation."""
-    stored, device = training.stored, training.batcher.device
-    labels_B = torch.from_numpy((training.stage.labels_N if stored is None else stored.labels_M)[rows_B]).to(device)
-    y_BC = torch.nn.functional.one_hot(labels_B, training.facts.num_classes).float()
-    if stored is not None:
-        features_BF = stored.features_MF[torch.from_numpy(rows_B).to(device)]
-        return Batch(features_BF.new_zeros(len(rows_B), 0, 0, 0), labels_B, y_BC, features_BF)
-    images_BCHW = training.batcher.training(rows_B, positions_B, size, *key)
-    return Batch(images_BCHW, labels_B, y_BC, tokens_BT=training.batcher.tokens(rows_B))
 
 
 def _draws(training: Training, at: int, what: str) -> torch.Generator:

@@ -21,3 +21,9 @@ def copy_to(images_NHWC: np.ndarray, device: torch.device) -> torch.Tensor:
         piece_NHWC = np.array(images_NHWC[at : at + rows])  # a copy: torch cannot wrap read-only memory
         made_NHWC[at : at + rows] = torch.from_numpy(piece_NHWC).to(device)
     return made_NHWC
+
+
+def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return the array as a tensor on the device; a copy to a GPU is queued there, and the host does not wait."""
+    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from benchmarks.data.base import Loaded
 from benchmarks.data.text.vocabulary import Vocabulary
 from benchmarks.data.text.words import class_words, without
 from benchmarks.planning.stages import Stage
+from benchmarks.training.on_device import to_device
 
 
 @functools.lru_cache(maxsize=4)  # the jobs of a stage share them
@@ -44,12 +45,12 @@ class NameBatcher:
 
     def tokens(self, rows_B: np.ndarray) -> torch.Tensor:
         """Return the names of the rows, int32 [B, T]."""
-        return self._tokens_NT[torch.from_numpy(rows_B).to(self.device)]
+        return self._tokens_NT[to_device(rows_B, self.device)]
 
     def evaluations(self, rows_B: np.ndarray) -> Iterator[torch.Tensor]:
         """Yield float32 [B, 3, 0, 0]."""
         yield torch.zeros(len(rows_B), 3, 0, 0, device=self.device)
 
-    def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
-        """Return float32 [B, 3, 0, 0]."""
-        return torch.zeros(len(rows_B), 3, 0, 0, device=self.device)
+    def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
+        """Return what gives float32 [B, 3, 0, 0] for any slice of the rows."""
+        return torch.zeros(len(rows_N), 3, 0, 0, device=self.device).__getitem__
