@@ -42,6 +42,11 @@ def normalised_weights(weights_C: np.ndarray, facts: Facts) -> np.ndarray:
     return np.where(present_C, weights_C * scale, 1.0)
 
 
+def queued(tensor: Tensor, like: Tensor) -> Tensor:
+    """Return a tensor of the CPU on the device of `like`; the copy to a GPU is queued there, the host does not wait."""
+    return tensor.pin_memory().to(like.device, non_blocking=True) if like.is_cuda else tensor.to(like.device)
+
+
 def weighted_mean(loss_BC: Tensor, y_BC: Tensor, weights_C: Tensor) -> Tensor:
     """Return sum_i sum_c y_ic w_c l_ic / sum_i sum_c y_ic w_c, a scalar; l_ic is the loss of sample i for label c.
 

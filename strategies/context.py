@@ -144,13 +144,26 @@ class Step:
     """What `train_logits` and `loss` may know of the current optimiser step, in addition to its outputs and batch.
 
     `weights_C`: the joined class weights, float32, scaled to mean 1; all ones if there are none.
-    `generator`: the only source of randomness, on the CPU.
+    `generator`: the only source of randomness, on the CPU. `constants`: what `constant` has copied, for all steps of an
+    epoch.
     """
 
     facts: Facts
     progress: Progress
     weights_C: Tensor
     generator: torch.Generator
+    constants: dict[tuple[object, ...], Tensor] = dataclasses.field(default_factory=dict, repr=False)
+
+    def constant(self, values: np.ndarray, like: Tensor) -> Tensor:
+        """Return the small array as a tensor with the data type and device of `like`.
+
+        Equal arrays are copied once an epoch: a GPU does not wait for a copy in every step. Do not change the result in
+        place.
+        """
+        key = (values.tobytes(), values.shape, values.dtype.str, like.dtype, like.device)
+        if key not in self.constants:
+            self.constants[key] = like.new_tensor(values)
+        return self.constants[key]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -112,7 +112,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     second_N = second_rows(training, progress, key)
     batches = EpochBatches(training, rows_N, size, key)
     seconds = None if second_N is None else EpochBatches(training, second_N, size, ("second", *key))
-    weights_C = scaled_weights(training, progress)
+    known = Step(training.facts, progress, scaled_weights(training, progress), torch.Generator())
     steps = steps_per_epoch(stage, recipe)
     first, end = job.segment.phase.rate_over or (0, epochs)
     loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
@@ -132,7 +132,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
             batch.second = seconds.batch(part)
         if training.stored is None:
             batch = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
-        loss_sum += _step(training, batch, weights_C, progress, at) * len(batch.labels_B)
+        loss_sum += _step(training, batch, known, at) * len(batch.labels_B)
         training.step, training.loss_sum = step + 1, loss_sum
         on_step(training.epoch, step)
     training.step, training.loss_sum = 0, 0.0
@@ -181,8 +181,8 @@ def _draws(training: Training, at: int, what: str) -> torch.Generator:
     return torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, what))
 
 
-def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progress, at: int) -> Tensor:
-    """One optimiser step; return the loss, still on the device.
+def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
+    """One optimiser step; return the loss, still on the device. `known`: what all steps of the epoch share.
 
     Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
     """
@@ -190,11 +190,11 @@ def _step(training: Training, batch: Batch, weights_C: Tensor, progress: Progres
 
     def loss_of(outputs: Outputs) -> Tensor:
         """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy."""
-        step = Step(training.facts, progress, weights_C, _draws(training, at, "loss"))
+        step = dataclasses.replace(known, generator=_draws(training, at, "loss"))
         logits_BC = strategy.train_logits(outputs, batch, step)
         loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), batch, step)
         if loss is None:
-            loss = weighted_cross_entropy(logits_BC, batch.y_BC, weights_C, training.recipe.label_smoothing)
+            loss = weighted_cross_entropy(logits_BC, batch.y_BC, step.weights_C, training.recipe.label_smoothing)
         return loss
 
     statistics = RunningStatistics(training.network)

@@ -92,8 +92,8 @@ class Ride(Strategy):
         temperature_C = self.temperature_C(step.facts, step.progress)
         strength = self.diversity * temperature_C.mean() ** 2
         logits_BC = outputs.logits_BC
-        margin_BC = batch.y_BC * logits_BC.new_tensor(self.scale * margins_C)
-        cool_C = logits_BC.new_tensor(temperature_C)
+        margin_BC = batch.y_BC * step.constant(self.scale * margins_C, logits_BC)
+        cool_C = step.constant(temperature_C, logits_BC)
         log_mean_BC = (logits_BC.detach() / cool_C).log_softmax(1)
         loss = logits_BC.new_zeros(())
         for expert_BC in outputs.extra["logits_BEC"].unbind(1):

@@ -71,5 +71,5 @@ class Sade(Strategy):
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         logits_BEC = outputs.extra["logits_BEC"]
-        log_p_BEC = (logits_BEC + logits_BEC.new_tensor(self.shifts_EC(step.facts))).log_softmax(2)
+        log_p_BEC = (logits_BEC + step.constant(self.shifts_EC(step.facts), logits_BEC)).log_softmax(2)
         return weighted_mean(-log_p_BEC.sum(1), batch.y_BC, step.weights_C)

@@ -36,4 +36,4 @@ class BalancedSoftmax(Strategy):
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z + log(n / N), [B, C]."""
-        return outputs.logits_BC + outputs.logits_BC.new_tensor(log_prior_C(step.facts))
+        return outputs.logits_BC + step.constant(log_prior_C(step.facts), outputs.logits_BC)

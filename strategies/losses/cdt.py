@@ -50,4 +50,4 @@ class Cdt(Strategy):
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z / a, [B, C]."""
-        return outputs.logits_BC / outputs.logits_BC.new_tensor(temperatures_C(step.facts, self.gamma))
+        return outputs.logits_BC / step.constant(temperatures_C(step.facts, self.gamma), outputs.logits_BC)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
-from strategies.common import require_at_least_zero, weighted_mean
+from strategies.common import queued, require_at_least_zero, weighted_mean
 from strategies.registry import register
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ class Equalization(Strategy):
 
         logits_BC, y_BC = outputs.logits_BC, batch.y_BC
         counts_C = step.facts.counts
-        rare_C = logits_BC.new_tensor(counts_C < self.threshold * counts_C.mean())
-        beta_BC = (torch.rand(y_BC.shape, generator=step.generator) < self.gamma).to(logits_BC)
+        rare_C = step.constant(counts_C < self.threshold * counts_C.mean(), logits_BC)
+        beta_BC = (queued(torch.rand(y_BC.shape, generator=step.generator), y_BC) < self.gamma).to(logits_BC.dtype)
         # log 0 = -inf is fine for logsumexp, because the label's own weight is never 0
         log_weights_BC = torch.log1p(-beta_BC * rare_C * (1 - y_BC))
         loss_BC = (logits_BC + log_weights_BC).logsumexp(1, keepdim=True) - logits_BC

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
-from strategies.common import positive_counts, require_at_least_zero
+from strategies.common import positive_counts, queued, require_at_least_zero
 from strategies.registry import register
 
 if TYPE_CHECKING:
@@ -67,5 +67,6 @@ class GaussianClouded(Strategy):
         import torch
 
         logits_BC = outputs.logits_BC
-        e_BC = (torch.randn(logits_BC.shape, generator=step.generator) * DEVIATION).clamp(-1, 1).to(logits_BC)
-        return logits_BC - e_BC.abs() * logits_BC.new_tensor(self.scale * self.noise * self.rarity_C(step.facts))
+        e_BC = queued(torch.randn(logits_BC.shape, generator=step.generator), logits_BC)
+        e_BC = (e_BC * DEVIATION).clamp(-1, 1).to(logits_BC.dtype)
+        return logits_BC - e_BC.abs() * step.constant(self.scale * self.noise * self.rarity_C(step.facts), logits_BC)

@@ -71,7 +71,7 @@ class LabelAwareSmoothing(Strategy):
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
         log_p_BC = outputs.logits_BC.log_softmax(1)
-        smoothing_C = log_p_BC.new_tensor(self.smoothing_C(step.facts))
+        smoothing_C = step.constant(self.smoothing_C(step.facts), log_p_BC)
         others_BC = log_p_BC.sum(1, keepdim=True) - log_p_BC
         of_label_BC = (1 - smoothing_C) * log_p_BC + smoothing_C / max(step.facts.num_classes - 1, 1) * others_BC
         return weighted_mean(-of_label_BC, batch.y_BC, step.weights_C)

@@ -63,5 +63,5 @@ class Ldam(Strategy):
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return s (cos - y m), [B, C]."""
-        margins_C = outputs.logits_BC.new_tensor(self.scale * self.margins_C(step.facts))
+        margins_C = step.constant(self.scale * self.margins_C(step.facts), outputs.logits_BC)
         return outputs.logits_BC - batch.y_BC * margins_C

@@ -53,4 +53,4 @@ class LogitAdjust(LogitAdjustment):
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z + tau log pi, [B, C]."""
-        return outputs.logits_BC + outputs.logits_BC.new_tensor(self.shift_C(step.facts))
+        return outputs.logits_BC + step.constant(self.shift_C(step.facts), outputs.logits_BC)

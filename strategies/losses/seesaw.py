@@ -58,7 +58,7 @@ class Seesaw(Strategy):
         row_K, label_K = batch.y_BC.nonzero(as_tuple=True)
         logits_KC = outputs.logits_BC[row_K]
         log_s_KC = logits_KC.detach().log_softmax(1)
-        log_n_C = logits_KC.new_tensor(np.log(positive_counts(step.facts)))
+        log_n_C = step.constant(np.log(positive_counts(step.facts)), logits_KC)
         own_K1 = log_s_KC.gather(1, label_K[:, None])
         if self.floor:
             own_K1 = own_K1.clamp_min(math.log(self.floor))

@@ -44,5 +44,5 @@ class VectorScaling(Strategy):
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return D z + i, [B, C]."""
         logits_BC = outputs.logits_BC
-        scaled_BC = logits_BC / logits_BC.new_tensor(temperatures_C(step.facts, self.gamma))
-        return scaled_BC + logits_BC.new_tensor(self.tau * log_prior_C(step.facts))
+        scaled_BC = logits_BC / step.constant(temperatures_C(step.facts, self.gamma), logits_BC)
+        return scaled_BC + step.constant(self.tau * log_prior_C(step.facts), logits_BC)

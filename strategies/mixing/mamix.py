@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Facts, Strategy, StrategyError
-from strategies.common import positive_counts
+from strategies.common import positive_counts, queued
 from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
 from strategies.registry import register
 
@@ -60,7 +60,7 @@ class MarginAwareMixup(Strategy):
         """Return t, float64 [B], for the classes of the two samples of each pair."""
         import torch
 
-        log_n_C = torch.from_numpy(positive_counts(facts)).log().to(first_B.device)
+        log_n_C = queued(torch.from_numpy(positive_counts(facts)).log(), first_B)
         difference_B = self.ratio * (log_n_C[first_B] - log_n_C[second_B])
         # m and 1 - m as sigmoids: n^f overflows for large counts
         m_B, rest_B = (torch.sigmoid(d_B).clamp_min(1e-300) for d_B in (difference_B, -difference_B))

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Facts, Strategy, StrategyError
+from strategies.common import queued
 from strategies.registry import register
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def draw_partners(batch: Batch, generator: torch.Generator) -> torch.Tensor:
     """Return a permutation [B] of the batch on its device: the partner of each sample, possibly itself."""
     import torch
 
-    return torch.randperm(len(batch.labels_B), generator=generator).to(batch.labels_B.device)
+    return queued(torch.randperm(len(batch.labels_B), generator=generator), batch.labels_B)
 
 
 @register

@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Facts, Strategy, StrategyError
+from strategies.common import queued
 from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
 from strategies.registry import register
 
@@ -62,11 +63,11 @@ class Remix(Strategy):
         """Return m, float64 [B], for the classes of the two samples of each pair."""
         import torch
 
-        counts_C = torch.tensor(facts.counts_C, dtype=torch.float64, device=first_B.device)
+        counts_C = queued(torch.from_numpy(facts.counts), first_B)
         first_n_B, second_n_B = counts_C[first_B], counts_C[second_B]
         share_B = torch.full_like(first_n_B, share)
         if share < self.tau:  # products instead of ratios, because a count may be 0
-            share_B[first_n_B >= self.kappa * second_n_B] = 0.0
+            share_B = share_B.masked_fill(first_n_B >= self.kappa * second_n_B, 0.0)
         if 1 - share < self.tau:
-            share_B[self.kappa * first_n_B <= second_n_B] = 1.0
+            share_B = share_B.masked_fill(self.kappa * first_n_B <= second_n_B, 1.0)
         return share_B

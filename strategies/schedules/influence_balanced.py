@@ -61,6 +61,6 @@ class InfluenceBalanced(Strategy):
         y_BC = batch.y_BC
         log_p_BC = outputs.logits_BC.log_softmax(1)
         influence_B = (log_p_BC.exp() - y_BC).abs().sum(1) * outputs.features_BF.to(log_p_BC).abs().sum(1)
-        lambda_C = log_p_BC.new_tensor(self.alpha * normalised_weights(1 / positive_counts(step.facts), step.facts))
+        lambda_C = step.constant(self.alpha * normalised_weights(1 / positive_counts(step.facts), step.facts), log_p_BC)
         loss_BC = -log_p_BC * lambda_C / (influence_B + self.epsilon)[:, None]
         return weighted_mean(loss_BC, y_BC, step.weights_C)
