@@ -54,7 +54,7 @@ class Seesaw(Strategy):
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
-        # K: one row for each pair of sample and label with y > 0; K = B for hard labels
+        # K: one row for each pair of sample and label with y > 0; K = B for hard labels. A GPU waits for K
         row_K, label_K = batch.y_BC.nonzero(as_tuple=True)
         logits_KC = outputs.logits_BC[row_K]
         log_s_KC = logits_KC.detach().log_softmax(1)

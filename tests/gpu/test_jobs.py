@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 
 from benchmarks.running.job import run_job
-from benchmarks.running.session import Request, open_session
+from benchmarks.running.session import Request, Session, open_session
 from benchmarks.training.arithmetic import float32_arithmetic
 from tests.making import digits_session, digits_suite
 
 
-def _on_gpu(out: Path):
-    asked = Request(suite=digits_suite(), device="cuda", out=out)
+def _on_gpu(out: Path, strategy: str = "none") -> Session:
+    asked = Request(suite=digits_suite(), device="cuda", out=out, strategies=(strategy,))
     return open_session(asked, lambda line: None, lambda *progress: None)
 
 
@@ -36,3 +37,17 @@ def test_products_are_exact_unless_tf32_is_asked_for() -> None:
             return float((a.float().cuda() @ b.float().cuda() - (a @ b).cuda()).abs().max())
 
     assert error(tf32=False) < 1e-3 < error(tf32=True)
+
+
+@pytest.mark.parametrize("strategy", ["none", "ldam", "mixup", "minority-augment"])
+def test_a_step_does_not_wait_for_the_gpu(tmp_path: Path, strategy: str) -> None:
+    session = _on_gpu(tmp_path, strategy)
+
+    def second_step_must_not(step: int, steps: int) -> None:
+        torch.cuda.set_sync_debug_mode("error" if step == 1 else "default")
+
+    try:
+        for job in session.plan.jobs.values():
+            run_job(session.context, job, second_step_must_not)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
