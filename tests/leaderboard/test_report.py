@@ -184,7 +184,7 @@ def test_a_class_shows_what_it_is_taken_for_and_leads_back(opened, tmp_path):
     assert tab.evaluate("document.activeElement.textContent") == "oversample"
 
 
-def test_names_of_strangers_are_text_and_run_nothing(opened, tmp_path):
+def test_hostile_names_are_text_and_run_nothing(opened, tmp_path):
     write_records(tmp_path, hostile=HOSTILE)
     tab = opened()
     assert f"{HOSTILE} strategy" in names(tab)
@@ -265,7 +265,7 @@ def confused() -> dict:
     return {"confusions": {s: [[a, b, 1] for a in range(n) for b in range(n) if a != b] for s, n in pairs.items()}}
 
 
-def test_without_records_or_with_anothers_file_one_sentence(tmp_path, capsys):
+def test_no_records_and_a_foreign_file_are_user_errors(tmp_path, capsys):
     assert main(["report", "--out", str(tmp_path)]) == 2
     assert "no records below" in capsys.readouterr().err
     storage.write(make.record(), tmp_path)

@@ -1,7 +1,7 @@
 """The page's file: template, style, script and content in one, without a request to anywhere.
 
-Names of classes and strategies are data of strangers. They are inside a JSON script tag with every `<` escaped, are
-put into the page as text only, and the page's policy lets no script run but the one whose hash it names.
+Names of classes and strategies come from data and plugins, so they are not trusted: they are in a JSON script tag with
+every `<` escaped, the page shows them as text only, and its content security policy runs only the script with its hash.
 """
 
 from __future__ import annotations
