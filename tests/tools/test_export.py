@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import pickle
 import re
 import shutil
@@ -39,6 +38,7 @@ from strategies.combining.expression import parse
 from strategies.posthoc.calibration import log_softmax, temperature
 from tests.process import environment, write_suite
 from tests.records.test_record import reseal
+from tests.test_safe_input import Bomb
 
 POSTHOC, CRT = "test_resnet|logit-adjust-posthoc|0", "test_resnet|crt|0"
 RECIPE = "flip_test = true"
@@ -137,6 +137,8 @@ def test_the_card_says_how_good_it_is_and_how_it_was_made(place: Path) -> None:
     card = (place / "model" / "README.md").read_text()
     stage = record.stages[0]
     assert record.setup.fingerprint in card and record.key in card
+    graph = (place / "model" / "model.onnx").read_bytes()
+    assert str(Path(benchmarks.__file__).parent).encode() not in graph  # nor any other path of this machine
     for name, train, test, right in zip(stage.classes, stage.train_n, stage.test_n, stage.top1_hits, strict=True):
         assert re.search(
             rf"^\| {name} +\| +{train} \| +{test} \| +{right / test:.3f} \| +\[0\.\d+, [01]\.\d+\]", card, re.M
@@ -196,6 +198,8 @@ def test_a_stage_of_two_is_chosen_by_name_the_last_by_default(tmp_path: Path, mo
     assert main(["export", cell, "--suite", suite, "--to", "head", "--stage", "head"]) == 0
     labels = [json.loads(Path(folder, "labels.json").read_text()) for folder in ("head", "new/tail")]
     assert labels == [list("01234"), list("56789")]
+    assert json.loads(Path("new/tail/calibration.json").read_text())["temperature"] == 1  # on 3 rows
+    assert "too few to calibrate on" in Path("new/tail/README.md").read_text()
     weights = load_file("head/weights.safetensors")
     code = re.findall(r"```python\n(.*?)```", Path("head/README.md").read_text(), re.DOTALL)[1]
     with monkeypatch.context() as patch:
@@ -383,14 +387,6 @@ def test_the_api_gives_a_table_and_warns_of_what_it_leaves_out(place: Path, phot
         found = benchmarks.predict(place / "model", [photos, photos / "0.png"], top=20)
     assert len(found) == 6 and list(found.columns[:4]) == ["image", "unsure", "class", "probability"]
     np.testing.assert_allclose(found.filter(like="probability").sum(axis=1), 1, atol=1e-5)
-
-
-class Bomb:
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self):
-        return os.system, (f"touch '{self.marker}'",)
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["as found", "with hashes that fit"])

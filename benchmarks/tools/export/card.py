@@ -21,9 +21,9 @@ FEW = 20  # training rows below which a class is named as little known
 class Facts:
     """What a card says.
 
-    `command`: what trained the cell. `temperature`, `nll`: of the calibration, and the negative log-likelihood of the
-    test rows without and with it. `corrected`: whether the strategy changes logits after training. `mirror`, `again`:
-    see `TrainedStage`.
+    `command`: what trained the cell. `temperature`: of the calibration, 1 if it was not `fitted`. `nll`: the negative
+    log-likelihood of the test rows without and with it. `corrected`: whether the strategy changes logits after
+    training. `mirror`, `again`: see `TrainedStage`.
     """
 
     record: Record
@@ -32,6 +32,7 @@ class Facts:
     preprocessing: Preprocessing
     tensors: Tensors
     temperature: float
+    fitted: bool
     nll: tuple[float, float]
     corrected: bool
     mirror: bool
@@ -156,14 +157,14 @@ def _training(facts: Facts) -> str:
 
 def _calibration(facts: Facts) -> str:
     n, (before, after) = sum(facts.result.validation_n), facts.nll
-    if n:
+    if facts.fitted:
         fitted = (
             f"Probabilities are softmax(z / T) with the temperature T = {facts.temperature:.3f}, fitted on the logits "
             f"z of {n} validation rows (Guo et al., ICML 2017). The mean negative log-likelihood of the test rows is "
             f"{after:.3f}, and {before:.3f} without it."
         )
     else:
-        fitted = "There were no validation rows: probabilities are the plain softmax and are not calibrated."
+        fitted = f"{n} validation rows are too few to calibrate on: probabilities are the plain softmax."
     if facts.corrected:
         fitted += " The strategy's correction of the logits after training is part of z"
         fitted += "." if facts.tensors.whole else f" in `model.onnx`; its factors and summands are in `{CALIBRATION}`."

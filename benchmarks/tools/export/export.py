@@ -37,6 +37,7 @@ from benchmarks.tools.verify import base_suite, open_again, suite_of
 from strategies.combining.expression import parse
 from strategies.posthoc.calibration import log_softmax, temperature
 
+LEAST_ROWS = 30  # validation rows; on fewer, one mistake more or less would change the temperature greatly
 COMPARED = 8  # rows on which torch and ONNX Runtime are compared
 
 
@@ -103,7 +104,9 @@ def _write(asked: Asked, trained: TrainedStage, images_BSS3: np.ndarray) -> None
     network, strategy = trained.network, parse(asked.record.strategy)
     given = trained.held if len(trained.labels_N) else trained.test
     correction = posthoc.correction_of(strategy, given, trained.stage.facts)
-    degrees = temperature(correction(trained.held.logits_BC.numpy()), trained.labels_N)
+    degrees = 1.0
+    if len(trained.labels_N) >= LEAST_ROWS:
+        degrees = temperature(correction(trained.held.logits_BC.numpy()), trained.labels_N)
     in_graph = correction
     if linear := folded(network.classifier, correction):
         network.classifier, in_graph = linear, posthoc.none(trained.stage.facts.num_classes)
@@ -116,7 +119,8 @@ def _write(asked: Asked, trained: TrainedStage, images_BSS3: np.ndarray) -> None
     labels_N = trained.stage.labels_N[trained.stage.data.test_rows]
     facts = card.Facts(
         record=asked.record, result=trained.result, command=_command(asked), preprocessing=preprocessing,
-        tensors=tensors, temperature=degrees, corrected=not correction.neutral, mirror=trained.mirror,
+        tensors=tensors, temperature=degrees,
+        fitted=len(trained.labels_N) >= LEAST_ROWS, corrected=not correction.neutral, mirror=trained.mirror,
         nll=tuple(_nll(correction(trained.test.logits_BC.numpy()), labels_N, t) for t in (1.0, degrees)),  # type: ignore[arg-type]
         again=trained.again,
     )  # fmt: skip

@@ -6,9 +6,6 @@ B batch, C classes, S pixels a side.
 from __future__ import annotations
 
 import copy
-import warnings
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +16,8 @@ from backbones.small_maps import restore_convolutions
 from benchmarks.support.errors import UserError
 from benchmarks.tools.export.model import open_graph
 from benchmarks.tools.export.posthoc import Correction
+from benchmarks.training.stored.extractor import TOLERANCE, export
 
-TOLERANCE = 1e-4  # largest deviation from torch, of the largest logit or of 1
 OUTPUTS = ["logits", "probabilities"]
 
 
@@ -82,7 +79,7 @@ def to_onnx(model: Classify, size: int, images_BSS3: np.ndarray, what: str) -> b
     Raises UserError, with the name `what`, if it cannot be exported or gives other numbers.
     """
     try:
-        exported = _exported(model, size)
+        exported = export(model, size, OUTPUTS)
     except Exception as error:  # the exporter fails in many ways
         raise UserError(
             f"{what} cannot be written as ONNX ({type(error).__name__}); export a cell of another backbone or strategy."
@@ -107,30 +104,3 @@ def deviation(model: Classify, exported: bytes, images_BSS3: np.ndarray) -> floa
     unit = max(1.0, float(np.abs(expected[0]).max()))
     logits, probabilities = (float(np.abs(a - b).max()) for a, b in zip(given, expected, strict=True))
     return max(logits / unit, probabilities)
-
-
-def _exported(model: Classify, size: int) -> bytes:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            model,
-            (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
-            input_names=["images"],
-            output_names=OUTPUTS,
-            dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
-            dynamo=True,
-            verbose=False,
-        )
-    assert program is not None  # it is None for the old exporter alone
-    proto = program.model_proto
-    for part in _parts(proto.graph, *proto.functions):
-        del part.metadata_props[:]  # stack traces with this machine's paths
-    return proto.SerializeToString()
-
-
-def _parts(*graphs: Any) -> Iterator[Any]:
-    """Yield the graphs and all that is in them."""
-    for graph in graphs:
-        yield from (graph, *graph.node, *graph.value_info)
-        for values in ("input", "output", "initializer"):
-            yield from (part for part in getattr(graph, values) if hasattr(part, "metadata_props"))

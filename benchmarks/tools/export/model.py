@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.util
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -74,16 +73,11 @@ class Model:
         return self.session.run(["probabilities"], {"images": images_BSS3})[0]
 
 
-def lacking(libraries: Iterable[str]) -> list[str]:
-    """Return which of the libraries are not installed."""
-    return [name for name in libraries if importlib.util.find_spec(name) is None]
-
-
 def read(folder: Path) -> Model:
     """Read an exported folder. Raises UserError for a folder that is damaged or none, and without ONNX Runtime."""
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder} is no exported model (it has no {MANIFEST}); give a folder that `export` wrote.")
-    if lacking(["onnxruntime"]):
+    if importlib.util.find_spec("onnxruntime") is None:
         raise UserError(f"predictions need onnxruntime; `{INSTALL}` brings it.")
     manifest = _parsed(folder, MANIFEST, _content(folder, MANIFEST), Manifest)
     checked = {name: _content(folder, name) for name in (GRAPH, LABELS, PREPROCESSING)}

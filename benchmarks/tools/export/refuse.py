@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.support.errors import UserError
-from benchmarks.tools.export.model import INSTALL, lacking
+from benchmarks.tools.export.model import INSTALL
+from benchmarks.training.stored.extractor import missing
 from strategies.base import Strategy
-
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 
 def require_one_network(strategy: Strategy) -> None:
@@ -26,8 +25,8 @@ def require_one_network(strategy: Strategy) -> None:
 
 def require_libraries() -> None:
     """Raise UserError if a library of the extra `export` is missing."""
-    if missing := lacking(NEEDED):
-        raise UserError(f"an export needs {', '.join(missing)}; `{INSTALL}` brings what is missing.")
+    if lacking := missing():
+        raise UserError(f"an export needs {', '.join(lacking)}; `{INSTALL}` brings what is missing.")
 
 
 def require_place(folder: Path) -> None:

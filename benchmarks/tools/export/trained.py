@@ -68,7 +68,8 @@ def trained_stage(
         _train_again(plan, context, kept, job, record, say, advance)
         done = context.store.result(key)
         assert done is not None  # run_job stored it
-        result, _ = score_stage(context, stage, parse(cell.strategy), [done])
+        scored, _ = score_stage(context, stage, parse(cell.strategy), [done])
+        result = dataclasses.replace(scored, epochs=result.epochs)  # `done` is only the last of its jobs
     network = _network(context, job)
     labels_N = stage.labels_N[stage.data.validation_rows]
     test, held = stage_outputs(context.store, [key], labels_N)

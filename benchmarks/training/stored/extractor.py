@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import importlib.util
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -111,21 +111,28 @@ def _on_gpu(model: nn.Module, device: torch.device) -> Compute:
     return compute
 
 
-def export(model: nn.Module, image_size: int) -> bytes:
-    """Return a module that maps uint8 [B, S, S, 3] to features as an ONNX model for any B; errors are torch's."""
+def export(model: nn.Module, image_size: int, outputs: Sequence[str] = ("features",)) -> bytes:
+    """Return a module that takes uint8 [B, S, S, 3] as an ONNX model for any B; errors are torch's.
+
+    Its input is named "images", its outputs as `outputs` says.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             model,
             (torch.zeros(2, image_size, image_size, 3, dtype=torch.uint8),),
             input_names=["images"],
-            output_names=["features"],
+            output_names=list(outputs),
             dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
             dynamo=True,
             verbose=False,
         )
     assert program is not None  # it is None for the old exporter alone
-    return program.model_proto.SerializeToString()
+    proto = program.model_proto
+    graph = proto.graph
+    for part in (graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        del part.metadata_props[:]  # stack traces, with paths of this machine
+    return proto.SerializeToString()
 
 
 def _in_onnxruntime(model: bytes) -> Compute:
