@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,8 +27,8 @@ __all__ = [
 
 TRAINING_HOOKS = (
     "phases", "class_weights_C", "sampling_C", "kept_C", "resample_rows", "resample_features", "augmentation",
-    "second_C", "mix", "architecture", "classifier", "train_logits", "loss", "after_step", "after_training",
-    "text",
+    "second_C", "mix", "mix_features", "architecture", "classifier", "attach", "train_logits", "loss", "ascend",
+    "after_step", "after_training", "text",
 )  # fmt: skip
 
 
@@ -41,9 +41,9 @@ class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
     Class variables: `name` as users type it. `summary`: one line. `paper`: the citation, if there is one.
-    `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss" or "classifier"; the
-    others are declared: "prior" (corrects logits, or a trained classifier, by the class counts), "retraining", "text",
-    "architecture", "augmentation".
+    `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss", "ascent" or
+    "classifier"; the others are declared: "prior" (corrects logits, or a trained classifier, by the class counts),
+    "retraining", "text", "architecture", "augmentation".
     `needs`: what the run must offer ("validation", "text", "pixels": images that change in every epoch, which stored
     features do not).
     `defers`: hooks this schedule postpones; in `a+b` the other part's versions run in its phase.
@@ -124,6 +124,14 @@ class Strategy:
         """Mix samples of a batch, with randomness only from `generator`. Not called in segments on features."""
         return batch
 
+    def mix_features(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
+        """Mix the pooled features of a batch, `batch.features_BF`, before the classifier sees them.
+
+        As `mix`, but with gradients, and also in segments on features. The classifier then gets the features returned,
+        and the loss the targets.
+        """
+        return batch
+
     def architecture(self, network: nn.Module, facts: Facts) -> None:
         """Change a new network below its classifier, in place (several experts), before weights are carried over.
 
@@ -138,6 +146,12 @@ class Strategy:
         """Return the classifier to use instead of `classifier`; torch's generator is seeded around the call."""
         return classifier
 
+    def attach(self, network: nn.Module, facts: Facts) -> None:
+        """Add buffers or modules to a complete network, in place: they are saved with its state and not trained.
+
+        Called at the start of every job, before a stored state is loaded. torch's generator is seeded around the call.
+        """
+
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the logits [B, C] that the training loss sees (margins, priors)."""
         return outputs.logits_BC
@@ -150,8 +164,20 @@ class Strategy:
         """
         return None
 
-    def after_step(self, network: nn.Module) -> None:
-        """Change weights in place after an optimiser step (constraints)."""
+    def ascend(self, network: nn.Module) -> Callable[[], None] | None:
+        """Move the weights, whose gradients are there, to where the step's gradients shall be taken; None: stay.
+
+        Return a function that moves them back. The gradients are then computed again on the same batch, with the same
+        random numbers, and batch-norm statistics are those of the first pass.
+        """
+        return None
+
+    def after_step(self, network: nn.Module, outputs: Outputs, batch: Batch, step: Step) -> None:
+        """Change weights or buffers in place after an optimiser step (constraints, running statistics).
+
+        `outputs` are those that the step's gradients came from, of the whole batch, detached, with the logits that
+        `train_logits` got. State belongs in buffers of the network, which are saved with it.
+        """
 
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Change weights in place once, at the end of a stage."""

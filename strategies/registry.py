@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import pkgutil
 import re
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backbones.errors import nearest
-from strategies.base import Strategy, StrategyError
+from strategies.base import TRAINING_HOOKS, Strategy, StrategyError
 
 ENTRY_POINT_GROUP = "benchmarks.strategies"
 
@@ -31,11 +32,25 @@ def register(cls: _S) -> _S:
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", cls.name):
         raise StrategyError(f"{cls.__qualname__} has the name {cls.name!r}; use lower-case letters, digits and '-'.")
+    for hook in TRAINING_HOOKS:
+        _check_parameters(cls, hook)
     other = _registered.get(cls.name)
     if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
         raise StrategyError(f"{cls.name!r} is registered by both {other.__module__} and {cls.__module__}; rename one.")
     _registered[cls.name] = cls
     return cls
+
+
+def _check_parameters(cls: type[Strategy], hook: str) -> None:
+    """Raise `StrategyError` where a class defines a hook with other parameters than it is called with."""
+    own, base = (vars(c).get(hook) for c in (cls, Strategy))
+    if inspect.isfunction(own) and inspect.isfunction(base):
+        takes, called = (list(inspect.signature(f).parameters) for f in (own, base))
+        if len(takes) != len(called) and not any("*" in str(p) for p in inspect.signature(own).parameters.values()):
+            raise StrategyError(
+                f"{cls.name}: {hook} takes ({', '.join(takes)}), but is called as ({', '.join(called)}); "
+                "change its parameters."
+            )
 
 
 def names() -> list[str]:

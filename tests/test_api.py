@@ -94,7 +94,7 @@ def test_a_failed_cell_has_one_row(tmp_path: Path) -> None:
         class Fails(Strategy):
             name = "t-fails"
 
-            def after_step(self, network: object) -> None:
+            def after_step(self, network: object, outputs: object, batch: object, step: object) -> None:
                 raise RuntimeError("as planned")
 
         with pytest.raises(StrategyError, match="'oversample' is registered by both"):

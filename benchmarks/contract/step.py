@@ -14,8 +14,8 @@ from backbones.network import Network, seeded
 from benchmarks.contract import tiny
 from benchmarks.contract.cases import Case
 from benchmarks.contract.clauses import expect
-from benchmarks.training.forward import forward
-from benchmarks.training.loop import weighted_cross_entropy
+from benchmarks.training.forward import classify, forward
+from benchmarks.training.loop import mixes_features, weighted_cross_entropy
 from strategies.base import Batch, Outputs, Progress, Step, Strategy
 
 
@@ -36,6 +36,7 @@ def network_for(strategy: Strategy, case: Case) -> Network:
         strategy.architecture(network, case.facts)
     with seeded(0, "strategy"):
         network.classifier = strategy.classifier(network.classifier, network.feature_size, case.facts)
+        strategy.attach(network, case.facts)
     return network
 
 
@@ -57,6 +58,11 @@ def try_step(
     expect(sums_close and (mixed.y_BC >= 0).all(), "mix: targets are negative or do not sum to 1")
     network = network_for(strategy, case)
     outputs = forward(network, mixed.images_BCHW, tiny.CHOICE)
+    if mixes_features(strategy):
+        mixed = dataclasses.replace(mixed, features_BF=outputs.features_BF)
+        mixed = strategy.mix_features(mixed, case.facts, torch.Generator().manual_seed(seed + 2))
+        expect(mixed.features_BF is not None, "mix_features returned no features_BF")
+        outputs = classify(network, mixed.features_BF, tiny.CHOICE)  # type: ignore[arg-type]
     outputs = Outputs(
         outputs.logits_BC * scale, outputs.features_BF, {name: t * scale for name, t in outputs.extra.items()}
     )

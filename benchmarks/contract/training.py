@@ -17,9 +17,10 @@ from benchmarks.contract.clauses import clause, expect
 from benchmarks.planning.plan import Job, Plan
 from benchmarks.records.record import Record
 from benchmarks.running.context import RunContext
-from benchmarks.running.job import begin, run_job
+from benchmarks.running.job import begin, resume, run_job
 from benchmarks.running.scoring import done_record
 from benchmarks.training import checkpoint
+from benchmarks.training.loop import run
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
@@ -147,3 +148,34 @@ def resumed(strategy: Strategy) -> None:
     for key, arrays in whole.predictions.items():
         same = all(np.array_equal(arrays[what], killed.predictions[key][what]) for what in arrays)
         expect(same, "the predictions differ after a kill")
+
+
+@clause("pieces", after=(*_SIMPLER, "resumed"))
+def pieces(strategy: Strategy) -> None:
+    """A batch in pieces trains as a whole one.
+
+    Tried with batch normalisation in evaluation mode, because its statistics are those of a piece, and without names,
+    whose dropout draws for each piece.
+    """
+    if "text" in strategy.needs:
+        return
+    whole, cut = (_last_state(strategy, count) for count in (1, 2))
+    for name, tensor in whole.items():
+        close = torch.allclose(tensor.double(), cut[name].double(), rtol=1e-3, atol=1e-4)
+        expect(close, f"{name} differs where batches are trained in two pieces")
+
+
+def _last_state(strategy: Strategy, pieces: int) -> State:
+    """Return the network's state after the first stage, the batches of whose last job were trained in pieces."""
+    with tempfile.TemporaryDirectory() as folder, tiny.backbone():
+        plan, context = tiny.session([str(strategy)], Path(folder), epochs=2)
+        *before, last = plan.cells[0].jobs[0]
+        for key in before:
+            run_job(context, plan.jobs[key])
+        training, _ = resume(context, plan.jobs[last])
+        for module in training.network.modules():
+            if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        training.pieces = pieces
+        run(training, lambda *_: None, lambda _: None)
+        return training.network.state_dict()

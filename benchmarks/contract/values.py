@@ -18,7 +18,18 @@ from strategies.combining.seats import seats_of
 from strategies.registry import get
 
 NEEDS = {"validation", "text", "pixels"}
-SEATS = {"sampler", "mix", "loss", "classifier", "prior", "retraining", "text", "architecture", "augmentation"}
+SEATS = {
+    "sampler",
+    "mix",
+    "loss",
+    "classifier",
+    "prior",
+    "retraining",
+    "text",
+    "architecture",
+    "augmentation",
+    "ascent",
+}
 EPOCHS = (*range(1, 13), 50, 200)
 
 

@@ -161,6 +161,7 @@ def new_network(context: RunContext, job: Job, vocabulary: int = 0) -> Network:
     network = _network(context, job, strategy, vocabulary)
     with seeded(seed_for(job.seed, job.stage, "network"), "strategy"):
         network.classifier = strategy.classifier(network.classifier, network.feature_size, stage.facts)
+        strategy.attach(network, stage.facts)
     return network
 
 

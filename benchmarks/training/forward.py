@@ -9,7 +9,7 @@ from torch import Tensor
 
 from backbones.network import Network
 from backbones.probe import Choice, autocast
-from strategies.base import Outputs, StrategyError
+from strategies.base import Batch, Outputs, StrategyError
 
 
 def forward(network: Network, images_BCHW: Tensor, choice: Choice, tokens_BT: Tensor | None = None) -> Outputs:
@@ -20,6 +20,14 @@ def forward(network: Network, images_BCHW: Tensor, choice: Choice, tokens_BT: Te
     with autocast(choice, images_BCHW.device):
         given, features_BF = network(images_BCHW) if tokens_BT is None else network(images_BCHW, tokens_BT)
     return _outputs(given, features_BF)
+
+
+def pooled(network: Network, batch: Batch, choice: Choice) -> Tensor:
+    """Return the features [B, F] of a batch: the stored ones, or the network's for its images."""
+    if batch.features_BF is not None:
+        return batch.features_BF
+    with autocast(choice, batch.images_BCHW.device):
+        return network.features(batch.images_BCHW, batch.tokens_BT)
 
 
 def classify(network: Network, features_BF: Tensor, choice: Choice) -> Outputs:

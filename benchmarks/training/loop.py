@@ -24,12 +24,13 @@ from benchmarks.support.gpu_errors import out_of_memory
 from benchmarks.training.batches import epoch_order, pool_order, split_batches
 from benchmarks.training.epoch_batches import EpochBatches
 from benchmarks.training.features import after_training, measure, store_features
-from benchmarks.training.forward import classify, forward, seed_network
+from benchmarks.training.forward import classify, forward, pooled, seed_network
 from benchmarks.training.microbatches import gradients_in_pieces
 from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import Epoch, Training, TrainingError
 from benchmarks.training.statistics import RunningStatistics
-from strategies.base import Batch, Outputs, Phase, Progress, Step
+from strategies.base import Batch, Outputs, Phase, Progress, Step, Strategy
+from strategies.combining.seats import overrides
 from strategies.common import weighted_mean
 
 
@@ -187,14 +188,25 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
     Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
     """
     strategy = training.strategy
+    seen: list[tuple[Outputs, Batch]] = []
+
+    def step() -> Step:
+        """Return what the hooks are told of this step, with a new generator."""
+        return dataclasses.replace(known, generator=_draws(training, at, "loss"))
 
     def loss_of(outputs: Outputs) -> Tensor:
         """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy."""
-        step = dataclasses.replace(known, generator=_draws(training, at, "loss"))
-        logits_BC = strategy.train_logits(outputs, batch, step)
-        loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), batch, step)
+        given = batch
+        if mixes_features(strategy):
+            given = dataclasses.replace(batch, features_BF=outputs.features_BF)
+            given = strategy.mix_features(given, training.facts, _draws(training, at, "mix features"))
+            outputs = classify(training.network, _features_of(given), training.choice)
+        seen[:] = [(outputs, given)]
+        now = step()
+        logits_BC = strategy.train_logits(outputs, given, now)
+        loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), given, now)
         if loss is None:
-            loss = weighted_cross_entropy(logits_BC, batch.y_BC, step.weights_C, training.recipe.label_smoothing)
+            loss = weighted_cross_entropy(logits_BC, given.y_BC, now.weights_C, training.recipe.label_smoothing)
         return loss
 
     statistics = RunningStatistics(training.network)
@@ -210,9 +222,40 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
         statistics.put_back()
         training.pieces *= 2
         torch.cuda.empty_cache()
+    move_back = strategy.ascend(training.network)
+    if move_back is not None:
+        _gradients_again(training, batch, loss_of, at)
+        move_back()
     training.optimizer.step()
-    strategy.after_step(training.network)
+    outputs, given = seen[0]
+    with torch.no_grad():
+        strategy.after_step(training.network, _detached(outputs), given, step())
     return loss.detach()
+
+
+def mixes_features(strategy: Strategy) -> bool:
+    """Whether the strategy or a part of it mixes features: the classifier then runs on the whole batch."""
+    return any(overrides(part, "mix_features") for part in strategy.parts())
+
+
+def _features_of(batch: Batch) -> Tensor:
+    if batch.features_BF is None:
+        raise TrainingError("mix_features returned a batch without features; return features_BF, [B, F].")
+    return batch.features_BF
+
+
+def _gradients_again(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> None:
+    """Compute the gradients where the weights now are, with the same random numbers; running statistics stay."""
+    statistics = RunningStatistics(training.network)
+    training.optimizer.zero_grad(set_to_none=True)
+    seed_network(seed_for(training.job.seed, training.job.stage, at, "network"), training.batcher.device)
+    _gradients(training, batch, loss_of, at)
+    statistics.put_back()
+
+
+def _detached(outputs: Outputs) -> Outputs:
+    extra = {name: tensor.detach() for name, tensor in outputs.extra.items()}
+    return Outputs(outputs.logits_BC.detach(), outputs.features_BF.detach(), extra)
 
 
 def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> Tensor:
@@ -227,7 +270,13 @@ def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Te
 
 
 def _outputs(training: Training, batch: Batch) -> Outputs:
-    """Return what the network gives for a batch of images, or for one of stored features."""
+    """Return what the network gives for a batch of images, or for one of stored features.
+
+    Without logits, [B, 0], where the strategy mixes features.
+    """
+    if mixes_features(training.strategy):
+        features_BF = pooled(training.network, batch, training.choice)
+        return Outputs(features_BF.new_zeros(len(features_BF), 0), features_BF)
     if batch.features_BF is None:
         return forward(training.network, batch.images_BCHW, training.choice, batch.tokens_BT)
     return classify(training.network, batch.features_BF, training.choice)

@@ -48,7 +48,8 @@ def gradients_in_pieces(
     for k, part in enumerate(parts):
         again = _tensors(_outputs(batch, part, seed + k, outputs_of))
         pairs = [(t, leaves[n].grad[part]) for n, t in again.items() if t.requires_grad and leaves[n].grad is not None]  # type: ignore[index]
-        torch.autograd.backward([t for t, _ in pairs], [gradient for _, gradient in pairs])
+        if pairs:  # stored features have no gradient
+            torch.autograd.backward([t for t, _ in pairs], [gradient for _, gradient in pairs])
     return loss
 
 

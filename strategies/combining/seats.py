@@ -6,7 +6,8 @@ from strategies.base import Strategy
 
 SEAT_OF_HOOK = {
     "sampling_C": "sampler", "kept_C": "sampler", "resample_rows": "sampler", "resample_features": "sampler",
-    "second_C": "mix", "mix": "mix", "loss": "loss", "architecture": "classifier", "classifier": "classifier",
+    "second_C": "mix", "mix": "mix", "mix_features": "mix", "loss": "loss", "ascend": "ascent",
+    "architecture": "classifier", "classifier": "classifier",
 }  # fmt: skip
 
 

@@ -93,7 +93,7 @@ class WeightBalancing(Strategy):
         classifier.register_buffer("max_norm", torch.tensor(math.inf))
         return classifier
 
-    def after_step(self, network: nn.Module) -> None:
+    def after_step(self, network: nn.Module, outputs: Outputs, batch: Batch, step: Step) -> None:
         """Project each class's weights onto the ball."""
         import torch
 

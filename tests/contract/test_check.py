@@ -59,6 +59,7 @@ def test_a_file_is_checked_clause_by_clause_and_the_broken_one_is_named(tmp_path
         "sampling": "broken sampling_C draws a class without samples, an empty class",
         "frozen": "not tried sampling comes first",
         "resumed": "not tried sampling comes first",
+        "pieces": "not tried sampling comes first",
     }
     for name, table in {"all-alike": bad, "by-count": good}.items():
         title, *lines = table.strip().splitlines()

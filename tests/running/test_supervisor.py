@@ -27,7 +27,7 @@ def once(name):
     return True
 
 def plugin(name, act):
-    def after_step(self, network):
+    def after_step(self, network, outputs, batch, step):
         if not pathlib.Path("mended").exists():
             act(network)
     made = type(name.title(), (Strategy,), {"name": name, "after_step": after_step, "__annotations__": {}})

@@ -139,3 +139,16 @@ def test_a_name_taken_is_refused_naming_both_modules() -> None:
 def test_an_unknown_name_gets_the_nearest() -> None:
     with pytest.raises(StrategyError, match=r"no strategy 'oversampel' \(did you mean 'oversample'"):
         registry.get("oversampel")
+
+
+def test_a_hook_with_other_parameters_than_it_is_called_with_is_refused() -> None:
+    class Old(Strategy):
+        """Written for an earlier seam."""
+
+        name = "of-an-earlier-seam"
+
+        def after_step(self, network) -> None:  # type: ignore[no-untyped-def, override]
+            """Do nothing."""
+
+    with pytest.raises(StrategyError, match=r"after_step takes \(self, network\), but is called as"):
+        registry.register(Old)

@@ -32,7 +32,7 @@ from strategies.registry import register
 
 def plugin(name):
     steps = itertools.count()
-    def after_step(self, network):
+    def after_step(self, network, outputs, batch, step):
         while next(steps) >= 5 and not pathlib.Path({go!r}).exists():
             time.sleep(0.05)
     made = type(name.title(), (Strategy,), {{"name": name, "after_step": after_step, "__annotations__": {{}}}})

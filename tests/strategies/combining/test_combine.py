@@ -104,7 +104,7 @@ class TailOnly(Strategy):
     def predict(self, outputs: Outputs, facts: Facts) -> torch.Tensor:
         return outputs.logits_BC * facts.stage
 
-    def after_step(self, network: Any) -> None:
+    def after_step(self, network: Any, outputs: Any, batch: Any, step: Any) -> None:
         network.append("tail-only")
 
 
@@ -129,7 +129,7 @@ class Margin(Strategy):
     def augmentation(self, facts: Facts) -> Pipeline:
         return Pipeline((0.5, 0.0, 0.0, 0.0))
 
-    def after_step(self, network: Any) -> None:
+    def after_step(self, network: Any, outputs: Any, batch: Any, step: Any) -> None:
         network.append("margin")
 
 
@@ -182,7 +182,7 @@ def test_torch_hooks_run_in_order() -> None:
     assert ab.mix(batch, FACTS, torch.Generator()).images_BCHW.unique().tolist() == [1]
     assert ab.classifier(torch.nn.Linear(3, 4), 7, FACTS).in_features == 7
     calls: list[str] = []
-    combine([TailOnly(), AtTheEnd(), Margin()]).after_step(calls)  # type: ignore[arg-type]
+    combine([TailOnly(), AtTheEnd(), Margin()]).after_step(calls, outputs, batch, step)  # type: ignore[arg-type]
     combine([TailOnly(), AtTheEnd(), Margin()]).after_training(calls, FACTS, tuple)  # type: ignore[arg-type]
     assert calls == ["tail-only", "margin", "at-the-end"]
 
