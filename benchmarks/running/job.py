@@ -265,7 +265,7 @@ def _predict(context: RunContext, training: Training) -> None:
     data, classes = training.stage.data, training.facts.num_classes
     arrays = {}
     for name, rows_N in {"test": data.test_rows, "validation": data.validation_rows}.items():
-        outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes)
+        outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes, features=False)
         arrays[name] = outputs.logits_BC.numpy()
         arrays.update({f"{name}.{more}": tensor.numpy() for more, tensor in outputs.extra.items()})
     context.store.write_predictions(training.job.key, **arrays)

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from benchmarks.contract import tiny
-from benchmarks.running.job import run_job
+from benchmarks.running.job import begin, run_job
+from benchmarks.training import predict
 from strategies.base import Facts, Progress, Step
 from strategies.common import queued, weighted_mean
 from strategies.registry import names
@@ -63,3 +64,20 @@ def test_a_step_waits_nowhere_but_where_it_says_why(tmp_path: Path, strategy: st
     allowed = (READS_NAMES, WAIT.get(strategy, READS_NAMES))
     assert [line for line in waits.lines if not line.startswith(allowed)] == []
     assert strategy not in WAIT or waits.lines
+
+
+@pytest.mark.usefixtures("_no_cuda_calls")
+def test_an_evaluation_waits_once_for_each_output_however_many_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "GPU_BATCH", 4)
+    with tiny.backbone(), pretended_gpu() as waits:
+        plan, context = tiny.session(["none"], tmp_path)
+        context = dataclasses.replace(context, device=torch.device("cuda"))
+        training = begin(context, next(iter(plan.jobs.values())))
+        rows_N, classes = training.stage.data.train_rows, training.facts.num_classes
+        assert len(rows_N) > 3 * predict.GPU_BATCH
+        waits.counting = True
+        logits_NC = predict.logits_of(training.network, training.batcher, rows_N, training.choice, classes)
+    assert logits_NC.shape == (len(rows_N), classes)
+    assert sum(waits.lines.values()) <= 2, waits.lines  # logits, and features without columns
