@@ -81,19 +81,31 @@ def _detail(one: Explanation) -> str:
     ]
     blocks = [
         tabulate(figures, columns, tablefmt="simple", disable_numparse=True),
-        f"Test rows that only {one.record.strategy} has right: {one.won}; only {one.against}: {one.lost}.",
+        f"Test rows that only {one.record.strategy} has right: {one.won}; only {one.against}: {one.lost}{_seeds(one)}.",
     ]
     if one.taken_for is None or one.taken_in is None:
         blocks.append("Their records hold no confusions; run these cells again to get them.")
         return "\n\n".join(blocks)
     for title, moved in ((f"{name} taken for", one.taken_for), (f"taken for {name}", one.taken_in)):
-        rows = [(one_line(m.other), f"{m.before:g}", f"{m.after:g}", f"{m.after - m.before:+g}") for m in moved[:MOST]]
+        rows = [(one_line(m.other), *_moved(one, m.before, m.after)) for m in moved[:MOST]]
         if len(moved) > MOST:
             before, after = (sum(getattr(m, side) for m in moved[MOST:]) for side in ("before", "after"))
-            rows.append((f"and {len(moved) - MOST} more", f"{before:g}", f"{after:g}", f"{after - before:+g}"))
+            rows.append((f"and {len(moved) - MOST} more", *_moved(one, before, after)))
         if rows:
             blocks.append(tabulate(rows, [title, *columns[1:]], tablefmt="simple", disable_numparse=True))
     return "\n\n".join(blocks)
+
+
+def _seeds(one: Explanation) -> str:
+    """Return what the numbers of rows are over several seeds."""
+    return f" (sums over {one.seeds} seeds; the tables below show means)" if one.seeds > 1 else ""
+
+
+def _moved(one: Explanation, before: float, after: float) -> tuple[str, str, str]:
+    """Return two numbers of rows and their difference, with one digit if they are means over several seeds."""
+    digits = 1 if one.seeds > 1 else 0
+    change = round(after - before, digits) + 0.0  # no -0.0
+    return f"{before:.{digits}f}", f"{after:.{digits}f}", f"{change:+.{digits}f}"
 
 
 def _change(one: Explanation) -> str:
@@ -105,4 +117,7 @@ def _change(one: Explanation) -> str:
 def _most(one: Explanation) -> str:
     """Return the confusion that changed most, e.g. "Tunics 12 to 31"."""
     moved: Sequence[Moved] = [m for m in one.taken_for or () if m.before != m.after]
-    return f"{one_line(moved[0].other)} {moved[0].before:g} to {moved[0].after:g}" if moved else ""
+    if not moved:
+        return ""
+    before, after, _ = _moved(one, moved[0].before, moved[0].after)
+    return f"{one_line(moved[0].other)} {before} to {after}"

@@ -9,12 +9,18 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.commands.options import OWN, PUBLISHED, with_records
 from benchmarks.support.errors import UserError, one_line
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder with records and leaderboards.")]
 
 
-def status(out: Out = Path("runs")) -> int:
+def status(
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder with records; default: runs, or results.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Name every missing cell.")] = False,
+) -> int:
     """Show what is done, failed and missing, and whether a run is active."""
     from tabulate import tabulate
 
@@ -22,9 +28,11 @@ def status(out: Out = Path("runs")) -> int:
     from benchmarks.support.lock import held, holder
     from benchmarks.tools.status import look
 
+    # a run that has no record yet has its work
+    out = out or (OWN if (OWN / ".work").is_dir() else with_records(OWN, PUBLISHED))
     _require(out)
     state = look(out)
-    print(f"{holder(out) or 'A process'} is at work." if held(out) else "Nobody is at work.")
+    print(f"{out}: {holder(out) or 'a process'} is at work." if held(out) else f"{out}: nobody is at work.")
     rows = [[one_line(s.name), len(s.done), len(s.failed), len(s.missing)] for s in state.suites]
     print(f"\n{tabulate(rows, ['suite', 'done', 'failed', 'missing'], tablefmt='simple')}\n")
     for suite in state.suites:
@@ -33,8 +41,10 @@ def status(out: Out = Path("runs")) -> int:
         for record in suite.done:
             for note in record.notes:
                 print(one_line(f"{record.name}: {note}"))
-        for cell in suite.missing:
-            print(f"{cell.name}: missing")
+        for cell in suite.missing if all_ else ():
+            print(one_line(f"{cell.name}: missing"))
+        if suite.missing and not all_:
+            print(f"{one_line(suite.name)}: {len(suite.missing)} cells are missing; --all names them.")
     print(f"jobs: {state.finished} finished, {state.begun} begun")
     kinds = ", ".join(f"{kind} {_megabytes(size)}" for kind, size in state.sizes.items())
     print(f"disk: {_megabytes(sum(state.sizes.values()))} ({kinds})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -109,6 +110,17 @@ def test_the_command_tells_one_strategy_or_all(tmp_path: Path, capsys: pytest.Ca
         ["all", "1", "0", "2", "+2"],
         ["all", "1", "0", "1", "+1"],
     ]
+
+
+def test_rows_are_whole_numbers_or_means_with_one_digit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for seeds, expected in ((1, r"\d+"), (3, r"\d+\.\d")):
+        out = tmp_path / str(seeds)
+        _pair(out, seeds)
+        assert main(["explain", "all 0", "--strategy", "oversample", "--out", str(out)]) == 0
+        said = capsys.readouterr().out
+        assert ("sums over 3 seeds; the tables below show means" in said) == (seeds == 3)
+        rows = [line.split("  ")[-1].strip() for line in said.split("taken for")[1].splitlines()[2:] if line.strip()]
+        assert rows and all(re.fullmatch(rf"[+-]{expected}", row) for row in rows)
 
 
 def test_records_without_confusions_say_so_and_leave_the_tables_whole(

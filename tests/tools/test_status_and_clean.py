@@ -71,15 +71,29 @@ def test_status_counts_cells_and_names_what_is_missing_and_unreadable(
 ) -> None:
     assert main(["status"]) == 0
     said = capsys.readouterr().out
-    assert "Nobody is at work." in said
+    assert "runs: nobody is at work." in said
     assert ["tiny", "2", "0", "1"] in [line.split() for line in said.splitlines()]
-    assert "test_resnet | loss-weights | seed 0: missing" in said
+    assert "tiny: 1 cells are missing; --all names them." in said and "seed 0: missing" not in said
+    assert main(["status", "--all"]) == 0
+    assert "test_resnet | loss-weights | seed 0: missing" in capsys.readouterr().out
     assert "jobs: 6 finished, 0 begun" in said
     held = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     assert f"disk: {held / 1e6:.1f} MB (records 0.0 MB, predictions 0.0 MB, states {_states(out):.1f} MB" in said
     (out / NAME.format("none")).write_text("{")
     assert main(["status"]) == 1
     assert "none-seed0.json is not JSON" in capsys.readouterr().err
+
+
+def test_status_of_a_fresh_clone_is_that_of_the_published_records(
+    tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").symlink_to(repository / "results")
+    assert main(["status"]) == 0
+    assert "results: nobody is at work." in capsys.readouterr().out
+    (tmp_path / "runs" / ".work").mkdir(parents=True)  # a run that has no record yet
+    assert main(["status"]) == 0
+    assert "runs: nobody is at work." in capsys.readouterr().out
 
 
 def _states(out: Path) -> float:
