@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -54,28 +55,40 @@ def status(
 
 
 def clean(
-    out: Out = Path("runs"),
+    out: Out = OWN,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Empty the cache of decoded images and features instead of --out.")
+    ] = False,
 ) -> int:
-    """Remove files that can be recomputed; records and predictions stay."""
+    """Remove files that can be recomputed; records, predictions and fetched data stay."""
     from benchmarks.support.lock import only_writer
-    from benchmarks.tools.clean import removable, remove
+    from benchmarks.tools.clean import removable, removable_from_cache, remove, remove_from_cache
 
+    if cache:
+        from benchmarks.data.load import cache_folder
+
+        place = cache_folder()
+        print(f"The cache is {place}.")
+        return _clean(list(removable_from_cache(place)), dry_run, lambda files: remove_from_cache(place, files))
     _require(out)
     if not (out / ".work").is_dir():  # no run has written here, so leave no lock file either
         print(f"{out} holds no work of runs: there is nothing to remove.")
         return 0
     with only_writer(out, shlex.join(["clean", *sys.argv[2:]]), wait=False, say=print):
-        files = list(removable(out))
-        size = sum(path.lstat().st_size for path in files)
-        if dry_run:
-            for path in files:
-                print(path)
-        else:
-            try:
-                remove(out, files)
-            except OSError as error:
-                raise UserError(f"{error.filename} cannot be removed ({error.strerror}).") from error
+        return _clean(list(removable(out)), dry_run, lambda files: remove(out, files))
+
+
+def _clean(files: list[Path], dry_run: bool, remove: Callable[[list[Path]], None]) -> int:
+    """Remove the files, or list them, and say what they take."""
+    size = sum(path.lstat().st_size for path in files)
+    if dry_run:
+        print("".join(f"{path}\n" for path in files), end="")
+    else:
+        try:
+            remove(files)
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be removed ({error.strerror}).") from error
     print(f"{len(files)} files, {_megabytes(size)}: {'would be removed' if dry_run else 'removed'}.")
     return 0
 

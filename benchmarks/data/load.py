@@ -19,9 +19,15 @@ from benchmarks.support.keys import content_key
 
 
 def cache_folder() -> Path:
-    """Return the folder of decoded and fetched data: $BENCHMARKS_CACHE, else ~/.cache/imbalance-benchmarks."""
-    chosen = os.environ.get("BENCHMARKS_CACHE")
-    return Path(chosen).expanduser() if chosen else Path.home() / ".cache" / "imbalance-benchmarks"
+    """Return the folder of decoded and fetched data: $BENCHMARKS_CACHE, else the system's place for caches.
+
+    On Linux that is $XDG_CACHE_HOME/imbalance-benchmarks, by default ~/.cache/imbalance-benchmarks.
+    """
+    if chosen := os.environ.get("BENCHMARKS_CACHE"):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("imbalance-benchmarks", appauthor=False)
 
 
 def fetched_folder(cache: Path, name: str) -> Path:

@@ -36,6 +36,23 @@ def removable(out: Path) -> Iterator[Path]:
         yield from (path for path in sorted(out.glob(f"{place}/.*.tmp")) if LEFT.fullmatch(path.name))
 
 
+def removable_from_cache(cache: Path) -> Iterator[Path]:
+    """Yield the files of the cache that can be made again without a download: images, features, timings."""
+    for folder in ("decoded", "features"):
+        yield from (path for path in sorted((cache / folder).rglob("*")) if not path.is_dir() or path.is_symlink())
+    yield from (path for path in (cache / "probe.json",) if path.is_file())
+
+
+def remove_from_cache(cache: Path, files: list[Path]) -> None:
+    """Remove the files, then the folders that are empty."""
+    for path in files:
+        path.unlink(missing_ok=True)
+    for folder in ("decoded", "features"):
+        for below in sorted((cache / folder).rglob("*"), reverse=True):
+            if below.is_dir() and not any(below.iterdir()):
+                below.rmdir()
+
+
 def remove(out: Path, files: list[Path]) -> None:
     """Remove the files, then the job folders that are empty."""
     for path in files:

@@ -146,3 +146,15 @@ def test_loading_imports_neither_torch_nor_pandas(shop: Shop, tmp_path: Path) ->
         "assert not {'torch', 'sklearn'} & set(sys.modules), 'torch imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_cache_is_where_the_user_or_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "own"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert load.cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("BENCHMARKS_CACHE")
+    if sys.platform == "linux":
+        assert load.cache_folder() == tmp_path / "xdg" / "imbalance-benchmarks"
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert load.cache_folder() == tmp_path / ".cache" / "imbalance-benchmarks"

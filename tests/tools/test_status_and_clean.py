@@ -138,6 +138,23 @@ def test_clean_keeps_what_stands_behind_records_and_what_is_waited_for(
     assert storage.read(out / NAME.format("tau-norm")).status == "done"
 
 
+def test_clean_empties_the_cache_but_for_what_was_fetched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
+    made = [tmp_path / "cache" / name for name in ("decoded/a/images.npy", "features/b/c/d.npy", "probe.json")]
+    kept = [tmp_path / "cache" / name for name in ("fetched/fashion/0.parquet", "notes.txt")]
+    for path in (*made, *kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    assert main(["clean", "--cache", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert all(str(path) in said and path.exists() for path in made) and "3 files" in said
+    assert main(["clean", "--cache"]) == 0
+    assert sorted(path for path in (tmp_path / "cache").rglob("*") if path.is_file()) == sorted(kept)
+    assert not list((tmp_path / "cache").glob("decoded/*"))
+
+
 def test_clean_leaves_no_trace_where_no_run_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["clean", "--out", str(tmp_path)]) == 0
     assert "nothing to remove" in capsys.readouterr().out
