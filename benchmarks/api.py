@@ -98,7 +98,7 @@ def plan(
         image_root: Folder above all images of a CSV; None for the CSV's own.
         out: Folder for records, leaderboards and trained states.
         device: "auto", "cpu" or "cuda".
-        threads: CPU threads of a training; None for torch's default.
+        threads: CPU threads of a training; None for as many as cores are idle.
         weights: safetensors file with the first weights.
         protocol: "two-stage" or "joint" in place of the suite's protocol.
         head_classes: Number of head classes in place of the suite's number.

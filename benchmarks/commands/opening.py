@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands.options import PlanOptions
+from benchmarks.commands.options import Device, PlanOptions
 from benchmarks.support.errors import UserError
-from benchmarks.support.threads import use_threads
+from benchmarks.support.threads import default_threads, use_threads
 
 if TYPE_CHECKING:
     from benchmarks.running.session import Request, Session
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 def open_asked(
     options: PlanOptions,
-    fit: Callable[[Request], Request] = lambda request: request,
+    fit: Callable[[Request], Request] | None = None,
     ready: Callable[[], None] = lambda: None,
     checkpoint_seconds: float | None = None,
+    restarted: bool = False,
 ) -> Session:
     """Check what is asked for, say which suite that is and why, load the data and make the plan.
 
-    `ready` is called between the checks and what takes long; then `fit`, which returns the request to open.
-    `checkpoint_seconds`: see `Request`. Raises UserError, StrategyError or BackboneError for what the user can fix.
+    `ready` is called between the checks and what takes long; then `fit`, which returns the request to open and chooses
+    the threads. `checkpoint_seconds`: see `Request`; `restarted`: see `default_threads`. Raises UserError,
+    StrategyError or BackboneError for what the user can fix.
     """
     from benchmarks.suites.choose import choose_suite, expand_backbones
     from benchmarks.suites.settings import with_image_root
@@ -69,9 +71,21 @@ def open_asked(
         checkpoint_seconds=checkpoint_seconds,
         force=options.force,
     )
-    use_threads(options.threads)
+    use_threads(options.threads or (_default_threads(options, restarted) if fit is None else None))
     with progress() as advance:
-        return open_session(fit(request), lambda line: print(line, flush=True), advance)
+        return open_session(fit(request) if fit else request, lambda line: print(line, flush=True), advance)
+
+
+def _default_threads(options: PlanOptions, restarted: bool) -> int | None:
+    """Return the CPU threads of a run in this process and say why; None leaves the choice to torch: on a GPU."""
+    import torch
+
+    if options.device != Device.CPU and torch.cuda.is_available():
+        return None
+    threads, sentence = default_threads(options.out / ".work", restarted=restarted)
+    if sentence:
+        print(sentence, flush=True)
+    return threads
 
 
 def ready_to_run(session: Session) -> Session:

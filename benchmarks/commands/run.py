@@ -60,7 +60,10 @@ def run(options: RunOptions, context: typer.Context) -> int:
 
 def _here(options: RunOptions, alone: Callable[[], None], supervised: Supervised | None) -> tuple[Session, Outcome]:
     """Carry the plan out in this process."""
-    session = ready_to_run(open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds))
+    restarted = supervised is not None and supervised.restarted
+    session = ready_to_run(
+        open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds, restarted=restarted)
+    )
     from benchmarks.running.local import execute
 
     reporter, only = _reporter(session, options), _only(session, options)

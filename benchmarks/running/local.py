@@ -23,6 +23,7 @@ from benchmarks.running.supervised import Supervised
 from benchmarks.support.disk import DiskFull
 from benchmarks.support.errors import UserError
 from benchmarks.support.gpu_errors import device_lost
+from benchmarks.support.threads import note_threads
 from benchmarks.training.checkpoint import CheckpointError
 
 
@@ -64,6 +65,7 @@ def execute(
     stored = stored_records(plan, out, context.suite.name)
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
     prepare(plan, context, todo, supervised)
+    note_threads(context.store.work)
     supervised.write_stacks(context.store.work)
     reporter.tell(RunStarted(plan, stored))
     failures, done = [], 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import platform
 import resource
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 PROJECT = "imbalance-benchmarks"
 MOST_SIDE_BY_SIDE = 8
+LOOK_SECONDS = 0.25
 LIBRARIES = (
     "torch", "torchvision", "timm", "albumentations", "imbalanced-learn", "numpy",
     "opencv-python-headless", "pandas", "pyarrow", "scikit-learn",
@@ -126,8 +129,50 @@ def _is_cuda(device: str | torch.device) -> bool:
 
 
 def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of cores that this process may use: those it is bound to, within its cgroup's limit."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(min(cgroup_cores(), bound)))
+
+
+def idle_cores() -> int:
+    """Return how many of `usable_cores` other processes leave idle at the moment, at least one."""
+    return min(usable_cores(), max(1, round((os.cpu_count() or 1) - busy_cores())))
+
+
+def busy_cores(stat: Path = Path("/proc/stat")) -> float:
+    """Return how many cores of the machine compute, as seen for `LOOK_SECONDS`; the load of the last minute elsewhere.
+
+    The load would count what has just ended, such as the run before this one.
+    """
+    try:
+        before = _cpu_times(stat)
+        time.sleep(LOOK_SECONDS)
+        after = _cpu_times(stat)
+        spent, idle = sum(after) - sum(before), sum(after[3:5]) - sum(before[3:5])  # idle, and idle waiting for a disk
+        return (os.cpu_count() or 1) * (spent - idle) / spent if spent else 0.0
+    except (OSError, ValueError):
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _cpu_times(stat: Path) -> list[int]:
+    """Return the machine's time so far: user, nice, system, idle, waiting, interrupts (two), stolen."""
+    return [int(number) for number in stat.read_text().splitlines()[0].split()[1:9]]
+
+
+def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Return the cores' worth of time that this process's cgroups grant it, infinity without a limit or cgroups."""
+    limits = [math.inf]
+    with contextlib.suppress(OSError):
+        paths = [line.split("::", 1)[1] for line in own.read_text().splitlines() if line.startswith("0::")]
+        folders = [root / path.strip("/") for path in paths]
+        for folder in {above for start in folders for above in (start, *start.parents) if above.is_relative_to(root)}:
+            with contextlib.suppress(OSError, ValueError):  # "max 100000" is no limit
+                quota, period = (int(number) for number in (folder / "cpu.max").read_text().split())
+                limits.append(quota / period)
+    with contextlib.suppress(OSError, ValueError):  # cgroups of version 1
+        quota, period = (int((root / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
+        limits += [quota / period] if quota > 0 else []
+    return min(limits)
 
 
 def _cpu_model() -> str:

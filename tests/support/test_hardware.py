@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +128,36 @@ def test_threads_of_small_trainings_side_by_side(
 ) -> None:
     monkeypatch.setattr(hardware, "usable_cores", lambda: cores)
     assert hardware.threads_side_by_side(device) == threads
+
+
+@pytest.mark.parametrize(("cores", "load", "idle"), [(8, 0.2, 8), (8, 5.6, 2), (8, 40.0, 1), (2, 1.2, 1), (1, 0.0, 1)])
+def test_cores_that_others_leave_idle(monkeypatch: pytest.MonkeyPatch, cores: int, load: float, idle: int) -> None:
+    monkeypatch.setattr(hardware, "usable_cores", lambda: cores)
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(hardware, "busy_cores", lambda: load)
+    assert hardware.idle_cores() == idle
+
+
+def test_busy_cores_are_counted_over_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stat = tmp_path / "stat"
+    stat.write_text("cpu  100 0 20 1000 80 0 0 0 0 0\n")
+    monkeypatch.setattr(hardware.time, "sleep", lambda _: stat.write_text("cpu  130 0 30 1100 90 0 0 0 0 0\n"))
+    monkeypatch.setattr(os, "cpu_count", lambda: 15)
+    assert hardware.busy_cores(stat) == pytest.approx(15 * 40 / 150)
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.5, 0.0, 0.0))
+    assert hardware.busy_cores(tmp_path / "absent") == 3.5
+
+
+def test_a_cgroups_limit_is_a_limit(tmp_path: Path) -> None:
+    own, root = tmp_path / "cgroup", tmp_path / "fs"
+    assert hardware.cgroup_cores(root, own) == math.inf
+    own.write_text("0::/pod/box\n")
+    (root / "pod" / "box").mkdir(parents=True)
+    (root / "pod" / "box" / "cpu.max").write_text("max 100000\n")
+    assert hardware.cgroup_cores(root, own) == math.inf
+    (root / "pod" / "cpu.max").write_text("250000 100000\n")
+    assert hardware.cgroup_cores(root, own) == 2.5
+    (root / "cpu").mkdir()
+    (root / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
+    (root / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    assert hardware.cgroup_cores(root, own) == 1.5
