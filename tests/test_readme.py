@@ -54,19 +54,16 @@ def test_the_answer_is_that_of_the_leaderboards(repository: Path) -> None:
     """Each row of the README's first table is found, number by number, in the rows of its strategy."""
     text = (repository / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
-    page = (repository / "results" / "fashion-small" / "leaderboard.md").read_text(encoding="utf-8").replace("*", "")
+    page = (repository / "results" / "fashion-frozen" / "leaderboard.md").read_text(encoding="utf-8").replace("*", "")
     rows = re.findall(r"^\| `([\w+-]+)`.*?\|(.*)\|$", text.partition("## Start")[0], re.MULTILINE)
     assert len(rows) > 5
     for strategy, cells in rows:
         measured = {
-            c.strip(" ▲▼")
-            for row in re.findall(rf"^.*\| {re.escape(strategy)} +\|.*$", page, re.M)
+            c.split(" ± ")[0].strip()
+            for row in re.findall(rf"^.*[|=] {re.escape(strategy)} +[|=].*$", page, re.M)
             for c in row.split("|")
         }
         assert {cell.strip() for cell in cells.split("|")} - {""} <= measured, strategy
-    intervals = re.findall(r"[+-]0\.\d+ \[.*?\]", text)
-    pages = page + (repository / "results" / "catalog" / "leaderboard.md").read_text(encoding="utf-8")
-    assert [interval for interval in intervals if interval not in pages] == []
 
 
 def test_what_explain_is_shown_to_print(
