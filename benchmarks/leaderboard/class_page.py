@@ -32,7 +32,7 @@ def class_page(suite: str, backbone: str, found: Sequence[Section], figures: Seq
         entries = sorted(section.entries, key=lambda e: (e.strategy != BASELINE, e.strategy))
         if len(found) > 1:
             blocks.append(f"## Conditions {position}")
-        blocks.append(describe.conditions(section.first))
+        blocks += [describe.conditions(section.first), *describe.imagenet_file(section.first)]
         for stage, result in enumerate(section.first.stages):
             top1_EC = np.array([_accuracies(entry, stage)[0] for entry in entries])
             blocks += [f"## {TITLES[result.name]}", *best_of_class(result, entries, top1_EC, stage)]

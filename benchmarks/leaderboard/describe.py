@@ -49,9 +49,20 @@ def limits(record: Record, seeds: int) -> list[str]:
 def weights(record: Record) -> str:
     """Return the initial weights of the networks; empty if from scratch, or if not recorded."""
     given = record.setup.recipe.get("weights", "none")
+    if record.setup.imagenet:
+        return "imagenet"  # each backbone of a table has a file of its own: `imagenet_file`
     if isinstance(given, dict):
         return f"{escape(str(given.get('file')))} (sha256 {escape(str(given.get('sha256')))})"
     return "" if given == "none" else escape(str(given))
+
+
+def imagenet_file(record: Record) -> list[str]:
+    """Return a sentence that names the record's file of ImageNet weights; nothing if it has none."""
+    if not record.setup.imagenet:
+        return []
+    given = record.setup.recipe["weights"]
+    name, source, digest = (escape(str(given.get(part))) for part in ("file", "source", "sha256"))
+    return [f"Its ImageNet weights: {name} (sha256 {digest}), found in: {source}."]
 
 
 def recipe(record: Record) -> str:

@@ -123,17 +123,27 @@ class Section:
 
 def sections(records: Sequence[Record]) -> list[Section]:
     """Group the finished records; failed ones are left out. In a fixed order, the same for any order of records."""
+    done = [record for record in records if record.status == "done"]
+    imagenet: dict[str, set[str]] = {}
+    for record in done:
+        if record.setup.imagenet:
+            imagenet.setdefault(record.backbone, set()).add(str(record.setup.recipe["weights"].get("sha256")))
     groups: dict[tuple[str, ...], list[Record]] = {}
-    for record in records:
-        if record.status == "done":
-            groups.setdefault(_conditions(record), []).append(record)
+    for record in done:
+        groups.setdefault(_conditions(record, sorted(imagenet.get(record.backbone, ()))), []).append(record)
     return [Section(_ranked(groups[key])) for key in sorted(groups)]
 
 
-def _conditions(record: Record) -> tuple[str, ...]:
-    """Return what has to be equal for two records of one table."""
+def _conditions(record: Record, imagenet: Sequence[str]) -> tuple[str, ...]:
+    """Return what has to be equal for two records of one table.
+
+    `imagenet`: the hashes of all ImageNet weights that the records of this backbone started from. Backbones with
+    files of their own share a table, a backbone with several files has a table for each.
+    """
     setup, recipe = record.setup, dict(record.setup.recipe)
-    if isinstance(recipe.get("weights"), dict):
+    if record.setup.imagenet and str(recipe["weights"].get("sha256")) == imagenet[0]:
+        recipe["weights"] = "imagenet"
+    elif isinstance(recipe.get("weights"), dict):
         recipe["weights"] = recipe["weights"].get("sha256")  # a file's content identifies it, its name does not
     split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
     size, schema = f"{setup.image_size:06d}", str(record.extra.get("measured_schema", record.schema))

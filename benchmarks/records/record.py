@@ -90,6 +90,12 @@ class Setup:
     unseen_classes: int
     unseen_rows: int
 
+    @property
+    def imagenet(self) -> bool:
+        """Whether the first weights are ImageNet's, from a package or the hub, and the recipe names their file."""
+        given = self.recipe.get("weights")
+        return isinstance(given, dict) and given.get("source", "file") != "file"
+
 
 @dataclasses.dataclass(frozen=True)
 class Environment:

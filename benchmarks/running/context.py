@@ -11,7 +11,7 @@ import torch
 
 from backbones.probe import Choice
 from backbones.registry import parse
-from backbones.weights import FirstWeights, Weights
+from backbones.weights import FirstWeights
 from benchmarks.data.base import Loaded
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import Store
@@ -23,9 +23,8 @@ from benchmarks.training.on_device import copy_to, fits
 class RunContext:
     """What all jobs of a run share: the data, the suite, where to train and where to keep.
 
-    `weights`: where first weights come from, the recipe's word or a safetensors file; `first_weights`: the file behind
-    that word by backbone, none where they are random. `checkpoint_seconds`: between two checkpoints within an epoch;
-    None: `job.CHECKPOINT_SECONDS`.
+    `first_weights`: the file of first weights by backbone, none where they are random. `checkpoint_seconds`: between
+    two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
     `features`: where the recipe trains the classifier alone, float32 [V, N, F] by backbone, views of all rows.
     """
 
@@ -34,7 +33,6 @@ class RunContext:
     stages: tuple[Stage, ...]
     choices: Mapping[str, Choice]
     device: torch.device
-    weights: Weights = "none"
     first_weights: Mapping[str, FirstWeights] = dataclasses.field(default_factory=dict)
     store: Store
     checkpoint_seconds: float | None = None

@@ -16,6 +16,7 @@ from backbones.network import Network, build, seeded
 from backbones.probe import Choice
 from backbones.seeds import seed_for
 from backbones.text import FusionNetwork, NameNetwork, carry, reading_parameters
+from backbones.weights import Weights
 from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import JobResult
@@ -174,7 +175,8 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
     if context.suite.recipe.trains == "classifier":
         network = frozen_network(job.backbone, context.features_VNF(job.backbone).shape[-1], classes, seed)
     else:
-        weights = context.weights if job.stage == 1 else "none"
+        first = context.first_weights.get(job.backbone) if job.stage == 1 else None
+        weights: Weights = first.path if first else "none"
         network = build(job.backbone, classes, image_size=context.suite.recipe.image_size, seed=seed, weights=weights)
     with seeded(seed, "architecture"):
         strategy.architecture(network, stage.facts)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,14 +184,14 @@ def blank_record(context: RunContext, cell: Cell, error: str = "it was not run")
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         status="failed",
         error=error,
-        setup=_setup(context),
+        setup=_setup(context, cell.backbone),
         environment=_environment(context, context.choices[cell.backbone]),
         cost=Cost(0.0, 0.0, 0),
         stages=(),
     )
 
 
-def _setup(context: RunContext) -> Setup:
+def _setup(context: RunContext, backbone: str) -> Setup:
     suite = context.suite
     classes, rows = unseen(context.loaded)
     return Setup(
@@ -204,7 +203,7 @@ def _setup(context: RunContext) -> Setup:
             **suite.recipe.model_dump(mode="json"),
             "head_classes": suite.head_classes,
             "validation": suite.validation,
-            **_weights_file(context),
+            **_first_weights(context, backbone),
         },
         unseen_classes=classes,
         unseen_rows=rows,
@@ -222,12 +221,12 @@ def _environment(context: RunContext, choice: Choice) -> Environment:
     )
 
 
-def _weights_file(context: RunContext) -> dict[str, Any]:
-    """Return the recipe's `weights` if they come from a file: its name and the start of its hash."""
-    if not isinstance(context.weights, Path):
+def _first_weights(context: RunContext, backbone: str) -> dict[str, Any]:
+    """Return the recipe's `weights` if they come from a file: where it was found, its name, the start of its hash."""
+    first = context.first_weights.get(backbone)
+    if first is None:
         return {}
-    (first, *_) = context.first_weights.values()
-    return {"weights": {"file": context.weights.name, "sha256": first.sha256[:SHORT_HASH]}}
+    return {"weights": {"source": first.source, "file": first.path.name, "sha256": first.sha256[:SHORT_HASH]}}
 
 
 def _result(context: RunContext, key: str) -> JobResult:

@@ -86,8 +86,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     weights: Weights = request.weights or suite.recipe.weights
     first_weights = find_weights(suite, weights, backbones)
     for name, first in first_weights.items():
-        if first.source != "file":
-            say(f"{name} starts from ImageNet weights: {first.source}, sha256 {first.sha256[:12]}.")
+        say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
     loaded = load_data(suite, request.data, advance)
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
@@ -120,7 +119,6 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         stages=stages,
         choices=choices,
         device=device,
-        weights=weights,
         first_weights=first_weights,
         store=Store(request.out),
         checkpoint_seconds=request.checkpoint_seconds,

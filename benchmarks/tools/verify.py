@@ -63,8 +63,8 @@ def suite_of(record: Record, file: str | None) -> Suite:
     base = base_suite(record, file)
     own = ("head_classes", "validation")
     trained = {name: value for name, value in record.setup.recipe.items() if name not in own}
-    if isinstance(trained.get("weights"), dict):
-        trained["weights"] = "none"  # a suite cannot name a file: `run` gets it
+    if isinstance(trained.get("weights"), dict):  # a suite cannot name a file: `run` gets or finds it
+        trained["weights"] = "imagenet" if record.setup.imagenet else "none"
     content = {
         "title": base.title if base else record.suite,
         "dataset": record.setup.dataset,
@@ -126,7 +126,7 @@ def open_again(
 def _require_weights(record: Record, file: Path | None) -> None:
     """Raise UserError if the record started from a weights file and `file` is not that file."""
     given = record.setup.recipe.get("weights")
-    if not isinstance(given, dict):
+    if not isinstance(given, dict) or record.setup.imagenet:
         return
     which = f"{given.get('file')} (sha256 {given.get('sha256')})"
     if file is None:

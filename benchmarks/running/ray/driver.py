@@ -12,13 +12,14 @@ import dataclasses
 import time
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import ray
 
 from backbones.files import write_bytes
+from backbones.weights import FirstWeights
 from benchmarks.data.decoded.delivered import manifest
 from benchmarks.planning.estimate import Outlook
 from benchmarks.planning.pending import pending, prune
@@ -117,10 +118,15 @@ def _config(
         driver=ray.get_runtime_context().get_node_id(),
         out=out.resolve(),
         token=token,
-        weights=context.weights.read_bytes() if isinstance(context.weights, Path) else None,
+        weights={name: first.path.read_bytes() for name, first in _needed(context).items()},
         plugins=tuple((file.name, file.read_bytes()) for file in plugins),
         threads=given.threads,
     )
+
+
+def _needed(context: RunContext) -> Mapping[str, FirstWeights]:
+    """Return the first weights that jobs load: none where backbones stay as they are, and their features are there."""
+    return context.first_weights if context.suite.recipe.trains == "all" else {}
 
 
 class Run:

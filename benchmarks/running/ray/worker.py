@@ -20,7 +20,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from benchmarks.support.threads import use_threads
 
 UPDATE_SECONDS = 0.5
 
+if TYPE_CHECKING:
+    from backbones.weights import FirstWeights
+
 Files = Mapping[str, bytes]  # path below `.work` -> content
 
 
@@ -42,8 +45,8 @@ class WorkerConfig:
     """What every worker receives once, through Ray.
 
     `context`: the driver's run context without the images; `manifest` describes those, and the node `driver` has them.
-    `out`: the output folder; a worker that finds the file `token` in it shares it. `weights`: content of a weights
-    file. `plugins`: name and content of each. `threads`: CPU threads per job.
+    `out`: the output folder; a worker that finds the file `token` in it shares it. `weights`: content of each
+    backbone's file. `plugins`: name and content of each. `threads`: CPU threads per job.
     """
 
     context: Any
@@ -51,7 +54,7 @@ class WorkerConfig:
     driver: str
     out: Path
     token: str | None
-    weights: bytes | None
+    weights: Mapping[str, bytes]
     plugins: tuple[tuple[str, bytes], ...]
     threads: int
 
@@ -111,14 +114,20 @@ class Worker:
             write_bytes(self._own / "plugins" / name, content)
             load_file(self._own / "plugins" / name)
         context = config.context
-        if config.weights is not None:
-            write_bytes(self._own / "weights.safetensors", config.weights)
-            context = dataclasses.replace(context, weights=self._own / "weights.safetensors")
         self._context = dataclasses.replace(
             context,
+            first_weights={
+                name: self._keep(context.first_weights[name], config.weights[name]) for name in config.weights
+            },
             loaded=dataclasses.replace(context.loaded, images_NHWC=_images(config)),
             store=Store(config.out if self._shares else self._own),
         )
+
+    def _keep(self, first: FirstWeights, content: bytes) -> FirstWeights:
+        """Write the driver's file of first weights here, and return it."""
+        path = self._own / "weights" / first.sha256 / first.path.name
+        write_bytes(path, content)
+        return dataclasses.replace(first, path=path)
 
     def info(self) -> WorkerInfo:
         """Return where this worker runs; Ray answers once `__init__` is done."""
