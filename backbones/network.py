@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from backbones import weights as weights_
 from backbones.classifiers import MeanPool
+from backbones.convolutions.small_maps import ease_small_maps
 from backbones.errors import BackboneError
 from backbones.registry import Backbone, Spec, parse
 from backbones.seeds import seed_for
-from backbones.small_maps import ease_small_maps
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

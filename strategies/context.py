@@ -191,8 +191,8 @@ class Trained:
 class Pipeline:
     """Extra augmentation for some classes: `strength_C` in [0, 1] per class; 0 leaves the class unchanged.
 
-    `benchmarks/training/augment.py` turns a strength into an Albumentations pipeline and applies it to `share` of the
-    draws, in (0, 1]: a class must also be seen without augmentation to be recognised without it.
+    `benchmarks/training/batching/augment.py` turns a strength into an Albumentations pipeline and applies it to `share`
+    of the draws, in (0, 1]: a class must also be seen without augmentation to be recognised without it.
     """
 
     strength_C: tuple[float, ...]

@@ -59,7 +59,7 @@ def test_nothing_imports_upwards(repository: Path, room: str, forbidden: set[str
 
 def test_only_augment_imports_albumentations(repository: Path) -> None:
     importers = [file for room in ROOMS for file in files(repository, room) if "albumentations" in imports(file)]
-    assert importers == [repository / "benchmarks" / "training" / "augment.py"]
+    assert importers == [repository / "benchmarks" / "training" / "batching" / "augment.py"]
 
 
 def test_no_room_imports_the_tests(repository: Path) -> None:

@@ -20,7 +20,7 @@ import timm  # noqa: F401
 
 MOST_SECONDS = 300  # for a command
 
-# as `benchmarks.training.augment` does: the import otherwise calls the network
+# as `benchmarks.training.batching.augment` does: the import otherwise calls the network
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 importlib.import_module("albumentations")
 

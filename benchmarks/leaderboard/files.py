@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from backbones.files import write_bytes
 from benchmarks.leaderboard import describe
-from benchmarks.leaderboard.class_page import class_page
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.figures import registry as figures
 from benchmarks.leaderboard.markdown import MARKER, escape, page
+from benchmarks.leaderboard.per_class.class_page import class_page
 from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
 from benchmarks.records import storage

@@ -16,7 +16,7 @@ from benchmarks.data.base import Loaded
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import Store
 from benchmarks.suites.suite import Suite
-from benchmarks.training.on_device import copy_to, fits
+from benchmarks.training.batching.on_device import copy_to, fits
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -26,13 +26,13 @@ from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.arithmetic import float32_arithmetic
-from benchmarks.training.batches import Batcher, Batches
-from benchmarks.training.feature_batches import FeatureBatcher
+from benchmarks.training.batching.batches import Batcher, Batches
+from benchmarks.training.batching.feature_batches import FeatureBatcher
+from benchmarks.training.batching.text_batches import NameBatcher, stage_names
 from benchmarks.training.loop import prepare, run, steps_per_epoch
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.predict import outputs_of
 from benchmarks.training.state import Epoch, Training, TrainingError
-from benchmarks.training.text_batches import NameBatcher, stage_names
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
@@ -198,7 +198,7 @@ def _batcher(
     pipeline = strategy.augmentation(stage.facts)
     if pipeline is None:
         return make()
-    from benchmarks.training.augment import Augmenter  # slow to import: only where it is used
+    from benchmarks.training.batching.augment import Augmenter  # slow to import: only where it is used
 
     strength_C = np.asarray(pipeline.strength_C)
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import torch
 
+from backbones.convolutions.small_maps import SmallMapConv2d
 from backbones.network import Network, build
 from backbones.probe import Choice, autocast, probe
-from backbones.small_maps import SmallMapConv2d
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder
 from benchmarks.planning.history import history_of

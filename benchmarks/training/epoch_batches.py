@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from benchmarks.training.on_device import to_device
+from benchmarks.training.batching.on_device import to_device
 from benchmarks.training.state import Training
 from strategies.base import Batch
 

@@ -21,7 +21,7 @@ from backbones.seeds import seed_for
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
 from benchmarks.support.gpu_errors import out_of_memory
-from benchmarks.training.batches import epoch_order, pool_order, split_batches
+from benchmarks.training.batching.batches import epoch_order, pool_order, split_batches
 from benchmarks.training.epoch_batches import EpochBatches
 from benchmarks.training.features import after_training, measure, store_features
 from benchmarks.training.forward import classify, forward, pooled, seed_network

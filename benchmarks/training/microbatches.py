@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.training.batches import split_batches
+from benchmarks.training.batching.batches import split_batches
 from benchmarks.training.forward import seed_network
 from strategies.base import Batch, Outputs
 

@@ -11,7 +11,7 @@ import torch
 from backbones.modes import evaluating
 from backbones.probe import Choice
 from benchmarks.support.gpu_errors import out_of_memory
-from benchmarks.training.batches import Batches, split_batches
+from benchmarks.training.batching.batches import Batches, split_batches
 from benchmarks.training.forward import forward
 from strategies.base import Outputs
 

@@ -13,7 +13,7 @@ from backbones.probe import Choice
 from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
-from benchmarks.training.batches import Batches
+from benchmarks.training.batching.batches import Batches
 from strategies.base import Facts, Strategy
 
 

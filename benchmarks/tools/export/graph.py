@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backbones.convolutions.small_maps import restore_convolutions
 from backbones.network import Network
-from backbones.small_maps import restore_convolutions
 from benchmarks.support.errors import UserError
 from benchmarks.tools.export.model import open_graph
 from benchmarks.tools.export.posthoc import Correction

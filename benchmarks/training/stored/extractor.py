@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from backbones.convolutions.small_maps import restore_convolutions
 from backbones.network import Network
 from backbones.pinned import EXTRA
-from backbones.small_maps import restore_convolutions
 
 TOLERANCE = 1e-4  # largest deviation from torch's features, of the largest feature or of 1
 NEEDED = ("onnx", "onnxscript", "onnxruntime")

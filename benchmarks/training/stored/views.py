@@ -11,7 +11,7 @@ import numpy as np
 
 from backbones.seeds import seed_for
 from benchmarks.support.keys import sample_uniforms
-from benchmarks.training.batches import affine_B23, warp
+from benchmarks.training.batching.batches import affine_B23, warp
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.training.batches import epoch_order
+from benchmarks.training.batching.batches import epoch_order
 from strategies.base import Facts, Progress, StrategyError
 from strategies.combining.expression import parse
 

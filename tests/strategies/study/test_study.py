@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.training.batches import epoch_order
+from benchmarks.training.batching.batches import epoch_order
 from strategies.base import Facts, Progress
 from strategies.combining.expression import parse
 

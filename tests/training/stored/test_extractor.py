@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from backbones.convolutions.small_maps import SmallMapConv2d
 from backbones.network import build
 from backbones.registry import register_backbone
-from backbones.small_maps import SmallMapConv2d
 from benchmarks.training.stored import extractor
 from benchmarks.training.stored.extractor import make_extractor
 

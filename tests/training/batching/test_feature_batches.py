@@ -18,7 +18,7 @@ from benchmarks.records.storage import read_all
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
-from benchmarks.training.feature_batches import FeatureBatcher
+from benchmarks.training.batching.feature_batches import FeatureBatcher
 from tests.making import BACKBONE, digits_session, digits_suite
 
 VIEWS, FEATURES = 2, 24

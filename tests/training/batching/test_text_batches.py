@@ -22,7 +22,7 @@ from benchmarks.running.local import execute
 from benchmarks.running.session import Request, Session, open_session
 from benchmarks.suites.suite import Suite, validate
 from benchmarks.training import checkpoint
-from benchmarks.training import text_batches as names
+from benchmarks.training.batching import text_batches as names
 from benchmarks.training.loop import one_epoch
 from tests.making import BACKBONE, digits_session, digits_suite
 from tests.process import bench, write_suite

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.training.augment import LEVELS, Augmenter
+from benchmarks.training.batching.augment import LEVELS, Augmenter
 
 STRENGTHS = (0.0, 0.05, 0.5, 1.0)
 
@@ -131,7 +131,7 @@ def test_another_process_makes_the_same_bits_and_the_import_calls_no_network(
         "def refuse(*a, **k): raise SystemExit('network')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
         "numpy.random.seed(7); random.seed(7)\n"
-        "from tests.training.test_augment import Augmenter, STRENGTHS, digest\n"
+        "from tests.training.batching.test_augment import Augmenter, STRENGTHS, digest\n"
         "assert 'albumentations' not in sys.modules\n"
         "print(digest(Augmenter(STRENGTHS, 32), list(range(40))))"
     )

@@ -16,10 +16,10 @@ import torch
 from backbones.seeds import seed_for
 from benchmarks.suites.suite import Recipe
 from benchmarks.support.keys import generator, sample_bits, sample_uniforms
-from benchmarks.training.on_device import to_device
+from benchmarks.training.batching.on_device import to_device
 
 if TYPE_CHECKING:
-    from benchmarks.training.augment import Augmenter
+    from benchmarks.training.batching.augment import Augmenter
 
 
 def epoch_order(

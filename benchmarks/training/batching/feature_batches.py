@@ -12,7 +12,7 @@ import torch
 
 from backbones.seeds import seed_for
 from benchmarks.support.keys import sample_uniforms
-from benchmarks.training.on_device import to_device
+from benchmarks.training.batching.on_device import to_device
 
 
 class FeatureBatcher:

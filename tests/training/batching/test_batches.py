@@ -10,9 +10,17 @@ from hypothesis import strategies as st
 
 from benchmarks.suites.suite import Epochs, Recipe
 from benchmarks.tools.throughput import photographs
-from benchmarks.training import on_device
-from benchmarks.training.augment import Augmenter
-from benchmarks.training.batches import Batcher, affine_B23, epoch_order, split_batches, unit_maps, warp, warp_on_device
+from benchmarks.training.batching import on_device
+from benchmarks.training.batching.augment import Augmenter
+from benchmarks.training.batching.batches import (
+    Batcher,
+    affine_B23,
+    epoch_order,
+    split_batches,
+    unit_maps,
+    warp,
+    warp_on_device,
+)
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)

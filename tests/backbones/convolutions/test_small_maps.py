@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from backbones.convolutions.small_maps import SmallMapConv2d, ease_small_maps
+from backbones.convolutions.taps import taps_used
 from backbones.network import build
-from backbones.small_maps import SmallMapConv2d, ease_small_maps
-from backbones.taps import taps_used
 from benchmarks.tools.throughput import take_torchs_convolutions
 
 

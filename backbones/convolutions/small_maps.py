@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from backbones.taps import Geometry, geometry
+from backbones.convolutions.taps import Geometry, geometry
 
 # Output pixels times taps up to which matrix products are faster than torch's convolution: nine taps on 4 x 4 pixels
 # in bfloat16, and on 2 x 2 in other precisions.

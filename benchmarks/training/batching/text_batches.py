@@ -12,7 +12,7 @@ from benchmarks.data.base import Loaded
 from benchmarks.data.text.vocabulary import Vocabulary
 from benchmarks.data.text.words import class_words, without
 from benchmarks.planning.stages import Stage
-from benchmarks.training.on_device import to_device
+from benchmarks.training.batching.on_device import to_device
 
 
 @functools.lru_cache(maxsize=4)  # the jobs of a stage share them

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.leaderboard import describe, published, texts
-from benchmarks.leaderboard.best_of_class import best_of_class
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page
+from benchmarks.leaderboard.per_class.best_of_class import best_of_class
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
 from benchmarks.records import confusions, stats

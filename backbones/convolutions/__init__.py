@@ -1,0 +1,1 @@
+"""Convolutions on maps of a few pixels."""
