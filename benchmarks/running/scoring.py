@@ -149,18 +149,9 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
         notes=_pieces(every),
         extra={
             **extra,
-            **_imagenet_weights(context, cell),
             "job_epochs": {result.key: result.epochs for result in every},
         },
     )
-
-
-def _imagenet_weights(context: RunContext, cell: Cell) -> dict[str, Any]:
-    """Return where a cell's ImageNet weights came from and their hash; nothing for other first weights."""
-    first = context.first_weights.get(cell.backbone)
-    if first is None or first.source == "file":
-        return {}
-    return {"imagenet_weights": {"source": first.source, "sha256": first.sha256}}
 
 
 def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ def test_a_frozen_run_computes_features_once_and_its_record_names_the_weights(
     assert main(["plan", *asked[1:], "--backbone", "efficientnet_lite0"]) == 0
     assert not (tmp_path / "cache" / "features").exists(), "a plan needs no features"
     assert main([*asked, "--backbone", "efficientnet_lite0", "--strategy", "none"]) == 0
-    assert "starts from ImageNet weights: package" in capsys.readouterr().out
+    assert "(package, sha256 57934424" in capsys.readouterr().out
     stored = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "features").rglob("features.bin")}
     assert len(stored) == 1
     assert main([*asked, "--backbone", "efficientnet_lite0,efficientnet_lite0:mlp1", "--strategy", "none"]) == 0
@@ -130,5 +130,5 @@ def test_a_frozen_run_computes_features_once_and_its_record_names_the_weights(
     assert not problems
     assert {record.backbone for record in records} == {"efficientnet_lite0", "efficientnet_lite0:mlp1"}
     for record in records:
-        assert record.extra["imagenet_weights"]["source"] == "package"
-        assert record.extra["imagenet_weights"]["sha256"].startswith("57934424")
+        assert record.setup.recipe["weights"]["source"] == "package"
+        assert record.setup.recipe["weights"]["sha256"].startswith("57934424")
