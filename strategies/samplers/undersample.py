@@ -41,5 +41,5 @@ class Undersample(Strategy):
     def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """Return k_C, int64; None where every sample is kept."""
         counts_C = np.asarray(facts.counts_C, dtype=np.int64)
-        level = max(counts_C[counts_C > 0].min(), self.least)
+        level = max(int(counts_C[counts_C > 0].min()), self.least)
         return np.minimum(counts_C, level) if (counts_C > level).any() else None

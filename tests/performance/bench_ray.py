@@ -32,7 +32,7 @@ from benchmarks.running.ray.driver import execute
 from benchmarks.running.ray.pool import WorkerHandle, WorkerPool
 
 TURNS = 3
-ONE = JobResources(num_cpus=1, num_gpus=0, device="cpu")
+ONE = JobResources(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 NODE = {"num_cpus": 1, "object_store_memory": 200 * 2**20}
 
 
