@@ -17,12 +17,21 @@ from benchmarks.records.bits import unpack_bits
 from benchmarks.records.record import Record, StageResult
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
-from benchmarks.support.errors import UserError
+from benchmarks.support.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from benchmarks.running.session import Session
 
 GPU_HITS = 0.05  # share of a stage's rows: the order of GPU additions varies, and training amplifies it
+
+
+def find_done(out: Path, name: str) -> Record:
+    """Return what `find` does. Raises UserError also for a cell that failed."""
+    record = find(out, name)
+    if record.status != "done":
+        shown = one_line(record.name)
+        raise UserError(f"{shown} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
+    return record
 
 
 def find(out: Path, name: str, suite_name: str | None = None) -> Record:
