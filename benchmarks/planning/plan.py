@@ -136,7 +136,7 @@ class Setting:
     @property
     def frozen(self) -> bool:
         """Whether the classifier alone is trained, on stored features."""
-        return self.suite.recipe.trains == "classifier"
+        return self.suite.recipe.frozen
 
     def hands_on(self, strategy: Strategy) -> bool:
         """Whether the next stage starts from what this one trained; a frozen backbone is the same in all stages."""

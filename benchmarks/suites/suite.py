@@ -73,6 +73,11 @@ class Recipe(_Frozen):
             raise ValueError("grow_from must not exceed image_size")
         return self
 
+    @property
+    def frozen(self) -> bool:
+        """Whether the classifier alone is trained, on stored features of the backbone."""
+        return self.trains == "classifier"
+
     def stage_epochs(self, name: str) -> int:
         """Return the epochs of the stage called `name` (head, tail or all)."""
         return int(getattr(self.epochs, name))

@@ -126,7 +126,7 @@ def _config(
 
 def _needed(context: RunContext) -> Mapping[str, FirstWeights]:
     """Return the first weights that jobs load: none where backbones stay as they are, and their features are there."""
-    return context.first_weights if context.suite.recipe.trains == "all" else {}
+    return {} if context.suite.recipe.frozen else context.first_weights
 
 
 class Run:

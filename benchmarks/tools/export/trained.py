@@ -73,7 +73,7 @@ def trained_stage(
     network = _network(context, job)
     labels_N = stage.labels_N[stage.data.validation_rows]
     test, held = stage_outputs(context.store, [key], labels_N)
-    frozen = recipe.trains == "classifier"
+    frozen = recipe.frozen
     plain = recipe.normalise == "none" and not frozen
     return TrainedStage(
         stage=stage, result=result, network=network, test=test, held=held, labels_N=labels_N,
@@ -87,7 +87,7 @@ def _network(context: RunContext, job: Job) -> Network:
     network = new_network(context, job)
     tensors, _ = checkpoint.load(context.store.state(job.key))
     network.load_state_dict({name: tensors[name] for name in network.state_dict()})
-    if context.suite.recipe.trains == "classifier":
+    if context.suite.recipe.frozen:
         name, size = parse_backbone(job.backbone).backbone.name, context.suite.recipe.image_size
         first = context.first_weights.get(job.backbone)
         below = build(name, 2, image_size=size, seed=0, weights=first.path if first else "none")
