@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from strategies.context import Batch, Facts, Held, Outputs, Phase, Pipeline, Progress, Step, Text, Trained
+from strategies.space import Space
 
 if TYPE_CHECKING:
     import torch
@@ -198,6 +199,10 @@ class Strategy:
 
         `outputs` are those that `predict` got for the test rows, `labels_N` their labels, int64 [N].
         """
+        return {}
+
+    def space(self) -> Space:
+        """Return where `tune` searches parameters, by field name; each combination must be valid (see `space.py`)."""
         return {}
 
     def trains_differently(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from benchmarks.contract.cases import PROGRESS, Case, odd, ordinary, samples
 from benchmarks.contract.clauses import clause, expect
 from strategies.base import Strategy, StrategyError
+from strategies.combining import searching
 from strategies.combining.expression import parse
 from strategies.combining.seats import seats_of
 from strategies.registry import get
@@ -31,6 +33,7 @@ SEATS = {
     "ascent",
 }
 EPOCHS = (*range(1, 13), 50, 200)
+MOST_POINTS = 250
 
 
 @clause("described")
@@ -95,6 +98,22 @@ def _values(annotation: Any, current: Any) -> list[Any]:
         return [current / 3, math.nextafter(current, 0.0), 1e-7]
     choices = get_args(annotation)
     return [0.1] if current is None and float in choices else [1] if current is None and int in choices else []
+
+
+@clause("space", after=("parameters",))
+def space(strategy: Strategy) -> None:
+    """Every point of its space is a valid expression, and each default is in its range.
+
+    Tried at both ends and in the middle of each range, in all combinations as far as `MOST_POINTS`.
+    """
+    ranges = searching.searched(strategy)
+    steps = itertools.product((0.0, 0.5, math.nextafter(1.0, 0.0)), repeat=len(ranges))
+    for fractions in itertools.islice(steps, MOST_POINTS):
+        values = {name: one.at(u) for (name, one), u in zip(ranges.items(), fractions, strict=True)}
+        outside = [name for name, value in values.items() if value not in ranges[name]]
+        expect(not outside, f"its range of {', '.join(outside)} gives a value outside of itself")
+        moved = searching.changed(strategy, values)
+        expect(parse(str(moved)) == moved, f"{str(moved)!r} reads back as another strategy")
 
 
 @clause("phases")

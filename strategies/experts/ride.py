@@ -13,6 +13,7 @@ from strategies.common import positive_counts, weighted_mean
 from strategies.losses.ldam import Ldam
 from strategies.registry import register
 from strategies.schedules.common import check_start, start_epoch
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -54,6 +55,10 @@ class Ride(Strategy):
     diversity: float = 0.2
     balance: float = 0.05
     start: float = 0.8
+
+    def space(self) -> Space:
+        """Margins around the official code's; diversity around its two factors, 0.2 and 0.45."""
+        return {"max_margin": Real(0.2, 0.8), "scale": Real(10.0, 60.0, log=True), "diversity": Real(0.1, 0.6)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

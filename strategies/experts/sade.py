@@ -10,6 +10,7 @@ import numpy as np
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import log_prior_C, require_at_least_zero, weighted_mean
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,6 +44,10 @@ class Sade(Strategy):
     seats = frozenset({"prior"})
 
     tau: float = 2.0
+
+    def space(self) -> Space:
+        """Tau around the official 2; 0 would repeat the second expert."""
+        return {"tau": Real(0.5, 3.0)}
 
     def __post_init__(self) -> None:
         """Refuse a tau out of range."""

@@ -9,6 +9,7 @@ from typing import Any
 from strategies.base import StrategyError
 from strategies.features.feature_space import FeatureResampling
 from strategies.registry import register
+from strategies.space import Integer, Space
 
 
 @register
@@ -31,6 +32,10 @@ class FeatureBorderlineSmote(FeatureResampling):
     paper = "Han, Wang, Mao: Borderline-SMOTE: A New Over-Sampling Method in Imbalanced Data Sets Learning, ICIC 2005"
 
     m_neighbors: int = 10
+
+    def space(self) -> Space:
+        """As for all of them, and the neighbours that decide what is in danger."""
+        return {**super().space(), "m_neighbors": Integer(5, 20)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -11,6 +11,7 @@ import numpy as np
 from strategies.base import Facts, StrategyError
 from strategies.features.resampling import balanced
 from strategies.schedules.common import Retraining
+from strategies.space import Integer, Real, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +28,10 @@ class FeatureResampling(Retraining):
     most_rows: ClassVar[int | None] = None
 
     k_neighbors: int = 5
+
+    def space(self) -> Space:
+        """Start as `crt`; neighbours around the usual 5."""
+        return {"start": Real(0.7, 0.95), "k_neighbors": Integer(3, 10)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

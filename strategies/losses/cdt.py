@@ -10,6 +10,7 @@ import numpy as np
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import positive_counts, require_at_least_zero
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,6 +44,10 @@ class Cdt(Strategy):
     seats = frozenset({"prior"})
 
     gamma: float = 0.2
+
+    def space(self) -> Space:
+        """Gamma up to 0.5, where the rarest class of a ratio of 100 has a tenth of the temperature."""
+        return {"gamma": Real(0.05, 0.5)}
 
     def __post_init__(self) -> None:
         """Refuse a gamma out of range."""

@@ -9,6 +9,7 @@ import numpy as np
 from strategies.base import Facts, Progress, Strategy, StrategyError
 from strategies.common import normalised_weights, positive_counts
 from strategies.registry import register
+from strategies.space import Choice, Space
 
 
 @register
@@ -33,6 +34,10 @@ class ClassBalanced(Strategy):
     )
 
     beta: float = 0.9999
+
+    def space(self) -> Space:
+        """The four values of section 5."""
+        return {"beta": Choice((0.9, 0.99, 0.999, 0.9999))}
 
     def __post_init__(self) -> None:
         """Refuse a beta out of range."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
 from strategies.common import queued, require_at_least_zero, weighted_mean
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,6 +41,10 @@ class Equalization(Strategy):
 
     gamma: float = 0.9
     threshold: float = 0.5
+
+    def space(self) -> Space:
+        """Around the benchmark's values."""
+        return {"gamma": Real(0.5, 0.99), "threshold": Real(0.1, 2.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.common import require_at_least_zero, weighted_mean
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,10 @@ class Focal(Strategy):
     paper = "Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002"
 
     gamma: float = 2.0
+
+    def space(self) -> Space:
+        """Section 3.2 tries 0 to 5; 0 is cross entropy."""
+        return {"gamma": Real(0.5, 5.0)}
 
     def __post_init__(self) -> None:
         """Refuse a gamma out of range."""

@@ -11,6 +11,7 @@ import numpy as np
 from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
 from strategies.common import positive_counts, queued, require_at_least_zero
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,6 +44,10 @@ class GaussianClouded(Strategy):
 
     scale: float = 30.0
     noise: float = 0.5
+
+    def space(self) -> Space:
+        """A factor of two or three around the official values."""
+        return {"scale": Real(10.0, 60.0, log=True), "noise": Real(0.1, 1.0)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -11,6 +11,7 @@ import numpy as np
 from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
 from strategies.common import weighted_mean
 from strategies.registry import register
+from strategies.space import Choice, Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,10 @@ class LabelAwareSmoothing(Strategy):
     head: float = 0.4
     tail: float = 0.1
     shape: Shape = "concave"
+
+    def space(self) -> Space:
+        """Around the official configurations of the four data sets; tail stays below head."""
+        return {"head": Real(0.2, 0.6), "tail": Real(0.0, 0.2), "shape": Choice(("concave", "linear", "convex"))}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,6 +43,10 @@ class Ldam(Strategy):
 
     max_margin: float = 0.5
     scale: float = 30.0
+
+    def space(self) -> Space:
+        """A factor of two or three around the official values."""
+        return {"max_margin": Real(0.1, 1.0), "scale": Real(10.0, 60.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

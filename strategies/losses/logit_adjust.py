@@ -10,6 +10,7 @@ import numpy as np
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import log_prior_C, require_at_least_zero
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,6 +27,10 @@ class LogitAdjustment(Strategy):
     seats = frozenset({"prior"})
 
     tau: float = 1.0
+
+    def space(self) -> Space:
+        """Around 1, which is consistent: from little correction to more than twice it."""
+        return {"tau": Real(0.25, 2.5)}
 
     def __post_init__(self) -> None:
         """Refuse a tau out of range."""

@@ -11,6 +11,7 @@ import numpy as np
 from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
 from strategies.common import positive_counts, require_at_least_zero, weighted_mean
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,10 @@ class Seesaw(Strategy):
     p: float = 0.8
     q: float = 2.0
     floor: float = 0.01
+
+    def space(self) -> Space:
+        """The values of the paper's ablations."""
+        return {"p": Real(0.2, 1.2), "q": Real(0.5, 3.0)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

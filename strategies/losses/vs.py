@@ -9,6 +9,7 @@ from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.common import log_prior_C, require_at_least_zero
 from strategies.losses.cdt import temperatures_C
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,10 @@ class VectorScaling(Strategy):
 
     gamma: float = 0.3
     tau: float = 1.0
+
+    def space(self) -> Space:
+        """Gamma as `cdt`, tau as `logit-adjust`."""
+        return {"gamma": Real(0.05, 0.5), "tau": Real(0.25, 2.5)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

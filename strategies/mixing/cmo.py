@@ -13,6 +13,7 @@ from strategies.common import positive_counts, require_at_least_zero
 from strategies.mixing.cutmix import draw_box
 from strategies.mixing.mixup import check_alpha, draw_beta
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     import torch
@@ -49,6 +50,10 @@ class Cmo(Strategy):
     share: float = 0.5
     start: float = 0.02
     end: float = 0.985
+
+    def space(self) -> Space:
+        """Power as in the paper's ablation, 1/2 to 2; the share of batches around one half."""
+        return {"power": Real(0.5, 2.0), "share": Real(0.2, 0.8)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

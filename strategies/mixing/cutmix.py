@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Batch, Facts, Strategy
 from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,10 @@ class CutMix(Strategy):
     )
 
     alpha: float = 1.0
+
+    def space(self) -> Space:
+        """Alpha around 1, a uniform share."""
+        return {"alpha": Real(0.2, 2.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse an alpha out of range."""

@@ -10,6 +10,7 @@ from strategies.base import Batch, Facts, Strategy, StrategyError
 from strategies.common import positive_counts, queued
 from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +38,10 @@ class MarginAwareMixup(Strategy):
 
     alpha: float = 1.0
     ratio: float = -0.25
+
+    def space(self) -> Space:
+        """Alpha around 1; f from 0, which is mixup, to twice the default."""
+        return {"alpha": Real(0.2, 2.0, log=True), "ratio": Real(-0.5, 0.0)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Batch, Facts, Strategy
 from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     import torch
@@ -33,6 +34,10 @@ class ManifoldMixup(Strategy):
     )
 
     alpha: float = 2.0
+
+    def space(self) -> Space:
+        """From mixup's alpha on ImageNet to twice the paper's on CIFAR."""
+        return {"alpha": Real(0.2, 4.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse an alpha out of range."""

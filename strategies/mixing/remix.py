@@ -10,6 +10,7 @@ from strategies.base import Batch, Facts, Strategy, StrategyError
 from strategies.common import queued
 from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,10 @@ class Remix(Strategy):
     alpha: float = 1.0
     kappa: float = 3.0
     tau: float = 0.5
+
+    def space(self) -> Space:
+        """Alpha as mixup; kappa and tau around the paper's."""
+        return {"alpha": Real(0.1, 1.0, log=True), "kappa": Real(1.5, 10.0, log=True), "tau": Real(0.2, 0.8)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from strategies.base import StrategyError
 from strategies.optimisation.averaging import WeightAverage
 from strategies.registry import register
+from strategies.space import Choice, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +35,10 @@ class ExponentialMovingAverage(WeightAverage):
     )
 
     decay: float = 0.999
+
+    def space(self) -> Space:
+        """Averages over about ten to ten thousand steps."""
+        return {"decay": Choice((0.9, 0.99, 0.999, 0.9999))}
 
     def __post_init__(self) -> None:
         """Refuse a decay out of range."""

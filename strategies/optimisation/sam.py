@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Strategy
 from strategies.common import require_at_least_zero
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,6 +38,10 @@ class SharpnessAware(Strategy):
     )
 
     rho: float = 0.05
+
+    def space(self) -> Space:
+        """The values that section 3 tries."""
+        return {"rho": Real(0.01, 0.5, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse a rho out of range."""

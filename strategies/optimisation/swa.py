@@ -10,6 +10,7 @@ from strategies.base import Facts, Phase
 from strategies.optimisation.averaging import WeightAverage
 from strategies.registry import register
 from strategies.schedules.common import check_start, deferred
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +38,10 @@ class StochasticWeightAveraging(WeightAverage):
     )
 
     start: float = 0.75
+
+    def space(self) -> Space:
+        """From half of the budget to its last tenth."""
+        return {"start": Real(0.5, 0.9)}
 
     def __post_init__(self) -> None:
         """Refuse a start out of range."""

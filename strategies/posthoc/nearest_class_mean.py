@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from strategies.base import Facts, Phase, Strategy, StrategyError, Trained
 from strategies.registry import register
+from strategies.space import Choice, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +41,10 @@ class NearestClassMean(Strategy):
     seats = frozenset({"prior"})
 
     metric: Metric = "cosine"
+
+    def space(self) -> Space:
+        """Both metrics."""
+        return {"metric": Choice(("cosine", "euclid"))}
 
     def __post_init__(self) -> None:
         """Refuse another metric."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.common import require_at_least_zero
 from strategies.registry import register
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,6 +38,10 @@ class TotalDirectEffect(Strategy):
     seats = frozenset({"prior"})
 
     alpha: float = 1.5
+
+    def space(self) -> Space:
+        """Around the official values, 1 to 3."""
+        return {"alpha": Real(0.5, 3.0)}
 
     def __post_init__(self) -> None:
         """Refuse an alpha out of range."""

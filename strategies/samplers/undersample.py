@@ -8,6 +8,7 @@ import numpy as np
 
 from strategies.base import Facts, Progress, Strategy, StrategyError
 from strategies.registry import register
+from strategies.space import Integer, Space
 
 
 @register
@@ -32,6 +33,10 @@ class Undersample(Strategy):
     )
 
     least: int = 1
+
+    def space(self) -> Space:
+        """From the rarest class's count to some tens of samples."""
+        return {"least": Integer(1, 100, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse a number below 1."""

@@ -9,6 +9,7 @@ import numpy as np
 from strategies.base import Facts, Progress
 from strategies.registry import register
 from strategies.schedules.common import Retraining
+from strategies.space import Real, Space
 from strategies.study.oversample import Oversample
 
 
@@ -37,6 +38,10 @@ class ClassifierRetraining(Retraining):
         "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
         "Recognition, ICLR 2020, arXiv:1910.09217"
     )
+
+    def space(self) -> Space:
+        """The last third to the last twentieth of the epochs."""
+        return {"start": Real(0.7, 0.95)}
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

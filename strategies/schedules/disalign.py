@@ -11,6 +11,7 @@ from strategies.base import Facts, Progress
 from strategies.common import normalised_weights, positive_counts, require_at_least_zero
 from strategies.registry import register
 from strategies.schedules.common import Retraining
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,6 +46,10 @@ class DistributionAlignment(Retraining):
     new_classifier = False
 
     rho: float = 1.2
+
+    def space(self) -> Space:
+        """Start as `crt`; rho around the official value."""
+        return {"start": Real(0.7, 0.95), "rho": Real(0.5, 2.0)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -11,6 +11,7 @@ from strategies.base import Facts, Phase, Progress, Strategy
 from strategies.losses.class_balanced import ClassBalanced
 from strategies.registry import register
 from strategies.schedules.common import check_beta, check_start, deferred
+from strategies.space import Choice, Real, Space
 
 
 @register
@@ -40,6 +41,10 @@ class DeferredReweighting(Strategy):
 
     start: float = 0.8
     beta: float = 0.9999
+
+    def space(self) -> Space:
+        """From half of the epochs to the last tenth; beta as `class-balanced`."""
+        return {"start": Real(0.5, 0.9), "beta": Choice((0.9, 0.99, 0.999, 0.9999))}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

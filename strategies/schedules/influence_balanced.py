@@ -11,6 +11,7 @@ from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy, Strate
 from strategies.common import normalised_weights, positive_counts, weighted_mean
 from strategies.registry import register
 from strategies.schedules.common import check_start, deferred
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,6 +45,10 @@ class InfluenceBalanced(Strategy):
     alpha: float = 10.0
     start: float = 0.5
     epsilon: float = 0.001
+
+    def space(self) -> Space:
+        """Alpha within a factor of ten; start around the official half."""
+        return {"alpha": Real(1.0, 100.0, log=True), "start": Real(0.3, 0.8)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -10,6 +10,7 @@ import numpy as np
 from strategies.base import Facts, Progress
 from strategies.registry import register
 from strategies.schedules.common import Retraining
+from strategies.space import Real, Space
 from strategies.study.oversample import Oversample
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class LearnableWeightScaling(Retraining):
     new_classifier = False
 
     start: float = 0.95
+
+    def space(self) -> Space:
+        """The last fifth to the last fiftieth of the epochs."""
+        return {"start": Real(0.8, 0.98)}
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

@@ -14,6 +14,7 @@ from strategies.mixing.mixup import Mixup
 from strategies.registry import register
 from strategies.schedules.common import check_start, retraining
 from strategies.schedules.lws import LearnableWeightScaling
+from strategies.space import Real, Space
 from strategies.study.oversample import Oversample
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ class Mislas(Strategy):
     head: float = 0.4
     tail: float = 0.1
     rate_factor: float = 0.2
+
+    def space(self) -> Space:
+        """Alpha as `mixup`, smoothing as `label-aware-smoothing`; rates up to the whole one."""
+        return {
+            "alpha": Real(0.1, 1.0, log=True),
+            "start": Real(0.8, 0.98),
+            "head": Real(0.2, 0.6),
+            "tail": Real(0.0, 0.2),
+            "rate_factor": Real(0.05, 1.0, log=True),
+        }
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

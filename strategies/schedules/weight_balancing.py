@@ -14,6 +14,7 @@ from strategies.losses.class_balanced import ClassBalanced
 from strategies.posthoc.tau_norm import last_linear
 from strategies.registry import register
 from strategies.schedules.common import check_beta, check_start, retraining
+from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,6 +53,14 @@ class WeightBalancing(Strategy):
     threshold: float = 0.1
     weight_decay: float = 0.1
     beta: float = 0.9999
+
+    def space(self) -> Space:
+        """Around the official values."""
+        return {
+            "start": Real(0.8, 0.98),
+            "threshold": Real(0.03, 0.3, log=True),
+            "weight_decay": Real(0.01, 0.5, log=True),
+        }
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

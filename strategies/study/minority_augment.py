@@ -9,6 +9,7 @@ import numpy as np
 
 from strategies.base import Facts, Pipeline, Strategy, StrategyError
 from strategies.registry import register
+from strategies.space import Real, Space
 
 
 @register
@@ -36,6 +37,10 @@ class MinorityAugment(Strategy):
     border: float = 1.0
     full_at: float = 0.1
     share: float = 0.5
+
+    def space(self) -> Space:
+        """Weaker, and for fewer or more of the draws."""
+        return {"strength": Real(0.3, 1.0), "share": Real(0.25, 0.75)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from strategies.base import Facts, Progress, Strategy, StrategyError
 from strategies.registry import register
+from strategies.space import Real, Space
 
 
 @register
@@ -25,6 +26,10 @@ class OversampleRare(Strategy):
     summary = "draw classes with very few samples more often"
 
     fraction: float = 0.5
+
+    def space(self) -> Space:
+        """A quarter of the mean count to twice it."""
+        return {"fraction": Real(0.25, 2.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse a fraction that is not a positive number."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from strategies.base import Facts, Progress, Strategy, StrategyError
 from strategies.registry import register
+from strategies.space import Real, Space
 
 
 @register
@@ -28,6 +29,10 @@ class OversampleWeak(Strategy):
 
     threshold: float = 0.5
     factor: float = 3.0
+
+    def space(self) -> Space:
+        """Around the defaults."""
+        return {"threshold": Real(0.3, 0.8), "factor": Real(1.5, 6.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -13,8 +13,9 @@ import torch
 
 from benchmarks.contract.clauses import Verdict, clause, clauses, judge
 from strategies import registry
-from strategies.base import Batch, Outputs, Phase, Pipeline, Strategy
+from strategies.base import Batch, Outputs, Phase, Pipeline, Strategy, StrategyError
 from strategies.combining.expression import parse
+from strategies.space import Real, Space
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,20 @@ class Rounded(Strategy):
     """A parameter whose text is not what it is: 0.5 comes back as 0."""
 
     power: int = 0.5  # type: ignore[assignment]
+
+
+@dataclasses.dataclass(frozen=True)
+class Overreaching(Strategy):
+    """A range whose upper end it refuses."""
+
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.power > 1:
+            raise StrategyError("power must be at most 1.")
+
+    def space(self) -> Space:
+        return {"power": Real(0.1, 2.0)}
 
 
 class Forgotten(Strategy):
@@ -148,6 +163,7 @@ STEPS: list[int] = []
 BROKEN = {
     "described": Unnamed,
     "parameters": Rounded,
+    "space": Overreaching,
     "phases": Forgotten,
     "weights": Infinite,
     "sampling": Unsummed,
