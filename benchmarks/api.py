@@ -36,8 +36,8 @@ def load_records(folder: str | Path = "runs") -> pd.DataFrame:
         folder: An output folder such as `runs` or `results`, or one suite's folder in it.
 
     Returns:
-        Columns: the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`, `status`,
-        `error`, `device`, `dtype`, `made`), its cost in seconds (`seconds_alone`: trained by itself;
+        Columns: the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`, `split`,
+        `status`, `error`, `device`, `dtype`, `made`), its cost in seconds (`seconds_alone`: trained by itself;
         `seconds_marginal`: after the cells before it, with which it shares jobs), the stage (`stage`: head, tail or
         all; `classes`, `train_rows`, `test_rows`, `epochs`, `seconds`), and one column per metric of
         `benchmarks.records.metrics`, "-" written as "_" (`overall`, `class_mean`, `macro_f1`, `nll`, ...; NaN where a
@@ -59,9 +59,9 @@ def load_frames(folder: str | Path = "runs") -> Frames:
 
     Returns:
         `stages`: what `load_records` returns. `classes`: one row per cell, stage and class, with the fields that
-        identify the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`), `stage`,
-        `class`, `train_rows`, `validation_rows`, `test_rows`, and in [0, 1] `accuracy` (top-1 on the test rows),
-        `top5_accuracy`, `validation_accuracy` and `precision`; NaN where no rows define one.
+        identify the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`, `split`),
+        `stage`, `class`, `train_rows`, `validation_rows`, `test_rows`, and in [0, 1] `accuracy` (top-1 on the test
+        rows), `top5_accuracy`, `validation_accuracy` and `precision`; NaN where no rows define one.
 
     Raises:
         UserError: `folder` holds no records.
@@ -86,6 +86,7 @@ def plan(
     protocol: str | None = None,
     head_classes: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    split: int = 0,
 ) -> Session:
     """Load the data and plan the jobs that `run` will train.
 
@@ -104,6 +105,7 @@ def plan(
         head_classes: Number of head classes in place of the suite's number.
         settings: Other settings of the suite by dotted name, such as {"recipe.epochs.tail": 20}. The suite's name gets
             each one that changes something, so that results do not mix.
+        split: 0 for the data's own training and test rows, from 1 for others of the same sizes.
 
     Returns:
         A session: `session.plan` has the jobs and cells, and `run(session)` trains them.
@@ -126,7 +128,8 @@ def plan(
             threads=threads,
             protocol=None if protocol is None else _choice(Protocol, protocol, "protocol"),
             set=[f"{name}={_typed(value)}" for name, value in (settings or {}).items()] or None,
-        )
+        ),
+        split=split,
     )
 
 
@@ -235,11 +238,13 @@ def _choice(options: Any, value: str, what: str) -> Any:
 
 def _records_of(session: Session) -> list[Record]:
     """Return the record of each cell of the plan; one that the disk had no room for is left out."""
+    from benchmarks.running.cells import file_of
+
     out, suite = session.context.store.work.parent, session.context.suite.name
     found = []
     for cell in session.plan.cells:
         with contextlib.suppress(RecordError):
-            found.append(storage.read(storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)))
+            found.append(storage.read(file_of(cell, out, suite)))
     return found
 
 

@@ -49,7 +49,7 @@ def explain(
 def _title(one: Explanation) -> str:
     result = one.record.stages[one.stage]
     name, train, test = (values[one.position] for values in (result.classes, result.train_n, result.test_n))
-    seeds = f"{one.seeds} seed{'' if one.seeds == 1 else 's'}"
+    seeds = f"{one.seeds} seed{'' if one.seeds == 1 else 's'}{f', {one.splits} splits' if one.splits > 1 else ''}"
     return one_line(
         f"{name}: {result.name} class of {one.record.suite}, {train:,} training and {test:,} test rows; "
         f"{one.record.backbone}, {seeds}."
@@ -98,12 +98,13 @@ def _detail(one: Explanation) -> str:
 
 def _seeds(one: Explanation) -> str:
     """Return what the numbers of rows are over several seeds."""
-    return f" (sums over {one.seeds} seeds; the tables below show means)" if one.seeds > 1 else ""
+    over = "seeds and splits" if one.splits > 1 else "seeds"
+    return f" (sums over {one.trained} {over}; the tables below show means)" if one.trained > 1 else ""
 
 
 def _moved(one: Explanation, before: float, after: float) -> tuple[str, str, str]:
     """Return two numbers of rows and their difference, with one digit if they are means over several seeds."""
-    digits = 1 if one.seeds > 1 else 0
+    digits = 1 if one.trained > 1 else 0
     change = round(after - before, digits) + 0.0  # no -0.0
     return f"{before:.{digits}f}", f"{after:.{digits}f}", f"{change:+.{digits}f}"
 

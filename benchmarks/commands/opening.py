@@ -21,12 +21,13 @@ def open_asked(
     ready: Callable[[], None] = lambda: None,
     checkpoint_seconds: float | None = None,
     restarted: bool = False,
+    split: int = 0,
 ) -> Session:
     """Check what is asked for, say which suite that is and why, load the data and make the plan.
 
     `ready` is called between the checks and what takes long; then `fit`, which returns the request to open and chooses
-    the threads. `checkpoint_seconds`: see `Request`; `restarted`: see `default_threads`. Raises UserError,
-    StrategyError or BackboneError for what the user can fix.
+    the threads. `checkpoint_seconds`: see `Request`; `restarted`: see `default_threads`; `split`: see `Suite`. Raises
+    UserError, StrategyError or BackboneError for what the user can fix.
     """
     from benchmarks.suites.choose import choose_suite, expand_backbones
     from benchmarks.suites.settings import with_image_root
@@ -53,8 +54,10 @@ def open_asked(
         image_size_px=options.image_size,
         settings=options.set or (),
     )
-    suite = with_image_root(suite, options.image_root)
+    suite = with_image_root(suite, options.image_root).model_copy(update={"split": split})
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
+    if options.resample_splits > 1:
+        print(f"Split {split}, of {options.resample_splits} that are counted from 0, the data's own.", flush=True)
     ready()
     from benchmarks.progress.display import progress
     from benchmarks.running.session import Request, open_session
@@ -70,6 +73,7 @@ def open_asked(
         weights=options.weights,
         checkpoint_seconds=checkpoint_seconds,
         force=options.force,
+        resample=options.resample_splits > 1,
     )
     use_threads(options.threads or (_default_threads(options, restarted) if fit is None else None))
     with progress() as advance:

@@ -89,6 +89,10 @@ class PlanOptions:
     ] = None
     image_root: ImageRoot = None
     seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many seeds, counted from 0.")] = None
+    resample_splits: Annotated[
+        int,
+        typer.Option(min=1, metavar="K", help="How many splits, the data's own first: other test rows, same sizes."),
+    ] = 1
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
 @takes(PlanOptions)
 def plan(options: PlanOptions, _: typer.Context) -> int:
     """Show the jobs, epochs and expected time of a run."""
-    print_plan(open_asked(options), options.out)
+    print_plans(options)
     return 0
+
+
+def print_plans(options: PlanOptions) -> None:
+    """Print the plan of each split."""
+    for split in range(options.resample_splits):
+        print_plan(open_asked(options, split=split), options.out)
 
 
 def print_plan(session: Session, out: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import typer
 
 from benchmarks.commands.opening import open_asked, ready_to_run
 from benchmarks.commands.options import Executor, RunOptions, takes
-from benchmarks.commands.plan import print_plan
+from benchmarks.commands.plan import print_plans
 from benchmarks.support.disk import DiskFull
 from benchmarks.support.errors import UserError
 from benchmarks.support.threads import use_threads
@@ -41,7 +41,7 @@ def run(options: RunOptions, context: typer.Context) -> int:
     if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
         raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
     if options.dry_run:
-        print_plan(open_asked(options), options.out)
+        print_plans(options)
         return 0
     with contextlib.ExitStack() as stack:
 
@@ -53,16 +53,22 @@ def run(options: RunOptions, context: typer.Context) -> int:
             command = shlex.join(["run", *sys.argv[2:]])
             stack.enter_context(only_writer(options.out, command, wait=options.wait, say=say))
 
-        session, outcome = (_on_ray if options.executor == Executor.RAY else _here)(options, alone, context.obj)
-        _print_results(session, options.out)
-        return _print_failures(outcome, session)
+        carry_out = _on_ray if options.executor == Executor.RAY else _here
+        told = [carry_out(options, alone, context.obj, 0)]
+        told += [carry_out(options, lambda: None, context.obj, split) for split in range(1, options.resample_splits)]
+        _print_results([session for session, _ in told], options.out)
+        return max(_print_failures(outcome, session) for session, outcome in told)
 
 
-def _here(options: RunOptions, alone: Callable[[], None], supervised: Supervised | None) -> tuple[Session, Outcome]:
-    """Carry the plan out in this process."""
+def _here(
+    options: RunOptions, alone: Callable[[], None], supervised: Supervised | None, split: int
+) -> tuple[Session, Outcome]:
+    """Carry the plan of a split out in this process."""
     restarted = supervised is not None and supervised.restarted
     session = ready_to_run(
-        open_asked(options, ready=alone, checkpoint_seconds=options.checkpoint_seconds, restarted=restarted)
+        open_asked(
+            options, ready=alone, checkpoint_seconds=options.checkpoint_seconds, restarted=restarted, split=split
+        )
     )
     from benchmarks.running.local import execute
 
@@ -102,8 +108,10 @@ def _only(session: Session, options: RunOptions) -> list[Cell] | None:
     return found
 
 
-def _on_ray(options: RunOptions, alone: Callable[[], None], supervised: Supervised | None) -> tuple[Session, Outcome]:
-    """Carry the plan out on Ray."""
+def _on_ray(
+    options: RunOptions, alone: Callable[[], None], supervised: Supervised | None, split: int
+) -> tuple[Session, Outcome]:
+    """Carry the plan of a split out on Ray."""
     from benchmarks.running.ray import cluster
 
     with contextlib.ExitStack() as stack:
@@ -116,7 +124,7 @@ def _on_ray(options: RunOptions, alone: Callable[[], None], supervised: Supervis
             use_threads(shares[0].threads)
             return cluster.fit(request, shares[0])
 
-        session = ready_to_run(open_asked(options, fit, alone, options.checkpoint_seconds))
+        session = ready_to_run(open_asked(options, fit, alone, options.checkpoint_seconds, split=split))
         from benchmarks.running.ray.driver import execute
 
         reporter, only = _reporter(session, options), _only(session, options)
@@ -165,12 +173,12 @@ def _results_if_interrupted(session: Session, out: Path) -> Iterator[None]:
         yield
     except (KeyboardInterrupt, DiskFull):
         if any((out / safe_name(session.context.suite.name) / "records").glob("*/*.json")):
-            _print_results(session, out)
+            _print_results([session], out)
         raise
 
 
-def _print_results(session: Session, out: Path) -> None:
-    """Regenerate the leaderboards and print the short ranking."""
+def _print_results(sessions: Sequence[Session], out: Path) -> None:
+    """Regenerate the leaderboards and print the short ranking over all splits."""
     from tabulate import tabulate
 
     from benchmarks.leaderboard.files import write
@@ -179,7 +187,7 @@ def _print_results(session: Session, out: Path) -> None:
     from benchmarks.records.storage import safe_name
     from benchmarks.running.cells import stored_records
 
-    suite = session.context.suite.name
+    suite = sessions[0].context.suite.name
     page: Path | None = out / safe_name(suite) / "leaderboard.md"
     try:
         problems = write(out)
@@ -187,7 +195,7 @@ def _print_results(session: Session, out: Path) -> None:
         problems, page = [f"{error} Then make the pages with `leaderboard --out {out}`."], None
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
-    rows = ranking(stored_records(session.plan, out, suite).values())
+    rows = ranking(record for one in sessions for record in stored_records(one.plan, out, suite).values())
     if rows:
         shown = columns(rows[0])
         table = list(zip(*(column.texts(rows) for column in shown), strict=True))

@@ -14,7 +14,8 @@ class Source:
 
     `read(row)` gives encoded image bytes, or RGB uint8 [H, W, 3], or None if the image is missing; it is called
     from several threads at once. `stamp` is a cheap hash that changes whenever the source changes (sizes, times,
-    seed); it is the key of the decoded cache. `notes`: (text, count) of irregularities in the data.
+    seed); it is the key of the decoded cache. `notes`: (text, count) of irregularities in the data. `fixed_split`:
+    the split belongs to the data; False where it was drawn at random, so that others of the same sizes may be drawn.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Source:
     origin: str
     notes: tuple[tuple[str, int], ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further columns, N each, for `data export`
+    fixed_split: bool = True
 
     def __post_init__(self) -> None:
         """Check the invariants that every reader relies on (ValueError: a defect of the dataset's module)."""
@@ -46,8 +48,8 @@ class Loaded:
     """A dataset with decoded images; rows without a readable image are left out.
 
     `class_names` are sorted by number of training rows, most first, ties by name, then the classes without a training
-    row, by name. `fingerprint` is a content hash of ids, labels, split, texts and the pixels at this size: the same
-    for the same images in any layout (folder, zip, Parquet).
+    row, by name. `fingerprint` is a content hash of ids, labels, the data's own split, texts and the pixels at this
+    size: the same for the same images in any layout (folder, zip, Parquet), and for all splits that are drawn of them.
     """
 
     name: str

@@ -56,6 +56,7 @@ def open_source(seed: int = 0, rows_scale: float = 1.0) -> Source:
         origin=f"drawn by code, version {VERSION}, seed {seed}",
         notes=(("products without a name", sum(not product.productDisplayName for product, _ in described)),),
         extra={f.name: column(f.name) for f in dataclasses.fields(Product) if f.name not in own},
+        fixed_split=False,
     )
 
 

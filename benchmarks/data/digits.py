@@ -47,6 +47,7 @@ def open_source(seed: int = 0) -> Source:
         read=read,
         stamp=content_key(["digits", VERSION, seed]),
         origin=f"scikit-learn's handwritten digits, long-tailed with seed {seed}",
+        fixed_split=False,
     )
 
 

@@ -14,6 +14,7 @@ from benchmarks.data.base import Loaded, Source
 from benchmarks.data.decoded.cache import Decoded, Progress, decode, rows_key
 from benchmarks.data.layouts.given import require_readable
 from benchmarks.data.registry import datasets, get
+from benchmarks.data.split import redraw
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key
 
@@ -82,26 +83,36 @@ def load(
     cache: Path,
     on_progress: Progress | None = None,
     options: Mapping[str, Any] | None = None,
+    split: int = 0,
+    resample: bool = False,
 ) -> Loaded:
     """Load a dataset with its images at `size` x `size` pixels, decoded into `cache` the first time.
 
-    `on_progress(done, total)` counts rows while images are decoded. Raises UserError as `open_source` and `decode` do.
+    `on_progress(done, total)` counts rows while images are decoded. `split`: 0 for the data's own, from 1 for others
+    that are drawn; `resample`: some will be asked for. Raises UserError as `open_source` and `decode` do, and where
+    splits are to be drawn of data that has a fixed one.
     """
     source = open_source(name, path, cache=cache, options=options)
-    return from_source(source, decode(source, size, cache / "decoded", on_progress), size)
+    if source.fixed_split and (split or resample):
+        raise UserError(
+            f"{source.origin} comes with its own training and test rows, so no other split of it may be drawn; leave "
+            "--resample-splits out."
+        )
+    return from_source(source, decode(source, size, cache / "decoded", on_progress), size, split)
 
 
-def from_source(source: Source, decoded: Decoded, size: int) -> Loaded:
+def from_source(source: Source, decoded: Decoded, size: int, split: int = 0) -> Loaded:
     """Join the rows of a source with its decoded images: drop rows without an image, number the classes."""
     kept = decoded.kept_N.tolist()
     labels = [source.labels[row] for row in kept]
     train_N = source.train[decoded.kept_N]
     class_names = _class_names(labels, train_N)
     index = {name: i for i, name in enumerate(class_names)}
+    labels_N, ids = np.array([index[label] for label in labels], dtype=np.int64), [source.ids[row] for row in kept]
     meta = decoded.meta
     return Loaded(
         name=source.name,
-        ids=tuple(source.ids[row] for row in kept),
+        ids=tuple(ids),
         texts=None if source.texts is None else tuple(source.texts[row] for row in kept),
         origin=source.origin,
         notes=(
@@ -111,9 +122,9 @@ def from_source(source: Source, decoded: Decoded, size: int) -> Loaded:
             ("greyscale images, turned into RGB", meta.greyscale),
         ),
         images_NHWC=decoded.images_NHWC,
-        labels_N=np.array([index[label] for label in labels], dtype=np.int64),
+        labels_N=labels_N,
         class_names=class_names,
-        train_N=train_N,
+        train_N=redraw(labels_N, train_N, ids, split) if split else train_N,
         fingerprint=content_key([rows_key(source, kept), meta.pixels, size]),
         size=size,
     )

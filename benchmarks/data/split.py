@@ -1,8 +1,9 @@
-"""The classes of each stage, and its training, validation and test rows."""
+"""The classes of each stage, and its training, validation and test rows; other splits of the same data."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -65,6 +66,19 @@ def stages(
     )
 
 
+def redraw(labels_N: np.ndarray, train_N: np.ndarray, ids: Sequence[str], split: int) -> np.ndarray:
+    """Return bool [N], False for other test rows: as many in each class as before, those with the first hashed ids.
+
+    Which rows depends on their ids and `split` only, a number from 1; 0 is the data's own split.
+    """
+    drawn_N = np.ones_like(train_N)
+    for label in np.unique(labels_N):
+        rows = np.flatnonzero(labels_N == label)
+        ordered = sorted(rows.tolist(), key=lambda row: _rank(f"split {split}", ids[row]))
+        drawn_N[ordered[: int((~train_N[rows]).sum())]] = False
+    return drawn_N
+
+
 def unseen(loaded: Loaded) -> tuple[int, int]:
     """Return the number of classes without training rows, and of the test rows in them."""
     counts_C = np.bincount(loaded.labels_N[loaded.train_N], minlength=len(loaded.class_names))
@@ -98,6 +112,6 @@ def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
     return held_N
 
 
-def _rank(seed: int, id_: str) -> bytes:
+def _rank(seed: int | str, id_: str) -> bytes:
     """Return the sort key of a row for the draw within its class."""
     return hashlib.sha256(f"{seed}\x1f{id_}".encode()).digest()

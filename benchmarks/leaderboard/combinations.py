@@ -31,7 +31,7 @@ def _columns(section: Section) -> list[Column[Pair]]:
         Column("backbone", lambda pair: pair[0].backbone, escape, left=True),
         Column("combination", lambda pair: pair[0].strategy, escape, left=True),
         Column("part", lambda pair: pair[1].strategy, escape, left=True),
-        Column("seeds", lambda pair: len(section.comparable(pair[0], pair[1].strategy))),
+        Column("seeds", lambda pair: len({ours.seed for ours, _ in section.comparable(pair[0], pair[1].strategy)})),
     ]
     for stage, result in reversed(list(enumerate(section.first.stages))):
         columns += [_alone(result.name, stage), _adds(section, result.name, stage)]

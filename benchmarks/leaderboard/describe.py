@@ -29,10 +29,12 @@ def conditions(record: Record) -> str:
     )
 
 
-def limits(record: Record, seeds: int) -> list[str]:
+def limits(record: Record, seeds: int, splits: int = 1) -> list[str]:
     """Return what the tables cannot say, as the page's first lines; nothing where rows and seeds are enough."""
     found = []
-    if seeds <= 2:
+    if splits == 2:
+        found.append("**Two splits:** the intervals over them are too wide to say much; five or more say more.")
+    elif splits == 1 and seeds <= 2:
         found.append(
             f"**{'One seed' if seeds == 1 else 'Two seeds'}:** these tables say what other test rows would give, "
             f"{'and nothing' if seeds == 1 else 'and very little'} about what another training would."
@@ -44,6 +46,18 @@ def limits(record: Record, seeds: int) -> list[str]:
             classes = f", and {few} of its classes fewer than {FEW_ROWS_OF_CLASS}" if few else ""
             found.append(f"{name} ha{'ve' if stage.name == 'all' else 's'} {stage.rows:,} test rows{classes}.")
     return [" ".join(found)] if found else []
+
+
+def splits(count: int) -> list[str]:
+    """Return the sentence on figures over several splits of the data; nothing for a single one."""
+    if count == 1:
+        return []
+    return [
+        f"**{count} splits** of the data, its own and others with as many training and test rows of each class, drawn "
+        "at random: figures are means over splits and seeds, ± is their standard deviation, and intervals and marks "
+        "are those of the corrected resampled t-test over splits (Nadeau and Bengio, 2003), so they are about other "
+        "training rows too."
+    ]
 
 
 def weights(record: Record) -> str:

@@ -39,7 +39,7 @@ class StageScores:
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A backbone with a strategy: its finished records, one per seed in order, and its scores, one per stage.
+    """A backbone with a strategy: its finished records, one per split and seed in order, its scores, one per stage.
 
     `others`: further strategies with the same right answers on every test row in every seed; one row stands for all.
     """
@@ -68,7 +68,7 @@ class Entry:
     @property
     def seeds(self) -> int:
         """The number of seeds."""
-        return len(self.records)
+        return len({record.seed for record in self.records})
 
     def mean(self, metric: str, stage: int) -> float:
         """Return the mean over seeds of a metric that does not come from hits; NaN if a record does not have it."""
@@ -89,6 +89,11 @@ class Section:
         """Any record of the section; they agree in what describes it."""
         return self.entries[0].records[0]
 
+    @property
+    def splits(self) -> int:
+        """The number of splits of the data."""
+        return len({record.split for entry in self.entries for record in entry.records})
+
     def only(self, backbone: str) -> Section:
         """Return the entries of one backbone."""
         return Section(tuple(entry for entry in self.entries if entry.backbone == backbone))
@@ -97,7 +102,7 @@ class Section:
         """Return the section with one entry for all that are right on the same test rows in every seed."""
         alike: dict[object, list[Entry]] = {}
         for entry in self.entries:
-            answers = tuple((r.seed, *((s.top1_bits, s.top5_bits) for s in r.stages)) for r in entry.records)
+            answers = tuple((r.split, r.seed, *((s.top1_bits, s.top5_bits) for s in r.stages)) for r in entry.records)
             alike.setdefault((entry.backbone, answers), []).append(entry)
         found = []
         for group in alike.values():
@@ -106,19 +111,32 @@ class Section:
         return Section(tuple(found))
 
     def comparable(self, entry: Entry, other: str = BASELINE) -> list[tuple[Record, Record]]:
-        """Return (the entry's record, that of strategy `other` on the same backbone and seed) per seed both have."""
-        found = (e for e in self.entries if e.backbone == entry.backbone and other in e.names)
-        theirs = {record.seed: record for e in found for record in e.records if e is not entry}
-        return [(ours, theirs[ours.seed]) for ours in entry.records if ours.seed in theirs]
+        """Return (the entry's record, that of `other` on the same backbone) for each split and seed that both have."""
+        found = (e for e in self.entries if e.backbone == entry.backbone and other in e.names and e is not entry)
+        return pairs(entry.records, [record for e in found for record in e.records])
 
     def differences(
         self, entry: Entry, stage: int, other: str = BASELINE
     ) -> tuple[stats.Difference, stats.Difference] | None:
         """Return the entry minus `other` in a stage: overall, class mean; None if unknown."""
-        pairs = self.comparable(entry, other)
-        if not pairs or not self.first.stages[stage].rows:
+        found = self.comparable(entry, other)
+        if not found or not self.first.stages[stage].rows:
             return None
-        return stats.differences([a.stages[stage] for a, _ in pairs], [b.stages[stage] for _, b in pairs])
+        return stats.differences([a.stages[stage] for a, _ in found], [b.stages[stage] for _, b in found])
+
+
+def pairs(ours: Sequence[Record], theirs: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Return the records of the same split and seed on the same test rows, those of `ours` first."""
+    found = {_rows(record): record for record in theirs}
+    return [(record, found[_rows(record)]) for record in ours if _rows(record) in found]
+
+
+def _rows(record: Record) -> tuple[int, int, str]:
+    return record.seed, record.split, _test_rows(record)
+
+
+def _test_rows(record: Record) -> str:
+    return " ".join(stage.rows_key for stage in record.stages)
 
 
 def sections(records: Sequence[Record]) -> list[Section]:
@@ -128,9 +146,14 @@ def sections(records: Sequence[Record]) -> list[Section]:
     for record in done:
         if record.setup.imagenet:
             imagenet.setdefault(record.backbone, set()).add(str(record.setup.recipe["weights"].get("sha256")))
+    keyed = [(r, _conditions(r, sorted(imagenet.get(r.backbone, ()))), _test_rows(r)) for r in done]
+    own: dict[tuple[str, ...], str] = {}  # test rows of the data's own split, with which drawn ones share a section
+    for record, conditions, rows in keyed:
+        if not record.split:
+            own[conditions] = min(rows, own.get(conditions, rows))
     groups: dict[tuple[str, ...], list[Record]] = {}
-    for record in done:
-        groups.setdefault(_conditions(record, sorted(imagenet.get(record.backbone, ()))), []).append(record)
+    for record, conditions, rows in keyed:
+        groups.setdefault((*conditions, own.get(conditions, "") if record.split else rows), []).append(record)
     return [Section(_ranked(groups[key])) for key in sorted(groups)]
 
 
@@ -145,15 +168,15 @@ def _conditions(record: Record, imagenet: Sequence[str]) -> tuple[str, ...]:
         recipe["weights"] = "imagenet"
     elif isinstance(recipe.get("weights"), dict):
         recipe["weights"] = recipe["weights"].get("sha256")  # a file's content identifies it, its name does not
-    split = content_key([[s.name, s.rows_key, s.classes, s.train_n, s.test_n] for s in record.stages])
+    classes = content_key([[s.name, s.classes, s.train_n, s.test_n] for s in record.stages])
     size, schema = f"{setup.image_size:06d}", str(record.extra.get("measured_schema", record.schema))
-    return setup.dataset, setup.protocol, size, setup.fingerprint, content_key(recipe), split, schema
+    return setup.dataset, setup.protocol, size, setup.fingerprint, content_key(recipe), classes, schema
 
 
 def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:
     """Group the seeds of each backbone and strategy, and rank the groups."""
     cells: dict[tuple[str, str], list[Record]] = {}
-    for record in sorted(records, key=lambda r: (r.backbone, r.strategy, r.seed)):
+    for record in sorted(records, key=lambda r: (r.backbone, r.strategy, r.split, r.seed)):
         cells.setdefault((record.backbone, record.strategy), []).append(record)
     entries = [Entry(*names, tuple(seeds), _scores(seeds)) for names, seeds in cells.items()]
 

@@ -54,7 +54,8 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
     made = f"Measured {describe.dates(everything)} on {describe.machines(everything)}."
     backbones = sorted({entry.backbone for entry in section.entries})
     links = ", ".join(f"[{escape(name)}](per-class/{quote(safe_name(name))}.md)" for name in backbones)
-    blocks = [*describe.limits(section.first, max(entry.seeds for entry in section.entries))]
+    blocks = [*describe.limits(section.first, max(entry.seeds for entry in section.entries), section.splits)]
+    blocks += describe.splits(section.splits)
     blocks += [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
     merged = section.merged()
     blocks += [f"Class by class: {links}.", *rankings(merged)]

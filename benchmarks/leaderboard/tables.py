@@ -73,7 +73,7 @@ def against_columns(section: Section, entries: Sequence[Entry], q: bool = False)
     return [
         *_backbone(section),
         STRATEGY,
-        Column("seeds", lambda entry: len(section.comparable(entry))),
+        Column("seeds", lambda entry: len({ours.seed for ours, _ in section.comparable(entry)})),
         *(
             column
             for stage, name in stages
@@ -176,5 +176,5 @@ def _epochs(section: Section) -> list[str]:
 
 
 def mean(entry: Entry, field: str) -> float:
-    """Return the mean over seeds of a field of `Cost`."""
-    return float(sum(getattr(record.cost, field) for record in entry.records)) / entry.seeds
+    """Return the mean over records of a field of `Cost`."""
+    return float(sum(getattr(record.cost, field) for record in entry.records)) / len(entry.records)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from benchmarks.leaderboard.sections import Entry, Section
+from benchmarks.leaderboard.sections import Entry, Section, pairs
 from benchmarks.records import stats
 from benchmarks.records.multiple import LEVEL, benjamini_hochberg, holm, rank_intervals, tie_groups
 from strategies.base import StrategyError
@@ -26,7 +26,7 @@ class Placed:
 def placed(entries: Sequence[Entry]) -> list[Placed]:
     """Place entries of one section, best first, by paired differences of the last stage's class mean.
 
-    Pairs without common seeds cannot be told apart. See `multiple.py` for the corrections.
+    Pairs without a common seed and split cannot be told apart. See `multiple.py` for the corrections.
     """
     found: dict[tuple[int, int], tuple[float, float]] = {}
 
@@ -41,12 +41,11 @@ def placed(entries: Sequence[Entry]) -> list[Placed]:
 
 
 def _class_mean(one: Entry, other: Entry) -> tuple[float, float]:
-    """Return (difference, p-value) of the last stage's class mean over the seeds that both have."""
-    theirs = {record.seed: record.stages[-1] for record in other.records}
-    pairs = [(r.stages[-1], theirs[r.seed]) for r in one.records if r.seed in theirs]
-    if not pairs or not pairs[0][0].rows:
+    """Return (difference, p-value) of the last stage's class mean over the seeds and splits that both have."""
+    common = [(a.stages[-1], b.stages[-1]) for a, b in pairs(one.records, other.records)]
+    if not common or not common[0][0].rows:
         return 0.0, 1.0
-    found = stats.class_mean([a for a, _ in pairs], [b for _, b in pairs])
+    found = stats.class_mean([a for a, _ in common], [b for _, b in common])
     return found.value, found.p
 
 

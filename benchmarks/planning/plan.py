@@ -65,7 +65,7 @@ class Job:
 class Cell:
     """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring.
 
-    `companions`: the same for each other model that the strategy's `predict` asks.
+    `companions`: the same for each other model that the strategy's `predict` asks. `split`: the suite's.
     """
 
     backbone: str
@@ -74,6 +74,7 @@ class Cell:
     jobs: tuple[tuple[str, ...], ...]
     key: str
     companions: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    split: int = 0
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -83,7 +84,8 @@ class Cell:
     @property
     def name(self) -> str:
         """The cell's name for people."""
-        return f"{self.backbone} | {self.strategy} | seed {self.seed}"
+        drawn = f", split {self.split}" if self.split else ""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}{drawn}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +172,8 @@ def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[s
                 content = {"jobs": [c[-1] for c in chains], "strategy": strategy.identity(), "schema": 1}
                 if companions:
                     content["companions"] = [[c[-1] for c in companion] for companion in companions]
-                cells.append(Cell(backbone, text, seed, chains, content_key(content), tuple(companions)))
+                key, split = content_key(content), setting.suite.split
+                cells.append(Cell(backbone, text, seed, chains, key, tuple(companions), split))
     return Plan(jobs, tuple(cells), left_out)
 
 
@@ -197,10 +200,11 @@ def _state_key(
 ) -> str:
     """Return the key of the state after `history` of a stage that started from the state `start`."""
     suite, alone = setting.suite, backbone == NAMES
+    drawn = [suite.split] if suite.split else []
     return content_key(
         {
             "data": setting.fingerprint,
-            "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name],
+            "split": [suite.protocol, suite.head_classes, suite.validation, stage.data.name, *drawn],
             "backbone": backbone if alone else identity(backbone),
             "weights": setting.weights.get(backbone, "none"),
             "device": setting.device,

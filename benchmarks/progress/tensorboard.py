@@ -52,5 +52,6 @@ class TensorBoardReporter:
                 writer.add_scalar(f"{name}/class mean", class_mean, len(losses))
 
     def _run(self, cell: Cell, record: Record) -> Path:
-        parts = (record.suite, cell.backbone, f"{cell.strategy}-seed{cell.seed}")
+        drawn = f"-split{cell.split}" if cell.split else ""
+        parts = (record.suite, cell.backbone, f"{cell.strategy}-seed{cell.seed}{drawn}")
         return self._folder.joinpath(*(safe_name(part) for part in parts))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What identifies a cell, and what else a row says of it: fields of `Record` and of its parts.
-CELL = ("suite", "dataset", "protocol", "image_size", "backbone", "strategy", "seed")
+CELL = ("suite", "dataset", "protocol", "image_size", "backbone", "strategy", "seed", "split")
 MORE = ("status", "error", "seconds_alone", "seconds_marginal", "device", "dtype", "made")
 STAGE = ("stage", "classes", "train_rows", "test_rows", "epochs", "seconds")
 CLASS = (

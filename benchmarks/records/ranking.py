@@ -13,7 +13,7 @@ from benchmarks.records.record import Record
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One backbone x strategy: per stage name (overall, class mean), top-1 in [0, 1], means over `seeds` seeds."""
+    """One backbone x strategy: per stage name (overall, class mean), top-1 in [0, 1], means over seeds and splits."""
 
     backbone: str
     strategy: str
@@ -32,15 +32,18 @@ def stage_means(record: Record) -> dict[str, tuple[float, float]]:
 
 def ranking(records: Iterable[Record]) -> list[Row]:
     """Return the finished records' rows, best class mean in the last stage first."""
-    groups: dict[tuple[str, str], list[dict[str, tuple[float, float]]]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         if record.status == "done":
-            groups.setdefault((record.backbone, record.strategy), []).append(stage_means(record))
-    rows = [
-        Row(*names, len(found), {stage: _mean([means[stage] for means in found]) for stage in found[0]})
-        for names, found in groups.items()
-    ]
+            groups.setdefault((record.backbone, record.strategy), []).append(record)
+    rows = [_row(*names, found) for names, found in groups.items()]
     return sorted(rows, key=lambda row: -list(row.means.values())[-1][1])
+
+
+def _row(backbone: str, strategy: str, records: list[Record]) -> Row:
+    found = [stage_means(record) for record in records]
+    means = {stage: _mean([one[stage] for one in found]) for stage in found[0]}
+    return Row(backbone, strategy, len({record.seed for record in records}), means)
 
 
 def _mean(pairs: list[tuple[float, float]]) -> tuple[float, float]:

@@ -130,7 +130,8 @@ class Cost:
 class Record:
     """What one cell (backbone x strategy x seed of a suite) measured, or why it failed.
 
-    `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, and a strategy's own counts.
+    `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, and a strategy's own counts. `split`: 0
+    for the data's own training and test rows, from 1 for others of the same sizes.
 
     Raises `RecordError` on construction if status, error and stages contradict each other.
     """
@@ -151,12 +152,14 @@ class Record:
     stages: tuple[StageResult, ...]
     notes: tuple[str, ...] = ()
     extra: dict[str, Any] = dataclasses.field(default_factory=dict)
+    split: int = 0
     schema: Literal[2] = SCHEMA
 
     @property
     def name(self) -> str:
         """The cell's name in messages."""
-        return f"{self.backbone} | {self.strategy} | seed {self.seed}"
+        drawn = f", split {self.split}" if self.split else ""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}{drawn}"
 
     def __post_init__(self) -> None:
         """Check that status, error and stages agree."""

@@ -11,13 +11,14 @@ import dataclasses
 import functools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from benchmarks.records.bits import unpack_bits
 from benchmarks.records.paired import Counts, Pooled, pool
 from benchmarks.records.record import StageResult
+from benchmarks.records.resampled import corrected
 
 CONFIDENCE = 0.95
 SHRINKAGE = 2.0  # rows' worth of the pooled variance in each class's own; 1 to 8 hold the level alike in the simulation
@@ -69,18 +70,20 @@ def differences(
 ) -> tuple[Difference, Difference]:
     """Return (overall, class mean): how far `ours` is above `theirs`, paired row by row and seed by seed.
 
-    `ours[s]` and `theirs[s]` are the same stage of the same seed; `top` is 1 or 5. See `compare` for the interval.
-    With one seed it is about other test rows only, not about another training.
+    `ours[s]` and `theirs[s]` are the same stage of the same seed and split; `top` is 1 or 5. See `compare` for the
+    interval, with several splits `resampled.corrected`. With one split and seed it is about other test rows only, not
+    about another training.
 
     Raises `ValueError` where the results are not of the same rows and classes, or there are none.
     """
-    counts = _counted(_paired(ours, theirs), _right(ours, top) - _right(theirs, top))
-    return _compare(counts.together()), _compare(counts)
+    counts = [_counted(_paired(a, b), _right(a, top) - _right(b, top)) for a, b in _splits(ours, theirs)]
+    return _over_splits([_compare(one.together()) for one in counts], ours), _over_splits(map(_compare, counts), ours)
 
 
 def class_mean(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> Difference:
     """Return the second of `differences` in top-1 alone."""
-    return _compare(_counted(_paired(ours, theirs), _right(ours, 1) - _right(theirs, 1)))
+    counts = (_counted(_paired(a, b), _right(a, 1) - _right(b, 1)) for a, b in _splits(ours, theirs))
+    return _over_splits(map(_compare, counts), ours)
 
 
 def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int) -> tuple[Difference, int, int]:
@@ -89,13 +92,16 @@ def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int)
     A row is won where `ours` is right and `theirs` is not; rows are summed over seeds. Raises `ValueError` where the
     results are not of the same rows, or the class has no test rows.
     """
-    first = _paired(ours, theirs)
-    if not first.test_n[c]:
-        raise ValueError(f"class {first.classes[c]!r} has no test rows")
-    d_SN = _right(ours, 1) - _right(theirs, 1)
-    own_SN = d_SN[:, sum(first.test_n[:c]) : sum(first.test_n[: c + 1])]
-    found = _compare(Counts.of(own_SN, (first.test_n[c],)), pool(_counted(first, d_SN)))
-    return found, int((own_SN > 0).sum()), int((own_SN < 0).sum())
+    found, won, lost = [], 0, 0
+    for a, b in _splits(ours, theirs):
+        first = _paired(a, b)
+        if not first.test_n[c]:
+            raise ValueError(f"class {first.classes[c]!r} has no test rows")
+        d_SN = _right(a, 1) - _right(b, 1)
+        own_SN = d_SN[:, sum(first.test_n[:c]) : sum(first.test_n[: c + 1])]
+        found.append(_compare(Counts.of(own_SN, (first.test_n[c],)), pool(_counted(first, d_SN))))
+        won, lost = won + int((own_SN > 0).sum()), lost + int((own_SN < 0).sum())
+    return _over_splits(found, ours), won, lost
 
 
 def compare(d_SN: np.ndarray, sizes_C: Sequence[int]) -> Difference:
@@ -187,6 +193,29 @@ def _p_value(size: float, parts: Sequence[tuple[float, float]]) -> float:
         a, f_a = (b, f_b) if f_x * f_b < 0 else (a, f_a / 2)
         b, f_b = x, f_x
     return math.exp(-b)
+
+
+def _splits(
+    ours: Sequence[StageResult], theirs: Sequence[StageResult]
+) -> list[tuple[list[StageResult], list[StageResult]]]:
+    """Return the results of each split; splits have test rows of their own. As they are where the two do not pair."""
+    if not ours or len(ours) != len(theirs):
+        return [(list(ours), list(theirs))]
+    found: dict[str, tuple[list[StageResult], list[StageResult]]] = {}
+    for a, b in zip(ours, theirs, strict=True):
+        sides = found.setdefault(a.rows_key, ([], []))
+        sides[0].append(a)
+        sides[1].append(b)
+    return list(found.values())
+
+
+def _over_splits(found: Iterable[Difference], of: Sequence[StageResult]) -> Difference:
+    """Return the mean of the differences in several splits with the interval over splits; a single one as it is."""
+    one, *others = found
+    if not others:
+        return one
+    trained = sum(of[0].train_n) + sum(of[0].validation_n)
+    return Difference(*corrected([d.value for d in (one, *others)], of[0].rows / trained, CONFIDENCE))
 
 
 def _paired(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> StageResult:

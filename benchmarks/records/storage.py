@@ -27,9 +27,18 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._()=+,-]")
 _LONGEST_NAME = 120  # file systems allow 255 bytes for a name, and the temporary file's suffix needs some
 
 
-def record_path(out: Path, suite: str, backbone: str, strategy: str, seed: int) -> Path:
-    """Return the cell's file below `out`: `<suite>/records/<backbone>/<strategy>-seed<k>.json`, names made safe."""
-    return Path(out) / safe_name(suite) / "records" / safe_name(backbone) / f"{safe_name(strategy)}-seed{seed}.json"
+def record_path(out: Path, suite: str, backbone: str, strategy: str, seed: int, split: int = 0) -> Path:
+    """Return the cell's file below `out`: `<suite>/records/<backbone>/<strategy>-seed<k>.json`, names made safe.
+
+    A split that was drawn is named behind the seed: `...-seed<k>-split<m>.json`.
+    """
+    name = f"{safe_name(strategy)}-seed{seed}{f'-split{split}' if split else ''}.json"
+    return Path(out) / safe_name(suite) / "records" / safe_name(backbone) / name
+
+
+def path_of(record: Record, out: Path = Path()) -> Path:
+    """Return the record's file below `out`."""
+    return record_path(out, record.suite, record.backbone, record.strategy, record.seed, record.split)
 
 
 def safe_name(text: str) -> str:
@@ -39,11 +48,11 @@ def safe_name(text: str) -> str:
 
 
 def write(record: Record, out: Path) -> Path:
-    """Write `record` to `record_path(out, ...)`, whole or not at all, and return the path.
+    """Write `record` to `path_of(record, out)`, whole or not at all, and return the path.
 
     Raises `RecordError` if the record could not be read again (a wrong type, a NaN).
     """
-    path = record_path(out, record.suite, record.backbone, record.strategy, record.seed)
+    path = path_of(record, out)
     try:
         content = {"schema": record.schema, **dataclasses.asdict(record)}  # the schema is read first
         canonical = _canonical(content)
@@ -111,7 +120,7 @@ def read_all(folder: Path) -> tuple[list[Record], list[str]]:
         except RecordError as error:
             problems.append(str(error))
             continue
-        belongs = record_path(Path(), record.suite, record.backbone, record.strategy, record.seed)
+        belongs = path_of(record)
         if path.parts[-4:] == belongs.parts:
             records.append(record)
         else:  # a copy under another name would be counted twice

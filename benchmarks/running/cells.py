@@ -29,13 +29,17 @@ class Outcome:
     failed: tuple[Cell, ...]
 
 
+def file_of(cell: Cell, out: Path, suite: str) -> Path:
+    """Return the file of a cell's record."""
+    return storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed, cell.split)
+
+
 def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
     """Return, by cell key, the finished records that belong to cells of the plan just as planned."""
     found = {}
     for cell in plan.cells:
-        path = storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed)
         try:
-            record = storage.read(path)
+            record = storage.read(file_of(cell, out, suite))
         except (RecordError, OSError):
             continue
         if record.status == "done" and record.key == cell.key:
@@ -48,7 +52,7 @@ def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
     found = []
     for cell in plan.cells:
         with contextlib.suppress(RecordError):
-            record = storage.read(storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed))
+            record = storage.read(file_of(cell, out, suite))
             if record.status == "failed":
                 found.append(cell)
     return found

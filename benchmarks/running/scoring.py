@@ -171,6 +171,7 @@ def blank_record(context: RunContext, cell: Cell, error: str = "it was not run")
         backbone=cell.backbone,
         strategy=cell.strategy,
         seed=cell.seed,
+        split=cell.split,
         key=cell.key,
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         status="failed",

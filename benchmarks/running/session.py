@@ -44,7 +44,8 @@ class Request:
 
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
     backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
-    checkpoints within an epoch. `force`: train classifiers on the features of random weights all the same.
+    checkpoints within an epoch. `force`: train classifiers on the features of random weights all the same. `resample`:
+    sessions on other splits of the data follow.
     """
 
     suite: Suite
@@ -58,6 +59,7 @@ class Request:
     choose: Callable[[str, Suite, torch.device], Choice] | None = None
     checkpoint_seconds: float | None = None
     force: bool = False
+    resample: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,7 +89,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     first_weights = find_weights(suite, weights, backbones)
     for name, first in first_weights.items():
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
-    loaded = load_data(suite, request.data, advance)
+    loaded = load_data(suite, request.data, advance, request.resample)
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite)
     choices = {}
@@ -152,8 +154,8 @@ def _check_named(patterns: Sequence[str], setting: Setting) -> None:
             raise UserError(f"{text} cannot run: {setting.suite.name} has no {' and no '.join(lacks)}; leave it out.")
 
 
-def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:
-    """Return the suite's data, decoded at its image size."""
+def load_data(suite: Suite, path: Path | None, advance: Advance, resample: bool = False) -> Loaded:
+    """Return the suite's split of its data, decoded at its image size; `resample`: see `load`."""
     return load(
         suite.dataset,
         path=path,
@@ -161,6 +163,8 @@ def load_data(suite: Suite, path: Path | None, advance: Advance) -> Loaded:
         cache=cache_folder(),
         on_progress=lambda done, total: advance("decoding", done, total),
         options=suite.options,
+        split=suite.split,
+        resample=resample,
     )
 
 

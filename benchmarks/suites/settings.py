@@ -13,7 +13,14 @@ from backbones.errors import nearest
 from benchmarks.suites.suite import Suite, load, validate
 from benchmarks.support.errors import UserError
 
-OWN_OPTIONS = {"name", "title", "dataset", "backbones", "strategies"}  # changed by options or files of their own
+OWN_OPTIONS = {
+    "name",
+    "title",
+    "dataset",
+    "backbones",
+    "strategies",
+    "split",
+}  # changed by options or files of their own
 FROZEN_BACKBONE, FROZEN_SIZE_PX = "efficientnet_lite0", 128
 
 

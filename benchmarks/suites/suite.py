@@ -95,7 +95,11 @@ class Recipe(_Frozen):
 
 
 class Suite(_Frozen):
-    """One benchmark: what is run by `--all` and how. `seeds` is a number of seeds, counted from 0."""
+    """One benchmark: what is run by `--all` and how.
+
+    `seeds` is a number of seeds, counted from 0. `split`: 0 for the data's own training and test rows, from 1 for
+    others that are drawn (`--resample-splits`).
+    """
 
     name: str
     title: str
@@ -108,6 +112,7 @@ class Suite(_Frozen):
     seeds: Positive = 1
     recipe: Recipe
     options: dict[str, int | float | str] = Field(default_factory=dict)
+    split: Annotated[int, Field(ge=0)] = 0
 
     @field_validator("backbones", "strategies")
     @classmethod

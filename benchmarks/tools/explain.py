@@ -26,9 +26,9 @@ class Moved:
 
 @dataclasses.dataclass(frozen=True)
 class Explanation:
-    """One class under two strategies on one backbone, over the seeds that both have.
+    """One class under two strategies on one backbone, over the seeds and splits that both have, `trained` in all.
 
-    `top1`, `top5`: (before, after) in [0, 1]. `won`, `lost`: test rows, summed over seeds, that only the strategy or
+    `top1`, `top5`: (before, after) in [0, 1]. `won`, `lost`: test rows, summed over these, that only the strategy or
     only the one it is compared with (`against`) classifies correctly. `taken_for`: rows of this class predicted as
     other classes; `taken_in`: rows of other classes predicted as this one; both None if a record has no confusions.
     """
@@ -36,6 +36,8 @@ class Explanation:
     record: Record
     against: str
     seeds: int
+    splits: int
+    trained: int
     stage: int
     position: int
     top1: tuple[float, float]
@@ -116,7 +118,9 @@ def _explained(pairs: Sequence[tuple[Record, Record]], stage: int, position: int
     return Explanation(
         record=pairs[0][0],
         against=pairs[0][1].strategy,
-        seeds=len(pairs),
+        seeds=len({record.seed for record, _ in pairs}),
+        splits=len({record.split for record, _ in pairs}),
+        trained=len(pairs),
         stage=stage,
         position=position,
         top1=_accuracies([r.top1_hits[position] for r in theirs], [r.top1_hits[position] for r in ours], rows),

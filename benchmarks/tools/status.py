@@ -48,8 +48,8 @@ def look(out: Path) -> FolderState:
         found, bad = storage.read_all(out / folder / "records")
         problems += bad
         name = by_folder.get(folder, folder)
-        there = {(r.backbone, r.strategy, r.seed) for r in found}
-        missing = [c for c in asked.get(name, ()) if (c.backbone, c.strategy, c.seed) not in there]
+        there = {(r.backbone, r.strategy, r.seed, r.split) for r in found}
+        missing = [c for c in asked.get(name, ()) if (c.backbone, c.strategy, c.seed, c.split) not in there]
         done, failed = ([r for r in found if r.status == status] for status in ("done", "failed"))
         suites.append(SuiteState(name, tuple(done), tuple(failed), tuple(missing)))
     keys = job_keys(store)

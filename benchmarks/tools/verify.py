@@ -35,15 +35,18 @@ def find_done(out: Path, name: str) -> Record:
 
 
 def find(out: Path, name: str, suite_name: str | None = None) -> Record:
-    """Return the record of a file or of `backbone|strategy|seed`. Raises UserError if there is none, or several."""
+    """Return the record of a file or of `backbone|strategy|seed`, `|split` where it was drawn.
+
+    Raises UserError if there is none, or several.
+    """
     if Path(name).is_file():
         return storage.read(Path(name))
     found = storage.read_below(out)
     found = [r for r in found if suite_name in (None, r.suite)]
     wanted = _plain(name)
-    meant = [r for r in found if wanted == _plain(f"{r.backbone}|{r.strategy}|{r.seed}")]
+    meant = [r for r in found if wanted == _plain(_short(r))]
     if not meant:
-        known = [f"{r.backbone}|{r.strategy}|{r.seed}" for r in found]
+        known = [_short(r) for r in found]
         some = f"; there are {', '.join(known[:5])}{' and others' if len(known) > 5 else ''}" if known else ""
         raise UserError(
             f"no cell {name!r} below {out}{nearest(wanted, known)}; expected backbone|strategy|seed, or a record's "
@@ -52,6 +55,10 @@ def find(out: Path, name: str, suite_name: str | None = None) -> Record:
     if len(meant) > 1:
         raise UserError(f"{name} is in the suites {', '.join(r.suite for r in meant)}; name the record's file.")
     return meant[0]
+
+
+def _short(r: Record) -> str:
+    return f"{r.backbone}|{r.strategy}|{r.seed}{f'|{r.split}' if r.split else ''}"
 
 
 def _plain(name: str) -> str:
@@ -82,6 +89,7 @@ def suite_of(record: Record, file: str | None) -> Suite:
         "strategies": [record.strategy],
         "recipe": trained,
         "options": base.options if base and base.dataset == record.setup.dataset else {},
+        "split": record.split,
         **{name: record.setup.recipe[name] for name in own},
     }
     return suite.validate({**content, "name": record.suite}, record.suite, record.suite)
@@ -93,11 +101,12 @@ def run(record: Record, asked: Suite, folder: Path, data: Path | None, weights: 
     Raises UserError if the data or weights are missing, or if the cell fails this time.
     """
     from benchmarks.progress.reporter import PlainReporter, say
+    from benchmarks.running.cells import file_of
     from benchmarks.running.local import execute
 
     session, cell = open_again(record, asked, folder, data, weights, say)
     execute(session.plan, session.context, folder, PlainReporter(), only=[cell])
-    again = storage.read(storage.record_path(folder, asked.name, cell.backbone, cell.strategy, cell.seed))
+    again = storage.read(file_of(cell, folder, asked.name))
     if again.status == "failed":
         raise UserError(f"{cell.name} fails when it is run again: {again.error}.")
     return again

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.data.base import Loaded
-from benchmarks.data.split import stages, unseen
+from benchmarks.data.split import redraw, stages, unseen
 from benchmarks.support.errors import UserError
 
 COUNTS = {"a": (40, 5), "b": (30, 0), "c": (10, 3), "d": (9, 2), "e": (1, 4), "f": (0, 6)}  # training, test rows
@@ -109,3 +109,17 @@ def test_the_rows_held_out_depend_on_ids_and_seed_only() -> None:
 
     assert held(None, 0) == held(1, 0) == held(2, 0)
     assert held(None, 0) != held(None, 1)
+
+
+def test_another_split_has_other_test_rows_of_the_same_sizes() -> None:
+    data = loaded(COUNTS)
+    drawn = {k: redraw(data.labels_N, data.train_N, data.ids, k) for k in (1, 2)}
+    for train_N in drawn.values():
+        for label in range(len(COUNTS)):
+            of_class = data.labels_N == label
+            assert train_N[of_class].sum() == data.train_N[of_class].sum()
+        assert (train_N != data.train_N).any()
+    assert (drawn[1] != drawn[2]).any()
+    order = np.arange(len(data.ids))[::-1]
+    again = redraw(data.labels_N[order], data.train_N[order], [data.ids[row] for row in order], 1)
+    assert (again[order] == drawn[1]).all()

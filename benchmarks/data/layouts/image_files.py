@@ -57,6 +57,7 @@ def build(
         stamp=images.stamp,
         origin=str(origin),
         notes=notes,
+        fixed_split=train is not None,
     )
 
 

@@ -35,6 +35,7 @@ def _section(section: Section) -> dict[str, Any]:
     stages, setup = section.first.stages, section.first.setup
     across, up = trade.axes(section)
     size = sum(len(stage.top1_bits) for entry in section.entries for r in entry.records for stage in r.stages)
+    bits = size <= MOST_BITS and section.splits == 1  # the page pairs test rows of one split
     marks = [marked(section, section.entries, stage, 1) for stage in range(len(stages))]
     places = _places(section)
     return {
@@ -47,10 +48,10 @@ def _section(section: Section) -> dict[str, Any]:
         "stages": [
             {"name": s.name, "classes": s.classes, "train": s.train_n, "test": s.test_n, "rows": s.rows} for s in stages
         ],
-        "hasBits": size <= MOST_BITS,
+        "hasBits": bits,
         "entries": [
             {
-                **_entry(section, entry, size <= MOST_BITS),
+                **_entry(section, entry, bits),
                 "group": places[entry.key][0],
                 "ranks": places[entry.key][1],
                 "x": _finite(across.of(entry)),
@@ -99,7 +100,7 @@ def _entry(section: Section, entry: Entry, bits: bool) -> dict[str, Any]:
         "values": [_finite(entry.scores[s].mean(m)) for s, m in _columns(section)],
         "spread": [_finite(entry.scores[s].deviation(m)) for s, m in _columns(section)],
         "seconds": _finite(tables.mean(entry, "seconds_alone")),
-        "seeds": [record.seed for record in entry.records],
+        "seeds": [f"{r.seed}, split {r.split}" if r.split else r.seed for r in entry.records],
         "cells": [_cell(record) for record in entry.records],
         "hits": [
             [sum(hits) for hits in zip(*(r.stages[s].top1_hits for r in entry.records), strict=True)] for s in stages
@@ -112,7 +113,7 @@ def _entry(section: Section, entry: Entry, bits: bool) -> dict[str, Any]:
 def _cell(record: Record) -> dict[str, Any]:
     """Return how a cell came about and how to train it again."""
     return {
-        "seed": record.seed,
+        "seed": f"{record.seed}, split {record.split}" if record.split else record.seed,
         "made": record.made,
         "device": str(record.environment.hardware.get("gpu") or record.environment.hardware.get("cpu") or ""),
         "key": record.key,

@@ -18,6 +18,7 @@ def command(record: Record) -> str:
     if _takes_path(record.setup.dataset):
         words += ["--data", "PATH"]
     words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
+    words += ["--resample-splits", str(record.split + 1)] if record.split else []
     return shlex.join(words)
 
 

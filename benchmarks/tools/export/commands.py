@@ -22,6 +22,7 @@ def training_command(record: Record, base: Suite | None, file: str | None) -> st
     setup, recipe = record.setup, dict(record.setup.recipe)
     words = ["run", "--suite", file or (base.name if base else record.suite)]
     words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
+    words += ["--resample-splits", str(record.split + 1)] if record.split else []
     if setup.dataset in names() and get(setup.dataset).takes_path:
         words += ["--data", "PATH"]
     if isinstance(recipe.get("weights"), dict):
