@@ -35,8 +35,9 @@ class Ride(Strategy):
     `ride+drw`. `experts` is at least 2, `balance` is in [0, 1), `start` in [0, 1).
     Deviations: no routing (the paper's second stage, which saves time but no errors), no distillation; only the last
     stage is each expert's own, at full width, where the code thins the last two by a quarter; in encoders whose last
-    stage cannot be identified (see `backbones/experts.py`) an expert is one layer on the pooled features. The KL to
-    the mean is the code's; the paper's text takes all pairs. Margins follow `ldam` for mixed targets and empty classes.
+    stage cannot be identified (see `backbones/strategy_layers/experts.py`) an expert is one layer on the pooled
+    features. The KL to the mean is the code's; the text of the paper takes all pairs. Mixed targets and empty classes
+    follow `ldam`.
     """
 
     name = "ride"
@@ -81,13 +82,13 @@ class Ride(Strategy):
 
     def architecture(self, network: nn.Module, facts: Facts) -> None:
         """Give each expert its own last stage."""
-        from backbones.experts import split
+        from backbones.strategy_layers.experts import split
 
         split(network, self.experts)  # type: ignore[arg-type]
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return a cosine classifier of fixed scale for each expert."""
-        from backbones.experts import cosine_experts
+        from backbones.strategy_layers.experts import cosine_experts
 
         return cosine_experts(self.experts, in_features, facts.num_classes, self.scale)
 

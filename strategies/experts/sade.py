@@ -63,13 +63,13 @@ class Sade(Strategy):
 
     def architecture(self, network: nn.Module, facts: Facts) -> None:
         """Give each expert its own last stage."""
-        from backbones.experts import split
+        from backbones.strategy_layers.experts import split
 
         split(network, EXPERTS)  # type: ignore[arg-type]
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return a cosine classifier of fixed scale for each expert."""
-        from backbones.experts import cosine_experts
+        from backbones.strategy_layers.experts import cosine_experts
 
         return cosine_experts(EXPERTS, in_features, facts.num_classes, SCALE)
 

@@ -49,7 +49,7 @@ class TotalDirectEffect(Strategy):
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the classifier with a buffer for the mean feature."""
-        from backbones.causal import CausalClassifier
+        from backbones.strategy_layers.causal import CausalClassifier
 
         return CausalClassifier(in_features, facts.num_classes, self.alpha)
 

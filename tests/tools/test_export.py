@@ -21,8 +21,8 @@ import torch
 from safetensors.torch import load_file
 
 import benchmarks
-from backbones.experts import split
 from backbones.network import build
+from backbones.strategy_layers.experts import split
 from benchmarks.cli import main
 from benchmarks.data.load import cache_folder, load
 from benchmarks.planning.store import Store

@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 
 from backbones.errors import BackboneError
-from backbones.experts import SideBySide, cosine_experts, split
 from backbones.network import Network, build
+from backbones.strategy_layers.experts import SideBySide, cosine_experts, split
 from benchmarks.running.job import begin, run_job
 from benchmarks.training import checkpoint
 from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError

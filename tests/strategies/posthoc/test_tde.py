@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from backbones.causal import CausalClassifier
+from backbones.strategy_layers.causal import CausalClassifier
 from strategies.base import StrategyError
 from strategies.combining.expression import parse
 

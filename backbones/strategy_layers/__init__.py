@@ -1,0 +1,1 @@
+"""Layers that strategies bring: experts, and classifiers with more than logits."""
