@@ -28,8 +28,8 @@ __all__ = [
 
 TRAINING_HOOKS = (
     "phases", "class_weights_C", "sampling_C", "kept_C", "resample_rows", "resample_features", "augmentation",
-    "second_C", "mix", "mix_features", "architecture", "classifier", "attach", "train_logits", "loss", "ascend",
-    "after_step", "after_training", "text",
+    "views", "second_C", "mix", "mix_features", "architecture", "classifier", "attach", "train_logits", "loss",
+    "ascend", "after_step", "after_epoch", "after_training", "text",
 )  # fmt: skip
 
 
@@ -117,19 +117,32 @@ class Strategy:
         """Extra augmentation for some classes; None for none."""
         return None
 
+    def views(self) -> int:
+        """How often each row of a batch is drawn, at least 1; the draws differ in their augmentation.
+
+        `mix` and `loss` find those after the first in `Batch.views` and `Outputs.views`. In a combination, the largest.
+        """
+        return 1
+
     def second_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
-        """Class probabilities, as in `sampling_C`, of a second batch, `batch.second` for `mix`; None: no such batch."""
+        """Class probabilities, as in `sampling_C`, of a second batch, `batch.second`; None: no such batch.
+
+        It is there for `mix` and, with its features, for `mix_features`. There is none in a segment on features.
+        """
         return None
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
-        """Mix samples of a batch, with randomness only from `generator`. Not called in segments on features."""
+        """Mix samples of a batch, with randomness only from `generator`. Not called in segments on features.
+
+        The batch's `views` are kept if the answer has none.
+        """
         return batch
 
     def mix_features(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """Mix the pooled features of a batch, `batch.features_BF`, before the classifier sees them.
 
         As `mix`, but with gradients, and also in segments on features. The classifier then gets the features returned,
-        and the loss the targets.
+        and the loss the targets. A second batch has features too, `batch.second.features_BF`; those of `views` stay.
         """
         return batch
 
@@ -179,6 +192,9 @@ class Strategy:
         `outputs` are those that the step's gradients came from, of the whole batch, detached, with the logits that
         `train_logits` got. State belongs in buffers of the network, which are saved with it.
         """
+
+    def after_epoch(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
+        """Change weights or buffers in place at the end of every epoch, after its last step."""
 
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
         """Change weights in place once, at the end of a stage."""

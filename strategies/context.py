@@ -14,7 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +111,9 @@ class Batch:
     """One training batch: `images_BCHW` float, `labels_B` int64, `y_BC` soft targets (rows sum to 1).
 
     `features_BF` replaces the images, which are empty then, in a segment on features. `second`: as many samples drawn
-    by `second_C`, used by `mix` only. `tokens_BT`: the names as token ids, 0 is padding; None if the network reads no
-    names.
+    by `second_C`, used by `mix` and `mix_features` only. `tokens_BT`: the names as token ids, 0 is padding; None if the
+    network reads no names. `views`: the same rows drawn again, a batch for each further draw that `Strategy.views` asks
+    for; in a segment on features, the same features.
     """
 
     images_BCHW: Tensor
@@ -121,12 +122,14 @@ class Batch:
     features_BF: Tensor | None = None
     second: Batch | None = None
     tokens_BT: Tensor | None = None
+    views: tuple[Batch, ...] = ()
 
 
 @dataclasses.dataclass
 class Outputs:
     """What a network returns: `logits_BC` float32, pooled `features_BF`, and `extra` for classifiers that return more.
 
+    `views`: in training, what it returns for each of the batch's `views`.
     For `predict`, logits and extra are stored and the features are not: they are empty, [N, 0].
     For `predict` and `report` of a strategy with companions: `companions`, their outputs for the same rows, and `held`,
     all outputs for the stage's validation rows (None if there are none).
@@ -137,6 +140,7 @@ class Outputs:
     extra: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
     companions: tuple[Outputs, ...] = ()
     held: Held | None = None
+    views: tuple[Outputs, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,7 +149,8 @@ class Step:
 
     `weights_C`: the joined class weights, float32, scaled to mean 1; all ones if there are none.
     `generator`: the only source of randomness, on the CPU. `constants`: what `constant` has copied, for all steps of an
-    epoch.
+    epoch. `network`: the one that is trained, for a loss that reads a strategy's own layers or buffers; a loss changes
+    none of them, `after_step` does. It is None only in a step that was made by hand.
     """
 
     facts: Facts
@@ -153,6 +158,7 @@ class Step:
     weights_C: Tensor
     generator: torch.Generator
     constants: dict[tuple[object, ...], Tensor] = dataclasses.field(default_factory=dict, repr=False)
+    network: nn.Module | None = dataclasses.field(default=None, repr=False)
 
     def constant(self, values: np.ndarray, like: Tensor) -> Tensor:
         """Return the small array as a tensor with the data type and device of `like`.

@@ -14,8 +14,8 @@ from backbones.network import Network, seeded
 from benchmarks.contract import tiny
 from benchmarks.contract.cases import Case
 from benchmarks.contract.clauses import expect
-from benchmarks.training.forward import classify, forward
-from benchmarks.training.loop import mixes_features, weighted_cross_entropy
+from benchmarks.training.loop import weighted_cross_entropy
+from benchmarks.training.passes import keeping_views, mixed_outputs, mixes_features, network_outputs
 from strategies.base import Batch, Outputs, Progress, Step, Strategy
 
 
@@ -48,26 +48,23 @@ def try_step(
     Raises `Broken` for an answer of the wrong shape.
     """
     size, classes = len(batch.labels_B), case.facts.num_classes
-    copy = _copy(batch)
+    copy = drawn(strategy, batch)
     if strategy.second_C(case.facts, progress) is not None:
-        copy.second = _copy(batch)
-    mixed = strategy.mix(copy, case.facts, torch.Generator().manual_seed(seed))
+        copy.second = drawn(strategy, batch)
+    mixed = keeping_views(strategy.mix(copy, case.facts, torch.Generator().manual_seed(seed)), copy)
     _shape("mix: images_BCHW", mixed.images_BCHW, *batch.images_BCHW.shape)
     _shape("mix: y_BC", mixed.y_BC, size, classes)
     sums_close = torch.allclose(mixed.y_BC.sum(1), torch.ones(size), atol=1e-5)
     expect(sums_close and (mixed.y_BC >= 0).all(), "mix: targets are negative or do not sum to 1")
     network = network_for(strategy, case)
-    outputs = forward(network, mixed.images_BCHW, tiny.CHOICE)
+    outputs = network_outputs(network, strategy, mixed, tiny.CHOICE)
     if mixes_features(strategy):
-        mixed = dataclasses.replace(mixed, features_BF=outputs.features_BF)
-        mixed = strategy.mix_features(mixed, case.facts, torch.Generator().manual_seed(seed + 2))
-        expect(mixed.features_BF is not None, "mix_features returned no features_BF")
-        outputs = classify(network, mixed.features_BF, tiny.CHOICE)  # type: ignore[arg-type]
-    outputs = Outputs(
-        outputs.logits_BC * scale, outputs.features_BF, {name: t * scale for name, t in outputs.extra.items()}
-    )
+        draws = torch.Generator().manual_seed(seed + 2)
+        outputs, mixed = mixed_outputs(network, strategy, mixed, outputs, tiny.CHOICE, case.facts, draws)
+    outputs = _scaled(outputs, scale)
     _shape("classifier: logits", outputs.logits_BC, size, classes)
-    step = Step(case.facts, progress, _weights(strategy, case, progress), torch.Generator().manual_seed(seed + 1))
+    draws = torch.Generator().manual_seed(seed + 1)
+    step = Step(case.facts, progress, _weights(strategy, case, progress), draws, network=network)
     trained_BC = strategy.train_logits(outputs, mixed, step)
     _shape("train_logits", trained_BC, size, classes)
     loss = strategy.loss(dataclasses.replace(outputs, logits_BC=trained_BC), mixed, step)
@@ -80,6 +77,21 @@ def try_step(
     scored_BC = strategy.predict(detached, case.facts)
     _shape("predict", scored_BC, size, classes)
     return Tried(network, mixed, loss, scored_BC)
+
+
+def drawn(strategy: Strategy, batch: Batch) -> Batch:
+    """Return a copy of a batch with as many views as the strategy asks for, each shifted by its number of pixels."""
+    copy = _copy(batch)
+    for view in range(1, strategy.views()):
+        images_BCHW = batch.images_BCHW.roll(view, 3)
+        copy.views = (*copy.views, dataclasses.replace(_copy(batch), images_BCHW=images_BCHW))
+    return copy
+
+
+def _scaled(outputs: Outputs, scale: float) -> Outputs:
+    extra = {name: tensor * scale for name, tensor in outputs.extra.items()}
+    views = tuple(_scaled(view, scale) for view in outputs.views)
+    return Outputs(outputs.logits_BC * scale, outputs.features_BF, extra, views=views)
 
 
 def _copy(batch: Batch) -> Batch:

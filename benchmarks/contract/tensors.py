@@ -12,11 +12,34 @@ import torch
 from benchmarks.contract import values
 from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary, samples
 from benchmarks.contract.clauses import Broken, clause, expect
-from benchmarks.contract.step import network_for, try_step
+from benchmarks.contract.step import drawn, network_for, try_step
 from strategies.base import Batch, Strategy
 
 
-@clause("shapes", after=("weights",))
+@clause("views", after=("weights",))
+def views(strategy: Strategy) -> None:
+    """Each row is drawn a whole number of times, and mixing keeps every draw.
+
+    The number is at least 1 and repeats; `mix` returns none of a batch's views, which are then kept, or all of them,
+    with images and targets in their shapes and targets that sum to 1.
+    """
+    count = strategy.views()
+    expect(type(count) is int and count >= 1, f"views gives {count!r}, not a whole number of at least 1")
+    expect(strategy.views() == count, "views does not repeat itself")
+    for case in ordinary():
+        for name, batch in batches(case):
+            given = drawn(strategy, batch)
+            given.second = drawn(strategy, batch)
+            mixed = strategy.mix(given, case.facts, torch.Generator().manual_seed(0)).views
+            expect(len(mixed) in (0, count - 1), f"mix returns {len(mixed)} of {count - 1} views, {name}")
+            for view in mixed:
+                right = view.images_BCHW.shape == batch.images_BCHW.shape and view.y_BC.shape == batch.y_BC.shape
+                expect(right, f"mix returns a view of another shape, {name}")
+                sums_close = torch.allclose(view.y_BC.sum(1), torch.ones(len(view.y_BC)), atol=1e-5)
+                expect(sums_close and (view.y_BC >= 0).all(), f"a view's targets do not sum to 1, {name}")
+
+
+@clause("shapes", after=("weights", "views"))
 def shapes(strategy: Strategy) -> None:
     """Logits, targets and loss have their shapes.
 

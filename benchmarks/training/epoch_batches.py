@@ -16,8 +16,11 @@ class EpochBatches:
     Rows are those of the data, or of `training.stored`, the features that a segment trains on.
     """
 
-    def __init__(self, training: Training, rows_N: np.ndarray, size: int, key: tuple[int | str, ...]) -> None:
-        """Copy what the batches need to the device; images are `size` pixels a side."""
+    def __init__(
+        self, training: Training, rows_N: np.ndarray, size: int, key: tuple[int | str, ...], views: int = 1
+    ) -> None:
+        """Copy what the batches need to the device; images are `size` pixels a side, each row drawn `views` times."""
+        self._views = [EpochBatches(training, rows_N, size, ("view", view, *key)) for view in range(1, views)]
         batcher, stored = training.batcher, training.stored
         self._classes, self._stored = training.facts.num_classes, stored
         labels_N = training.stage.labels_N if stored is None else stored.labels_M
@@ -28,7 +31,12 @@ class EpochBatches:
             self._rows_N = to_device(rows_N, batcher.device)
 
     def batch(self, part: slice) -> Batch:
-        """Return the batch of the positions `part`."""
+        """Return the batch of the positions `part`, with its other views."""
+        made = self._drawn(part)
+        made.views = tuple(view.batch(part) for view in self._views)
+        return made
+
+    def _drawn(self, part: slice) -> Batch:
         labels_B = self._labels_N[part]
         y_BC = torch.nn.functional.one_hot(labels_B, self._classes).float()
         if self._stored is not None:

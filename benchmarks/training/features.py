@@ -45,8 +45,17 @@ def store_features(training: Training) -> None:
     training.stored = StoredFeatures(on_device, np.asarray(labels_M, dtype=np.int64))
 
 
+def after_epoch(training: Training) -> None:
+    """Let the strategy change the network at the end of an epoch."""
+    with torch.no_grad():
+        training.strategy.after_epoch(training.network, training.facts, _trained(training))
+
+
 def after_training(training: Training) -> None:
     """Let the strategy change the trained network; it may ask for features and validation accuracy."""
+    training.strategy.after_training(training.network, training.facts, _trained(training))
+
+
+def _trained(training: Training) -> Trained:
     features = functools.cache(lambda: features_of_rows(training))
-    trained = Trained(lambda: validation_accuracy_C(training), features)
-    training.strategy.after_training(training.network, training.facts, trained)
+    return Trained(lambda: validation_accuracy_C(training), features)

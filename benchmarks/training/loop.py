@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import time
 from collections.abc import Callable, Iterator
 
@@ -23,14 +22,14 @@ from benchmarks.suites.suite import Recipe
 from benchmarks.support.gpu_errors import out_of_memory
 from benchmarks.training.batching.batches import epoch_order, pool_order, split_batches
 from benchmarks.training.epoch_batches import EpochBatches
-from benchmarks.training.features import after_training, measure, store_features
-from benchmarks.training.forward import classify, forward, pooled, seed_network
+from benchmarks.training.features import after_epoch, after_training, measure, store_features
+from benchmarks.training.forward import seed_network
 from benchmarks.training.microbatches import gradients_in_pieces
+from benchmarks.training.passes import detached, keeping_views, mixed_outputs, mixes_features, network_outputs
 from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import Epoch, Training, TrainingError
 from benchmarks.training.statistics import RunningStatistics
-from strategies.base import Batch, Outputs, Phase, Progress, Step, Strategy
-from strategies.combining.seats import overrides
+from strategies.base import Batch, Outputs, Phase, Progress, Step
 from strategies.common import weighted_mean
 
 
@@ -86,6 +85,7 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
             seconds += _seconds(store_features, training) if unstored else 0.0
             epoch = one_epoch(training, on_step)
             seconds += _seconds(measure, training) if measures else 0.0
+            seconds += _seconds(after_epoch, training)
             epoch.seconds += seconds
             training.epoch += 1
             training.history.append(epoch)
@@ -110,10 +110,11 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     size = recipe.size_at(progress.fraction)
     key = (job.seed, job.stage, training.epoch)
     rows_N = epoch_rows(training, progress, key)
-    second_N = second_rows(training, progress, key)
-    batches = EpochBatches(training, rows_N, size, key)
-    seconds = None if second_N is None else EpochBatches(training, second_N, size, ("second", *key))
-    known = Step(training.facts, progress, scaled_weights(training, progress), torch.Generator())
+    second_N, views = second_rows(training, progress, key), training.strategy.views()
+    batches = EpochBatches(training, rows_N, size, key, views)
+    seconds = None if second_N is None else EpochBatches(training, second_N, size, ("second", *key), views)
+    weights_C = scaled_weights(training, progress)
+    known = Step(training.facts, progress, weights_C, torch.Generator(), network=training.network)
     steps = steps_per_epoch(stage, recipe)
     first, end = job.segment.phase.rate_over or (0, epochs)
     loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
@@ -132,7 +133,8 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         if seconds is not None:
             batch.second = seconds.batch(part)
         if training.stored is None:
-            batch = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
+            mixed = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
+            batch = keeping_views(mixed, batch)
         loss_sum += _step(training, batch, known, at) * len(batch.labels_B)
         training.step, training.loss_sum = step + 1, loss_sum
         on_step(training.epoch, step)
@@ -198,9 +200,10 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
         """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy."""
         given = batch
         if mixes_features(strategy):
-            given = dataclasses.replace(batch, features_BF=outputs.features_BF)
-            given = strategy.mix_features(given, training.facts, _draws(training, at, "mix features"))
-            outputs = classify(training.network, _features_of(given), training.choice)
+            draws = _draws(training, at, "mix features")
+            outputs, given = mixed_outputs(
+                training.network, strategy, batch, outputs, training.choice, training.facts, draws
+            )
         seen[:] = [(outputs, given)]
         now = step()
         logits_BC = strategy.train_logits(outputs, given, now)
@@ -229,19 +232,8 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
     training.optimizer.step()
     outputs, given = seen[0]
     with torch.no_grad():
-        strategy.after_step(training.network, _detached(outputs), given, step())
+        strategy.after_step(training.network, detached(outputs), given, step())
     return loss.detach()
-
-
-def mixes_features(strategy: Strategy) -> bool:
-    """Whether the strategy or a part of it mixes features: the classifier then runs on the whole batch."""
-    return any(overrides(part, "mix_features") for part in strategy.parts())
-
-
-def _features_of(batch: Batch) -> Tensor:
-    if batch.features_BF is None:
-        raise TrainingError("mix_features returned a batch without features; return features_BF, [B, F].")
-    return batch.features_BF
 
 
 def _gradients_again(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> None:
@@ -253,33 +245,18 @@ def _gradients_again(training: Training, batch: Batch, loss_of: Callable[[Output
     statistics.put_back()
 
 
-def _detached(outputs: Outputs) -> Outputs:
-    extra = {name: tensor.detach() for name, tensor in outputs.extra.items()}
-    return Outputs(outputs.logits_BC.detach(), outputs.features_BF.detach(), extra)
-
-
 def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> Tensor:
     """Compute the batch's gradients; return its loss."""
+
+    def outputs_of(part: Batch) -> Outputs:
+        return network_outputs(training.network, training.strategy, part, training.choice)
+
     if training.pieces > 1:
         seed = seed_for(training.job.seed, training.job.stage, at, "network")
-        made = functools.partial(_outputs, training)
-        return gradients_in_pieces(training.network, batch, training.pieces, seed, made, loss_of)
-    loss = loss_of(_outputs(training, batch))
+        return gradients_in_pieces(training.network, batch, training.pieces, seed, outputs_of, loss_of)
+    loss = loss_of(outputs_of(batch))
     loss.backward()
     return loss
-
-
-def _outputs(training: Training, batch: Batch) -> Outputs:
-    """Return what the network gives for a batch of images, or for one of stored features.
-
-    Without logits, [B, 0], where the strategy mixes features.
-    """
-    if mixes_features(training.strategy):
-        features_BF = pooled(training.network, batch, training.choice)
-        return Outputs(features_BF.new_zeros(len(features_BF), 0), features_BF)
-    if batch.features_BF is None:
-        return forward(training.network, batch.images_BCHW, training.choice, batch.tokens_BT)
-    return classify(training.network, batch.features_BF, training.choice)
 
 
 @contextlib.contextmanager

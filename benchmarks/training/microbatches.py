@@ -21,6 +21,8 @@ from benchmarks.training.batching.batches import split_batches
 from benchmarks.training.forward import seed_network
 from strategies.base import Batch, Outputs
 
+Tensors = dict[tuple[int, str], Tensor]
+
 
 def gradients_in_pieces(
     network: nn.Module,
@@ -55,16 +57,31 @@ def gradients_in_pieces(
 
 def _outputs(batch: Batch, part: slice, seed: int, outputs_of: Callable[[Batch], Outputs]) -> Outputs:
     """Return the outputs of a part of the batch."""
+    seed_network(seed, batch.labels_B.device)
+    return outputs_of(_cut(batch, part))
+
+
+def _cut(batch: Batch, part: slice) -> Batch:
+    """Return a part of a batch, of its second batch and of its other views."""
     given = {f.name: getattr(batch, f.name) for f in dataclasses.fields(batch)}
     cut: dict[str, Any] = {name: value[part] for name, value in given.items() if isinstance(value, Tensor)}
-    seed_network(seed, batch.labels_B.device)
-    return outputs_of(dataclasses.replace(batch, **cut))
+    cut["views"] = tuple(_cut(view, part) for view in batch.views)
+    cut["second"] = batch.second and _cut(batch.second, part)
+    return dataclasses.replace(batch, **cut)
 
 
-def _tensors(outputs: Outputs) -> dict[str, Tensor]:
-    return {"logits_BC": outputs.logits_BC, "features_BF": outputs.features_BF, **outputs.extra}
+def _tensors(outputs: Outputs) -> Tensors:
+    """Return all tensors by view, 0 for the batch itself, and name."""
+    return {
+        (view, name): tensor
+        for view, one in enumerate((outputs, *outputs.views))
+        for name, tensor in {"logits_BC": one.logits_BC, "features_BF": one.features_BF, **one.extra}.items()
+    }
 
 
-def _from_tensors(tensors: dict[str, Tensor]) -> Outputs:
-    rest = {name: tensor for name, tensor in tensors.items() if name not in ("logits_BC", "features_BF")}
-    return Outputs(tensors["logits_BC"], tensors["features_BF"], rest)
+def _from_tensors(tensors: Tensors) -> Outputs:
+    by_view: dict[int, dict[str, Tensor]] = {}
+    for (view, name), tensor in tensors.items():
+        by_view.setdefault(view, {})[name] = tensor
+    first, *others = (Outputs(own.pop("logits_BC"), own.pop("features_BF"), own) for own in by_view.values())
+    return dataclasses.replace(first, views=tuple(others))

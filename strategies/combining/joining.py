@@ -36,6 +36,11 @@ def first_nonempty(hooks: Hooks, *args: Any) -> tuple[Any, ...]:
     return next((answer for hook in hooks if (answer := hook(*args))), ())
 
 
+def largest(hooks: Hooks) -> int:
+    """Return the largest of the parts' numbers; 1 without parts."""
+    return max((hook() for hook in hooks), default=1)
+
+
 def strongest(hooks: Hooks, facts: Facts) -> Pipeline | None:
     """Return the strongest augmentation, class by class, with the largest share; None if all return None."""
     given = [pipeline for hook in hooks if (pipeline := hook(facts)) is not None]
@@ -72,6 +77,7 @@ JOINS: Mapping[str, Callable[..., Any]] = {
     "resample_rows": first,
     "resample_features": first,
     "augmentation": strongest,
+    "views": largest,
     "second_C": first,
     "mix": chain,
     "mix_features": chain,
@@ -83,6 +89,7 @@ JOINS: Mapping[str, Callable[..., Any]] = {
     "loss": first,
     "ascend": first,
     "after_step": every,
+    "after_epoch": every,
     "after_training": every,
     "companions": first_nonempty,
 }

@@ -126,6 +126,16 @@ class Overwritten(Strategy):
 KEPT: dict[tuple[int, ...], np.ndarray] = {}
 
 
+class LostView(Strategy):
+    """Draws three times, and mixing keeps one of the two others."""
+
+    def views(self):
+        return 3
+
+    def mix(self, batch, facts, generator):
+        return dataclasses.replace(batch, views=batch.views[:1])
+
+
 class Retuned(Strategy):
     """Trains the classifier again, and moves what is frozen."""
 
@@ -169,6 +179,7 @@ BROKEN = {
     "sampling": Unsummed,
     "augmentation": TooStrong,
     "shapes": Flattened,
+    "views": LostView,
     "finite": Overflowing,
     "odd-classes": LogOfNothing,
     "randomness": GlobalDraw,
@@ -232,9 +243,29 @@ class BadTarget(Strategy):
         return Batch(batch.images_BCHW, batch.labels_B, batch.y_BC * 0.5)
 
 
+class HalfAView(Strategy):
+    """Draws a row one and a half times."""
+
+    def views(self):
+        return 1.5
+
+
+class CountingEpochs(Strategy):
+    """Remembers how many epochs there were, where no checkpoint sees it."""
+
+    def after_epoch(self, network: Any, facts: Any, trained: Any) -> None:
+        EPOCHS.append(1)
+        network.classifier.bias.data.add_(len(EPOCHS))
+
+
+EPOCHS: list[int] = []
+
+
 @pytest.mark.parametrize(
     ("cls", "clause"),
     [
+        (CountingEpochs, "resumed"),
+        (HalfAView, "views"),
         (Drifting, "randomness"),
         (Unkeyed, "randomness"),
         (Tampering, "facts"),
