@@ -1,0 +1,1 @@
+"""Contrast between views of images, next to a corrected classifier."""
