@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from backbones.files import write_bytes
 from benchmarks.leaderboard import describe
+from benchmarks.leaderboard.across import PAGE, across
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.figures import registry as figures
 from benchmarks.leaderboard.markdown import MARKER, escape, page
@@ -92,8 +93,9 @@ def _load(out: Path, suite: str | None) -> tuple[dict[str, list[Record]], list[s
 def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[str] = ()) -> dict[Path, str]:
     """Return relative path -> text of all pages and figures."""
     texts: dict[Path, str] = {}
+    every = {suite: sections(found) for suite, found in loaded.items()}
     for suite, found in loaded.items():
-        made = sections(found)
+        made = every[suite]
         failed = [record for record in found if record.status == "failed"]
         drawn = figures.of_suite(made)
         texts |= {Path(suite) / one.file: one.svg for one in drawn}
@@ -104,7 +106,10 @@ def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[st
                 suite, backbone, own, drawn
             )
     if index:
-        texts[Path("README.md")] = _index(loaded)
+        over_data_sets = across(every)
+        if over_data_sets:
+            texts[PAGE] = over_data_sets
+        texts[Path("README.md")] = _index(loaded, bool(over_data_sets))
     return texts
 
 
@@ -123,8 +128,8 @@ INDEX: tuple[Column[Suite], ...] = (
 )
 
 
-def _index(loaded: dict[str, list[Record]]) -> str:
-    """Return the page that lists the suites."""
+def _index(loaded: dict[str, list[Record]], over_data_sets: bool) -> str:
+    """Return the page that lists the suites, and leads to the one over data sets where there is one."""
     return page(
         [
             "# Results",
@@ -132,6 +137,7 @@ def _index(loaded: dict[str, list[Record]]) -> str:
             "strategy x seed). `python -m benchmarks leaderboard --out <this folder>` writes these pages again, "
             "`--check` says whether they match the records.",
             render(INDEX, sorted(loaded.items())),
+            *([f"[Strategies across data sets]({PAGE.as_posix()})."] if over_data_sets else []),
         ]
     )
 
@@ -141,6 +147,7 @@ def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
     name = "*" if suite is None else suite
     patterns = ("leaderboard.md", "per-class/*.md", "figures/*.svg")
     found = [path for pattern in patterns for path in out.glob(f"{name}/{pattern}")]
+    found += [out / PAGE] if suite is None else []
     return sorted(p.relative_to(out) for p in found if p.relative_to(out) not in texts and _ours(p))
 
 
