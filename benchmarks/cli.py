@@ -27,6 +27,7 @@ from benchmarks.commands import (
     listing,
     plan,
     predict,
+    recommend,
     run,
     suites,
     tables,
@@ -70,6 +71,7 @@ def before_the_command(version: Version = False) -> None:
 
 
 app.command("run")(run.run)
+app.command("recommend")(recommend.recommend)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)
 app.command("report")(tables.report)

@@ -12,6 +12,8 @@ from benchmarks.commands.options import ImageRoot
 from benchmarks.support.errors import one_line
 from benchmarks.support.threads import use_threads
 
+RECOMMENDED = "recommended"
+
 
 class StageName(StrEnum):
     """The stages of both protocols."""
@@ -22,7 +24,12 @@ class StageName(StrEnum):
 
 
 def export(
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")],
+    cell: Annotated[
+        str,
+        typer.Argument(
+            metavar="CELL", help="backbone|strategy|seed, a record's file, or recommended: `recommend`'s pick."
+        ),
+    ],
     to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; empty, or not there yet.")],
     stage: Annotated[StageName | None, typer.Option(help="Stage to export; default: the last.")] = None,
     suite: Annotated[
@@ -43,6 +50,14 @@ def export(
     from benchmarks.tools import verify
     from benchmarks.tools.export import export as exporting
 
+    if cell == RECOMMENDED:
+        from benchmarks.tools.recommend import saved
+
+        answer = saved.latest(out)
+        cell = str(answer.record(out))
+        data = data or (answer.data and Path(answer.data)) or None
+        image_root = image_root or (answer.image_root and Path(answer.image_root)) or None
+        plugin = plugin or [Path(file) for file in answer.plugins]
     load_plugins(plugin or ())
     record = verify.find_done(out, cell)
     name = one_line(record.name)

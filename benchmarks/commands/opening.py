@@ -75,18 +75,18 @@ def open_asked(
         force=options.force,
         resample=options.resample_splits > 1,
     )
-    use_threads(options.threads or (_default_threads(options, restarted) if fit is None else None))
+    use_threads(options.threads or (threads_here(options.device, options.out, restarted) if fit is None else None))
     with progress() as advance:
         return open_session(fit(request) if fit else request, lambda line: print(line, flush=True), advance)
 
 
-def _default_threads(options: PlanOptions, restarted: bool) -> int | None:
+def threads_here(device: Device, out: Path, restarted: bool) -> int | None:
     """Return the CPU threads of a run in this process and say why; None leaves the choice to torch: on a GPU."""
     import torch
 
-    if options.device != Device.CPU and torch.cuda.is_available():
+    if device != Device.CPU and torch.cuda.is_available():
         return None
-    threads, sentence = default_threads(options.out / ".work", restarted=restarted)
+    threads, sentence = default_threads(out / ".work", restarted=restarted)
     if sentence:
         print(sentence, flush=True)
     return threads

@@ -14,6 +14,7 @@ from importlib import resources
 from pathlib import Path
 
 from backbones.files import write_bytes
+from benchmarks.leaderboard.report import recommendation
 from benchmarks.leaderboard.report.content import content
 from benchmarks.leaderboard.sections import sections
 from benchmarks.records import storage
@@ -25,8 +26,8 @@ MARKER = "<!-- Made by `python -m benchmarks report`; edits are overwritten. -->
 SCRIPTS = ("elements", "statistics", "ranking", "scatter", "compare", "confusions", "main")
 
 
-def report(suite: str, records: list[Record]) -> str:
-    """Return the HTML of a suite's report."""
+def report(suite: str, records: list[Record], recommended: str = "") -> str:
+    """Return the HTML of a suite's report, with the HTML of its recommendation, `recommended`, if there is one."""
     found = sections(records)
     failed = [record for record in records if record.status == "failed"]
     script = "\n".join(_file(f"{name}.js") for name in SCRIPTS)
@@ -38,6 +39,7 @@ def report(suite: str, records: list[Record]) -> str:
         "POLICY": policy,
         "TITLE": html.escape(one_line(suite)),
         "STYLE": style,
+        "RECOMMENDATION": recommended,
         "CONTENT": _inert(json.dumps(content(suite, found, failed), separators=(",", ":"), allow_nan=False)),
         "SCRIPT": script,
     }
@@ -60,7 +62,7 @@ def write(out: Path, suite: str | None = None) -> tuple[list[Path], list[str]]:
         path = folder / NAME
         if path.exists() and MARKER not in path.read_text(encoding="utf-8", errors="replace")[:500]:
             raise UserError(f"{path} was not made by this command; move it away or choose another --out.")
-        write_bytes(path, report(folder.name, records).encode())
+        write_bytes(path, report(folder.name, records, recommendation.section(folder)).encode())
         paths.append(path)
     if not paths:
         wanted = f"{suite}/records" if suite else "<suite>/records"

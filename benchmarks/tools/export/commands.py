@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.data.registry import get, names
 from benchmarks.records.record import Record
+from benchmarks.suites.settings import frozen
 from benchmarks.suites.suite import Suite
 
 PROGRAM = "python -m benchmarks"
@@ -25,7 +26,9 @@ def training_command(record: Record, base: Suite | None, file: str | None) -> st
     words += ["--resample-splits", str(record.split + 1)] if record.split else []
     if setup.dataset in names() and get(setup.dataset).takes_path:
         words += ["--data", "PATH"]
-    if isinstance(recipe.get("weights"), dict):
+    if setup.imagenet:
+        recipe["weights"] = "imagenet"
+    elif isinstance(recipe.get("weights"), dict):
         words += ["--weights", str(recipe.pop("weights")["file"])]
     head_classes, validation = recipe.pop("head_classes"), recipe.pop("validation")
     if base is not None:
@@ -33,6 +36,9 @@ def training_command(record: Record, base: Suite | None, file: str | None) -> st
             words += ["--protocol", setup.protocol]
         if head_classes != base.head_classes:
             words += ["--head-classes", str(head_classes)]
+        if recipe.get("trains") == "classifier" and not base.recipe.frozen:
+            words += ["--trains", "classifier"]
+            base = frozen(base)
         changed = dict(_changed(recipe, base.recipe.model_dump(mode="json"), "recipe."))
         if validation != base.validation:
             changed["validation"] = validation

@@ -1,0 +1,235 @@
+"""An answer in words: ten lines for the terminal, and the blocks of its page."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from benchmarks.leaderboard.markdown import NOTHING, number
+from benchmarks.records.stats import Difference
+from benchmarks.tools.recommend import goals, would_change
+from benchmarks.tools.recommend.blocks import Block, heading, listed, text
+from benchmarks.tools.recommend.budget import shown
+from benchmarks.tools.recommend.candidates import PLAIN
+from benchmarks.tools.recommend.choice import Choice, Standing
+from benchmarks.tools.recommend.evidence import Evidence, OfClass
+from benchmarks.tools.recommend.findings import Findings
+
+MOST_SHOWN = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Facts:
+    """All that an answer is made of.
+
+    `said`: sentences on how the suite was chosen. `spent_s`, `budget_s`: seconds. `untried`, `failed`: strategies.
+    `tuned`: a sentence on fine-tuning. `commands`: those that train and export the model. `keep`: see `choice.choose`.
+    """
+
+    goal: str
+    keep: float
+    findings: Findings
+    choice: Choice
+    evidence: Evidence | None
+    head: int
+    said: tuple[str, ...]
+    untried: tuple[str, ...]
+    failed: tuple[str, ...]
+    spent_s: float
+    budget_s: float
+    tuned: str
+    commands: tuple[str, ...]
+
+
+def lines(facts: Facts) -> list[str]:
+    """Return at most ten lines for the terminal."""
+    return [
+        _headline(facts),
+        f"Why: {_why(facts)}",
+        f"Top group: {_top(facts.choice)}",
+        *_on_test(facts),
+        f"Data: {' '.join(facts.findings.lines()[:2])}",
+        f"Fine-tuning: {facts.tuned}",
+        f"What would change it: {' '.join(would_change.lines(facts.choice, facts.findings, facts.untried)[:2])}",
+        f"The model: {facts.commands[-1]}",
+    ]
+
+
+def blocks(facts: Facts) -> list[Block]:
+    """Return the page."""
+    found = [
+        text(_headline(facts)),
+        heading("Why"),
+        listed([_why(facts), f"Top group: {_top(facts.choice)}", *_rules(facts)]),
+        heading("What was tried"),
+        text(
+            f"Validation rows alone chose: {sum(facts.findings.validation_C):,} rows. Differences are paired with "
+            "plain training, row by row and seed by seed, with 95 % intervals; group 1 cannot be told from the best "
+            "(Holm-corrected). Strategies with fewer seeds were left behind, the better half going on each time."
+        ),
+        _ranking(facts),
+        heading("What it gains and what it costs"),
+        *_gains(facts),
+        heading("What would change the answer"),
+        listed(would_change.lines(facts.choice, facts.findings, facts.untried)),
+        heading("The data"),
+        listed(facts.findings.lines()),
+        heading("How it was made"),
+        listed([*facts.said, f"Fine-tuning: {facts.tuned}", *_spent(facts)]),
+        heading("The model"),
+        Block("code", facts.commands),
+    ]
+    return found
+
+
+def _headline(facts: Facts) -> str:
+    pick, what = facts.choice.pick, goals.NAMES[facts.goal]
+    if facts.findings.too_few:
+        return "No recommendation: too few images. The model below is plain training."
+    if pick.strategy == PLAIN:
+        return f"Recommended: plain training (none); validation {what} {number(pick.goal)}."
+    return (
+        f"Recommended: {pick.strategy}; validation {what} {number(pick.goal)}, "
+        f"{_interval(pick.gain)} against plain training."
+    )
+
+
+def _why(facts: Facts) -> str:
+    choice, pick = facts.choice, facts.choice.pick
+    if facts.findings.too_few:
+        return facts.findings.too_few
+    if facts.findings.balanced:
+        return (
+            f"nothing is needed: the largest class has {facts.findings.ratio:.1f} times the rows of the smallest, and "
+            "there is no imbalance to counter."
+        )
+    best = choice.ranked[0]
+    what = goals.NAMES[facts.goal]
+    reasons = []
+    if pick.strategy == best.strategy:
+        reasons.append(f"it has the best {what} on validation rows of {len(choice.ranked)} strategies")
+    else:
+        reasons.append(
+            f"it is the simplest and cheapest of those within half a point of the best {what} "
+            f"({best.strategy}, {number(best.goal)})"
+            if not choice.too_costly
+            else f"it has the best {what} of those that keep the head"
+        )
+    if pick.strategy != PLAIN and not choice.beats_plain:
+        reasons.append("but so few rows cannot tell it from plain training")
+    return f"{'; '.join(reasons)}."
+
+
+def _rules(facts: Facts) -> list[str]:
+    """Return sentences on the rules that left strategies out."""
+    found = []
+    if facts.choice.too_costly:
+        found.append(
+            f"Not picked, because they cost the head more than {facts.keep:g} of class mean on validation rows: "
+            f"{', '.join(facts.choice.too_costly)}."
+        )
+    if facts.failed:
+        found.append(f"Failed: {', '.join(facts.failed)}; `status` names the reasons.")
+    return found
+
+
+def _top(choice: Choice) -> str:
+    if len(choice.ranked) == 1:
+        return "nothing else was tried."
+    others = [one.strategy for one in choice.top if one.strategy != choice.pick.strategy]
+    tried = f"of {len(choice.ranked)} tried"
+    if not others:
+        return f"{choice.pick.strategy} alone, {tried}."
+    more = f" and {len(others) - MOST_SHOWN} more" if len(others) > MOST_SHOWN else ""
+    names = ", ".join([choice.pick.strategy, *others[:MOST_SHOWN]])
+    return f"{len(others) + 1} {tried} cannot be told apart: {names}{more}."
+
+
+def _on_test(facts: Facts) -> list[str]:
+    """Return the lines on test rows."""
+    found = facts.evidence
+    if found is None:
+        return ["On test rows: there are none, or nothing to compare with."]
+    if facts.choice.pick.strategy == PLAIN:
+        part = found.parts[0]
+        return [
+            f"On test rows: class mean {number(part.pick)}, top-1 {number(found.parts[1].pick)} ({part.rows:,} rows)."
+        ]
+    mean, head = found.parts[0], found.head
+    gains = [c for c in found.gains() if c.real] or found.gains()
+    said = [
+        f"On test rows: class mean {number(mean.plain)} to {number(mean.pick)}, {_interval(mean.difference)}; top-1 "
+        f"{_interval(found.parts[1].difference)} ({mean.rows:,} rows, {_seeds(found.seeds)}).",
+        f"Gains most on: {', '.join(_class(c) for c in gains[:3]) or 'no class'}.",
+    ]
+    if head:
+        said.append(f"The head ({_head(facts)}): class mean {_interval(head.difference)} on {head.rows:,} test rows.")
+    return said
+
+
+def _gains(facts: Facts) -> list[Block]:
+    found = facts.evidence
+    if found is None or facts.choice.pick.strategy == PLAIN:
+        return [listed(_on_test(facts))]
+    rows = [
+        (
+            part.name,
+            number(part.plain),
+            number(part.pick),
+            _interval(part.difference),
+            str(part.classes),
+            f"{part.rows:,}",
+        )
+        for part in found.parts
+    ]
+    classes = [*found.gains()[:MOST_SHOWN], *found.losses()[:MOST_SHOWN]]
+    by_class = [
+        (c.name, f"{c.train:,}", f"{c.test:,}", _interval(c.difference), "yes" if c.real else "no") for c in classes
+    ]
+    return [
+        text(f"On test rows, which chose nothing, {_seeds(found.seeds)}; the head is {_head(facts)}."),
+        Block("table", header=("", "plain training", "pick", "difference", "classes", "test rows"), rows=tuple(rows)),
+        text("Classes that gain most, then those that lose most; beyond chance: Holm-corrected for all classes."),
+        Block(
+            "table",
+            header=("class", "training rows", "test rows", "difference", "beyond chance"),
+            rows=tuple(by_class),
+        ),
+    ]
+
+
+def _ranking(facts: Facts) -> Block:
+    def row(one: Standing) -> tuple[str, ...]:
+        gain = NOTHING if one.strategy == PLAIN else _interval(one.gain)
+        head, seconds = number(one.head, signed=True), shown(one.seconds)
+        return str(one.group), one.strategy, str(one.seeds), number(one.goal), gain, head, seconds
+
+    header = ("group", "strategy", "seeds", goals.NAMES[facts.goal], "against plain training", "head", "training")
+    return Block("table", header=header, rows=tuple(map(row, facts.choice.ranked)))
+
+
+def _spent(facts: Facts) -> list[str]:
+    return [f"{shown(facts.spent_s)} of a budget of {shown(facts.budget_s)} were spent."]
+
+
+def _head(facts: Facts) -> str:
+    names, train = facts.findings.names, facts.findings.train_C
+    share = sum(train[: facts.head]) / sum(train)
+    which = names[0] if facts.head == 1 else f"the {facts.head} most frequent classes"
+    return f"{which}, {share:.0%} of the training rows"
+
+
+def _class(one: OfClass) -> str:
+    return f"{one.name} {_interval(one.difference)} ({one.train} training, {one.test} test rows)"
+
+
+def _seeds(number_of: int) -> str:
+    return f"{number_of} seed{'' if number_of == 1 else 's'}"
+
+
+def _interval(one: Difference) -> str:
+    """Return "+0.031 [+0.010, +0.052]"."""
+    value = number(one.value, signed=True)
+    if math.isnan(one.low):
+        return value
+    return f"{value} [{number(one.low, signed=True)}, {number(one.high, signed=True)}]"

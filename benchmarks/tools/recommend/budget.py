@@ -1,0 +1,37 @@
+"""The budget of a recommendation: "30m" to seconds, and seconds as people write them."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.support.errors import UserError, one_line
+
+SECONDS_OF = {"h": 3600.0, "m": 60.0, "s": 1.0}
+MOST_SECONDS = 1e7
+_TEXT = re.compile(r"(?=\d)(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", re.ASCII)
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds in "30m", "2h", "90s" or "1h30m". Raises UserError for anything else, and for none or 1e7."""
+    wrong = UserError(f"--budget {one_line(text)} is no time; write it as 30m, 2h, 90s or 1h30m.")
+    found = _TEXT.fullmatch(text.strip().lower())
+    if not found:
+        raise wrong
+    try:
+        seconds = sum(
+            float(number) * SECONDS_OF[unit] for number, unit in zip(found.groups(), "hms", strict=True) if number
+        )
+    except ValueError:
+        raise wrong from None
+    if not 0 < seconds <= MOST_SECONDS:
+        raise UserError(
+            f"--budget {one_line(text)} is out of range; give more than 0 s and at most {MOST_SECONDS:.0f} s."
+        )
+    return seconds
+
+
+def shown(seconds: float) -> str:
+    """Return seconds in a unit that suits them: "45 s", "12 min", "2.5 h"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,109 @@
+"""The pick, by validation rows alone: best of the goal, the head kept, and the simplest where scores tie."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.records.multiple import LEVEL, tie_groups
+from benchmarks.records.stats import Difference
+from benchmarks.tools.recommend import goals
+from benchmarks.tools.recommend.candidates import PLAIN, complexity
+from benchmarks.tools.recommend.goals import Predicted
+
+TIE = 0.005  # of the goal: less is no reason for a more complicated strategy
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """How a strategy does on validation rows: the `goal`, its `gain` over plain training, what the head gains.
+
+    `seeds`: so many were trained. `seconds`: training time of one. `group`: 1 cannot be told from the best.
+    """
+
+    strategy: str
+    seeds: int
+    goal: float
+    gain: Difference
+    head: float
+    seconds: float
+    group: int = 0
+
+    @property
+    def simplicity(self) -> tuple[int, float]:
+        """A sorting key: the simplest first, then the cheapest."""
+        return complexity(self.strategy), self.seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The `pick`, all strategies that were tried, best first, and those that cost the head too much."""
+
+    pick: Standing
+    ranked: tuple[Standing, ...]
+    too_costly: tuple[str, ...] = ()
+
+    @property
+    def top(self) -> tuple[Standing, ...]:
+        """The strategies that cannot be told from the best."""
+        return tuple(one for one in self.ranked if one.group == 1)
+
+    @property
+    def plain(self) -> Standing:
+        """Plain training."""
+        return next(one for one in self.ranked if one.strategy == PLAIN)
+
+    @property
+    def beats_plain(self) -> bool:
+        """Whether the pick's gain over plain training is beyond chance."""
+        return self.pick.gain.p <= LEVEL
+
+
+def head_classes(counts_C: Sequence[int]) -> int:
+    """Return how many of the most frequent classes hold half of the training rows; at least one, and never all.
+
+    `counts_C` are sorted, most rows first.
+    """
+    reached = int(np.searchsorted(np.cumsum(counts_C), sum(counts_C) / 2)) + 1
+    return max(1, min(reached, len(counts_C) - 1))
+
+
+def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, float], head: int) -> list[Standing]:
+    """Return the strategies, best gain over plain training first; paired over the seeds that both have.
+
+    `found` has what each predicted for validation rows; classes below `head` are the head.
+    """
+    plain = found[PLAIN]
+    head_N = plain.labels_N < head
+    rows = []
+    for strategy, predicted in found.items():
+        gain = goals.paired(goal, predicted, plain)
+        kept = goals.paired("class-mean", predicted, plain, head_N).value if head_N.any() else 0.0
+        level = goals.value(goal, plain)
+        rows.append(Standing(strategy, len(predicted.by_seed), level + gain.value, gain, kept, seconds[strategy]))
+    return sorted(rows, key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
+
+
+def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, float], head: int, keep: float) -> Choice:
+    """Return the choice. `keep`: the most class mean in [0, 1] that the pick may cost the head (inf: anything).
+
+    The pick is a strategy of the last rung: fewer seeds may be luck.
+    """
+    ranked = standings(goal, found, seconds, head)
+
+    def p_of(best: int, other: int) -> float:
+        p = goals.paired(goal, found[ranked[best].strategy], found[ranked[other].strategy]).p
+        return 1.0 if math.isnan(p) else p
+
+    groups = tie_groups(len(ranked), p_of)
+    placed = [dataclasses.replace(row, group=group) for row, group in zip(ranked, groups, strict=True)]
+    most = max(row.seeds for row in placed)
+    last = [row for row in placed if row.seeds == most]
+    kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
+    best = kept[0]
+    ties = [row for row in kept if row.goal >= best.goal - TIE]
+    costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
+    return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), costly)

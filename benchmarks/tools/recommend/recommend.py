@@ -1,0 +1,145 @@
+"""The whole way of a recommendation: look at the data, search, choose, report, keep the answer."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.records.record import Record
+from benchmarks.records.stats import Difference
+from benchmarks.running.session import Session
+from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError
+from benchmarks.tools.export.commands import PROGRAM, training_command
+from benchmarks.tools.recommend import answer, findings, saved
+from benchmarks.tools.recommend.budget import shown
+from benchmarks.tools.recommend.candidates import PLAIN, candidates
+from benchmarks.tools.recommend.choice import Choice, Standing, choose, head_classes
+from benchmarks.tools.recommend.evidence import evidence
+from benchmarks.tools.recommend.halving import MOST_SEEDS
+from benchmarks.tools.recommend.search import Carry, Found, MakeReporter, Search
+from benchmarks.tools.verify import base_suite
+
+SHOWN_MODEL = "MODEL"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked for: `keep` is the most class mean that the pick may cost the head, `strategies` are all to try.
+
+    `started`: when the command began, on the clock of `time.monotonic`. `suite_file`: where the suite is a file's.
+    """
+
+    suite: Suite
+    said: tuple[str, ...]
+    goal: str
+    keep: float
+    budget_s: float
+    started: float
+    out: Path
+    data: Path | None
+    image_root: Path | None = None
+    plugins: tuple[Path, ...] = ()
+    strategies: tuple[str, ...] = ()
+    suite_file: str | None = None
+
+
+class Opens(Protocol):
+    """Opens a session on a suite, ready to run."""
+
+    def __call__(self, suite: Suite, strategies: Sequence[str], seeds: int) -> Session:
+        """Return it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Ports:
+    """What a recommendation is carried out with: sessions, an executor, reporters, and lines for the user."""
+
+    opens: Opens
+    carry: Carry
+    reporter: MakeReporter
+    say: Callable[[str], None]
+
+
+def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
+    """Search, choose and keep the answer; return its lines and the path of its page."""
+    frozen = asked.suite.recipe.frozen
+    session = ports.opens(asked.suite, asked.strategies or candidates(frozen), MOST_SEEDS)
+    name = session.context.suite.name
+    before = saved.spent(asked.out, name)
+    until = asked.started + asked.budget_s - before
+    stage = session.context.stages[-1]
+    seen = findings.look(session.context.loaded, stage)
+    search = Search(session, asked.goal, until, ports.carry, ports.reporter)
+
+    def told(found: Found) -> tuple[list[str], Path]:
+        spent_s = before + time.monotonic() - asked.started
+        facts, cell = _facts(asked, session, seen, found, spent_s)
+        lines = answer.lines(facts)
+        kept = saved.Recommended(
+            suite=cell.suite, backbone=cell.backbone, strategy=cell.strategy, seed=cell.seed,
+            data=_absolute(asked.data), image_root=_absolute(asked.image_root),
+            plugins=tuple(str(path.resolve()) for path in asked.plugins),
+            lines=tuple(lines), blocks=tuple(answer.blocks(facts)),
+        )  # fmt: skip
+        return lines, saved.write(kept, asked.out, name)
+
+    def first(found: Found) -> None:
+        line = told(found)[0][0]
+        ports.say(f"First answer after {shown(before + time.monotonic() - asked.started)}. {line}")
+
+    try:
+        if seen.too_few or seen.balanced:
+            return told(search.plain_alone())
+        return told(search.run(first))
+    finally:
+        saved.spend(asked.out, name, before + time.monotonic() - asked.started)
+
+
+def _facts(
+    asked: Asked, session: Session, seen: findings.Findings, found: Found, spent_s: float
+) -> tuple[answer.Facts, Record]:
+    """Return what the answer is made of, and the record of the recommended cell."""
+    if PLAIN not in found.records:
+        raise UserError(
+            f"plain training failed, and nothing can be compared with it; `status --out {asked.out}` says why."
+        )
+    head = head_classes(session.context.stages[-1].facts.counts_C)
+    choice = _choice(asked, found, head) if not seen.too_few else _default(found)
+    pick = found.records[choice.pick.strategy]
+    record = pick[0]
+    command = training_command(record, base_suite(record, asked.suite_file), asked.suite_file)
+    data = shlex.quote(str(asked.data)) if asked.data else ""
+    facts = answer.Facts(
+        goal=asked.goal, keep=asked.keep, findings=seen, choice=choice,
+        evidence=evidence(pick, found.records[PLAIN], head), head=head, said=asked.said, untried=found.untried,
+        failed=found.failed, spent_s=spent_s, budget_s=asked.budget_s, tuned="not tried.",
+        commands=(command.replace("--data PATH", f"--data {data}"), _export(asked.out)),
+    )  # fmt: skip
+    return facts, record
+
+
+def _choice(asked: Asked, found: Found, head: int) -> Choice:
+    return choose(asked.goal, found.predicted, found.seconds(), head, asked.keep)
+
+
+def _default(found: Found) -> Choice:
+    """Return plain training without a comparison."""
+    nothing = Difference(0.0, 0.0, 0.0, 1.0)
+    seconds = found.seconds()[PLAIN]
+    plain = Standing(PLAIN, len(found.records[PLAIN]), math.nan, nothing, 0.0, seconds, group=1)
+    return Choice(plain, (plain,))
+
+
+def _export(out: Path) -> str:
+    where = "" if out == Path("runs") else f" --out {shlex.quote(str(out))}"
+    return f"{PROGRAM} export recommended --to {SHOWN_MODEL}{where}"
+
+
+def _absolute(path: Path | None) -> str | None:
+    return None if path is None else str(path.resolve())

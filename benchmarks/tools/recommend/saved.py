@@ -1,0 +1,88 @@
+"""`recommendation.md` and `.json` in a suite's folder: the answer, and what `export recommended` needs."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+from backbones.files import write_bytes
+from benchmarks.records.storage import record_path, safe_name
+from benchmarks.support.errors import UserError
+from benchmarks.tools.recommend.blocks import Block
+
+PAGE, CONTENT = "recommendation.md", "recommendation.json"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recommended:
+    """The recommended cell, what it was trained on, and the answer's texts.
+
+    `data`, `image_root`, `plugins`, `weights`: absolute paths as given to the command. `place`: the suite's folder in
+    which the answer is kept.
+    """
+
+    suite: str
+    backbone: str
+    strategy: str
+    seed: int
+    data: str | None
+    image_root: str | None
+    plugins: tuple[str, ...]
+    lines: tuple[str, ...]
+    blocks: tuple[Block, ...]
+
+    def record(self, out: Path) -> Path:
+        """Return the file of the cell's record."""
+        return record_path(out, self.suite, self.backbone, self.strategy, self.seed)
+
+
+def write(answer: Recommended, out: Path, suite: str) -> Path:
+    """Write both files into the folder of `suite`; return the page's path."""
+    folder = out / safe_name(suite)
+    made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    content = json.dumps({"made": made, **dataclasses.asdict(answer)}, indent=1, ensure_ascii=False)
+    blocks = ["# Recommendation", *(block.markdown() for block in answer.blocks)]
+    write_bytes(folder / PAGE, ("\n\n".join(blocks) + "\n").encode())
+    write_bytes(folder / CONTENT, content.encode())
+    return folder / PAGE
+
+
+def latest(out: Path) -> Recommended:
+    """Return the answer below `out` that was given last. Raises UserError where there is none."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for path in sorted(out.glob(f"*/{CONTENT}")):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            content = json.loads(path.read_text(encoding="utf-8"))
+            found.append((content.pop("made"), content))
+    if not found:
+        raise UserError(
+            f"no recommendation below {out}; run `recommend --data MY_IMAGES` first, or name its folder with --out."
+        )
+    try:
+        content = max(found, key=lambda one: str(one[0]))[1]
+        blocks = tuple(Block(**{**b, "rows": tuple(map(tuple, b["rows"]))}) for b in content.pop("blocks"))
+        return Recommended(**content, blocks=blocks)
+    except (TypeError, KeyError) as error:
+        raise UserError(f"the recommendation below {out} cannot be read; run `recommend` again.") from error
+
+
+def spent(out: Path, suite: str) -> float:
+    """Return the seconds that earlier calls have spent of the budget."""
+    try:
+        return float(json.loads(_clock(out, suite).read_text(encoding="utf-8"))["spent_seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
+
+
+def spend(out: Path, suite: str, seconds: float) -> None:
+    """Keep what has been spent so far."""
+    with contextlib.suppress(OSError):  # a full disk: the next call spends more
+        write_bytes(_clock(out, suite), json.dumps({"spent_seconds": round(seconds, 1)}).encode())
+
+
+def _clock(out: Path, suite: str) -> Path:
+    return out / ".work" / "recommend" / f"{safe_name(suite)}.json"

@@ -1,0 +1,140 @@
+"""Train the cells of one rung after the other until the budget is spent, choosing by validation rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.planning.plan import Cell, Plan
+from benchmarks.progress.reporter import Reporter, Reporters
+from benchmarks.records.record import Record
+from benchmarks.running.cells import Outcome, stored_records
+from benchmarks.running.session import Session
+from benchmarks.tools.recommend import halving
+from benchmarks.tools.recommend.candidates import ALWAYS, PLAIN, SHORT_LIST
+from benchmarks.tools.recommend.choice import head_classes, standings
+from benchmarks.tools.recommend.deadline import Deadline, TimeIsUp
+from benchmarks.tools.recommend.goals import Predicted
+from benchmarks.tools.recommend.halving import Rung
+from benchmarks.tools.recommend.validation import predictions
+
+MakeReporter = Callable[[Plan, Session], Reporter]
+
+
+class Carry(Protocol):
+    """Carries out the cells of a plan that have no record, in this process or on Ray."""
+
+    def __call__(self, plan: Plan, session: Session, reporter: Reporter) -> Outcome:
+        """Run them; an exception of the reporter passes through."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Found:
+    """What a search has come to: predictions for validation rows and records, by strategy.
+
+    `failed`: strategies with a cell that failed. `untried`: those for which no time was left. `whole`: the last rung
+    was reached.
+    """
+
+    predicted: dict[str, Predicted]
+    records: dict[str, list[Record]]
+    failed: tuple[str, ...]
+    untried: tuple[str, ...]
+    whole: bool
+
+    def seconds(self) -> dict[str, float]:
+        """Return the training time of one seed of each strategy, seconds."""
+        return {name: sum(r.cost.seconds_alone for r in of) / len(of) for name, of in self.records.items()}
+
+
+class Search:
+    """A search among the strategies of a session's plan, which has `halving.MOST_SEEDS` seeds of each."""
+
+    def __init__(self, session: Session, goal: str, until: float, carry: Carry, reporter: MakeReporter) -> None:
+        """Train until `until`, on the clock of `time.monotonic`; `reporter` makes one that tells of a plan's run."""
+        self._session, self._goal, self._until = session, goal, until
+        self._carry, self._reporter = carry, reporter
+        self._stage = session.context.stages[-1]
+        self._cells = {(cell.strategy, cell.seed): cell for cell in session.plan.cells}
+        self._strategies = tuple(dict.fromkeys(cell.strategy for cell in session.plan.cells))
+        self._asked: set[Cell] = set()
+        self._failed: dict[str, None] = {}
+
+    def run(self, first: Callable[[Found], None]) -> Found:
+        """Return what was found; `first` is told once, after the short list."""
+        rows = len(self._stage.data.validation_rows)
+        seeds = halving.first_seeds(rows)
+        short = tuple(name for name in SHORT_LIST if name in self._strategies)
+        self._train(Rung(short[:ALWAYS], 1), always=True)
+        try:
+            self._train(Rung(short, seeds))
+            first(self.found())
+            rung: Rung | None = Rung(self._strategies, seeds)
+            while rung:
+                self._train(rung)
+                rung = halving.after(rung, self._ranked(rung.strategies), PLAIN)
+        except TimeIsUp:
+            return self.found()
+        return self.found(whole=True)
+
+    def plain_alone(self) -> Found:
+        """Train plain training alone, three seeds of it."""
+        try:
+            self._train(Rung((PLAIN,), 1), always=True)
+            self._train(Rung((PLAIN,), 3))
+        except TimeIsUp:
+            pass
+        return self.found(whole=True)
+
+    def _train(self, rung: Rung, always: bool = False) -> None:
+        """Train a rung's cells, one seed of all strategies after the other. Raises TimeIsUp when the time is up."""
+        wanted = [
+            self._cells[name, seed]
+            for seed in range(rung.seeds)
+            for name in rung.strategies
+            if name not in self._failed
+        ]
+        self._asked.update(wanted)
+        plan = part_of(self._session.plan, wanted)
+        stored = stored_records(plan, self._out, self._session.context.suite.name)
+        if len(stored) == len(wanted):
+            return
+        if not always and time.monotonic() > self._until:
+            raise TimeIsUp
+        tell = self._reporter(plan, self._session)
+        outcome = self._carry(plan, self._session, tell if always else Reporters(tell, Deadline(self._until)))
+        self._failed.update(dict.fromkeys(cell.strategy for cell in outcome.failed))
+
+    def found(self, whole: bool = False) -> Found:
+        """Return what is there of all cells that were asked for."""
+        context = self._session.context
+        asked = [cell for cell in self._session.plan.cells if cell in self._asked]
+        stored = stored_records(part_of(self._session.plan, asked), self._out, context.suite.name)
+        done = [cell for cell in asked if cell.key in stored and cell.strategy not in self._failed]
+        records: dict[str, list[Record]] = {}
+        predicted = predictions(context.store, self._stage, done)
+        for cell in done:
+            if cell.strategy in predicted:
+                records.setdefault(cell.strategy, []).append(stored[cell.key])
+        untried = tuple(name for name in self._strategies if name not in records and name not in self._failed)
+        return Found(predicted, records, tuple(self._failed), untried, whole)
+
+    def _ranked(self, strategies: Sequence[str]) -> list[str]:
+        """Return those of `strategies` that have not failed, best on validation rows first."""
+        found = self.found()
+        of = {name: one for name, one in found.predicted.items() if name in strategies or name == PLAIN}
+        head = head_classes(self._stage.facts.counts_C)
+        return [row.strategy for row in standings(self._goal, of, found.seconds(), head)]
+
+    @property
+    def _out(self) -> Path:
+        return self._session.context.store.work.parent
+
+
+def part_of(plan: Plan, cells: Sequence[Cell]) -> Plan:
+    """Return the plan of some of its cells, with the jobs that these need."""
+    needed = {key for cell in cells for key in cell.needed}
+    return Plan({key: job for key, job in plan.jobs.items() if key in needed}, tuple(cells), plan.left_out)
