@@ -69,18 +69,23 @@ class Counts:
 
 @dataclasses.dataclass(frozen=True)
 class Pooled:
-    """Variances pooled over classes, and their degrees of freedom: of rows' means over seeds, of their scatter."""
+    """Variances pooled over classes, and their degrees of freedom: of rows' means over seeds, of their scatter.
+
+    `differ`: some row of some seed differs.
+    """
 
     rows: tuple[float, int]
     scatter: tuple[float, int]
+    differ: bool
 
 
 def pool(counts: Counts) -> Pooled:
     """Return the variances within classes, pooled; over all rows where every class has a single one."""
     if counts.sizes_C.max() == 1:
         counts = counts.together()
+    differ = bool(counts.squares_C.any())
     freedom = int((counts.sizes_C - 1).sum())
     if not freedom:
-        return Pooled((math.nan, 0), (math.nan, 0))
+        return Pooled((math.nan, 0), (math.nan, 0), differ)
     both = freedom * max(1, counts.seeds - 1)
-    return Pooled((float(counts.rows_C.sum()) / freedom, freedom), (float(counts.scatter_C.sum()) / both, both))
+    return Pooled((float(counts.rows_C.sum()) / freedom, freedom), (float(counts.scatter_C.sum()) / both, both), differ)

@@ -31,7 +31,8 @@ _EXACT, _MOST_STEPS = 1e-13, 100  # where the search for a p-value stops: relati
 class Difference:
     """A difference of two accuracies in [-1, 1], its confidence interval and its two-sided p-value.
 
-    Bounds and p-value are NaN where the data give none: too few test rows, or every row lost or won alike.
+    Bounds and p-value are NaN where the data give none: too few test rows, or rows that differ in the same way within
+    every class, so that nothing is known of their variance.
     """
 
     value: float
@@ -132,6 +133,8 @@ def _compare(counts: Counts, pooled: Pooled | None = None) -> Difference:
         explained = 0.0 if math.isnan(explained) else explained
         spread_of_seeds = float(value_S.var(ddof=1)) / seeds
         training = max(0.0, spread_of_seeds - (seeds - 1) / seeds * explained / seeds)
+    if pooled.differ and not rows > _ZERO:
+        return Difference(float(value_S.mean()), math.nan, math.nan)
     return _interval(float(value_S.mean()), (rows, rows_freedom), (training, seeds - 1))
 
 
@@ -151,7 +154,7 @@ def _weighted(
 def _interval(value: float, rows: tuple[float, float], training: tuple[float, float]) -> Difference:
     """Return the difference with the interval and p-value of the two (variance, degrees of freedom)."""
     parts = [(variance, freedom) for variance, freedom in (rows, training) if not variance <= _ZERO]
-    if any(math.isnan(variance) for variance, _ in parts) or (not parts and value):
+    if any(math.isnan(variance) for variance, _ in parts):
         return Difference(value, math.nan, math.nan)
     if not parts:
         return Difference(value, value, value, 1.0)

@@ -104,7 +104,7 @@ def test_two_variances_each_have_their_own_quantile():
 
 @pytest.mark.parametrize("seeds", null_simulation.SEEDS)
 def test_false_marks_keep_their_level(seeds: int):
-    """Between 3 and 6 % of comparisons of equals are marked;"""
+    """Between 3 and 6 % of comparisons of equals are marked; `null_simulation` prints the rates of all settings."""
     rates = [
         rate
         for sizes in null_simulation.SIZES.values()
@@ -225,3 +225,17 @@ def test_a_difference_far_beyond_its_interval_and_one_of_nearly_zero_have_a_p_va
     cancelling[:, ::5] += [[0.1], [-0.1]]
     cancelling[:, 1::5] -= [[0.1], [-0.1]]
     assert stats.compare(cancelling, (5, 5, 5)).p == pytest.approx(1)
+
+
+@given(st.integers(1, 3), st.lists(st.integers(1, 3), min_size=1, max_size=3), st.data())
+def test_explain_has_an_interval_where_the_tables_have_one(seeds: int, sizes: list[int], data: st.DataObject):
+    """`explain` shows `of_class`, the tables the class mean."""
+    hits = st.lists(st.booleans(), min_size=sum(sizes), max_size=sum(sizes))
+    ours, theirs = ([stage(data.draw(hits), sizes) for _ in range(seeds)] for _ in "ab")
+    in_tables = math.isnan(stats.class_mean(ours, theirs).low)
+    assert [math.isnan(stats.of_class(ours, theirs, c)[0].low) for c in range(len(sizes))] == [in_tables] * len(sizes)
+
+
+def test_rows_that_cancel_are_no_certainty():
+    found = stats.class_mean([stage([0, 1, 0, 0], (1, 1, 2))], [stage([1, 0, 0, 0], (1, 1, 2))])
+    assert found.value == 0 and math.isnan(found.low) and math.isnan(found.p)

@@ -39,7 +39,8 @@ function pooled(d, sizes) {
     const found = squares(d, start, size);
     rows += found.rows; scatter += found.scatter; start += size;
   }
-  return { rows: [rows / freedom, freedom], scatter: [scatter / both, both] };
+  const differ = d.some((row) => row.some((one) => one !== 0));
+  return { rows: [rows / freedom, freedom], scatter: [scatter / both, both], differ };
 }
 
 function weighted(square, freedom, size, [shared, sharedFreedom]) {
@@ -53,13 +54,14 @@ function weighted(square, freedom, size, [shared, sharedFreedom]) {
 function ofClass(d, start, size, shared) {
   const seeds = d.length, found = squares(d, start, size), value = found.centre;
   const parts = [weighted(found.rows, size - 1, size, shared.rows)];
+  if (shared.differ && !(parts[0][0] > ZERO)) return { value, low: null, high: null };
   if (seeds > 1) {
     const [explained] = weighted(found.scatter, (size - 1) * (seeds - 1), size, shared.scatter);
     const between = sum(found.means.map((one) => (one - value) ** 2)) / (seeds - 1) / seeds;
     parts.push([Math.max(0, between - (((seeds - 1) / seeds) * (explained || 0)) / seeds), seeds - 1]);
   }
   const counted = parts.filter(([variance]) => !(variance <= ZERO));
-  if (counted.some(([variance]) => Number.isNaN(variance)) || (!counted.length && Math.abs(value) > ZERO)) return { value, low: null, high: null };
+  if (counted.some(([variance]) => Number.isNaN(variance))) return { value, low: null, high: null };
   const half = Math.sqrt(sum(counted.map(([variance, freedom]) => variance * quantile(freedom) ** 2)));
   return { value, low: Math.max(-1, value - half), high: Math.min(1, value + half) };
 }
