@@ -73,12 +73,14 @@ def _detail(one: Explanation) -> str:
     """Return the accuracies of one strategy, and its confusions of this class with others in both directions."""
     from tabulate import tabulate
 
+    from benchmarks.leaderboard.tables import FEW_CLASSES
+
     name = one_line(one.record.stages[one.stage].classes[one.position])
     columns = ["", one.against, one.record.strategy, "change"]
-    figures = [
-        ("top-1", f"{one.top1[0]:.3f}", f"{one.top1[1]:.3f}", _change(one)),
-        ("top-5", f"{one.top5[0]:.3f}", f"{one.top5[1]:.3f}", f"{one.top5[1] - one.top5[0]:+.3f}"),
-    ]
+    figures = [("top-1", f"{one.top1[0]:.3f}", f"{one.top1[1]:.3f}", _change(one))]
+    if len(one.record.stages[one.stage].classes) > FEW_CLASSES:
+        change = one.top5[1] - one.top5[0]
+        figures.append(("top-5", f"{one.top5[0]:.3f}", f"{one.top5[1]:.3f}", f"{change:+.3f}"))
     blocks = [
         tabulate(figures, columns, tablefmt="simple", disable_numparse=True),
         f"Test rows that only {one.record.strategy} has right: {one.won}; only {one.against}: {one.lost}{_seeds(one)}.",

@@ -112,6 +112,16 @@ def test_the_command_tells_one_strategy_or_all(tmp_path: Path, capsys: pytest.Ca
     ]
 
 
+def test_top_5_is_told_among_more_than_ten_classes_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    for classes in (10, 11):
+        for strategy in ("none", "oversample"):
+            stage = make.stage_result(train_n=(9,) * classes, test_n=(4,) * classes, seed=len(strategy))
+            storage.write(make.record((stage,), strategy=strategy), tmp_path / str(classes))
+        words = ["explain", "all 0", "--strategy", "oversample", "--out", str(tmp_path / str(classes))]
+        assert main(words) == 0
+        assert ("top-5" in capsys.readouterr().out) == (classes == 11)
+
+
 def test_rows_are_whole_numbers_or_means_with_one_digit(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for seeds, expected in ((1, r"\d+"), (3, r"\d+\.\d")):
         out = tmp_path / str(seeds)
