@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.markdown import escape, number
 from benchmarks.leaderboard.sections import Entry, Section
-from benchmarks.leaderboard.tables import interval
-from benchmarks.records.stats import Difference
+from benchmarks.leaderboard.tables import family_sizes, interval
+from benchmarks.leaderboard.ties import corrected
 from strategies.combining.expression import split
 
 Pair = tuple[Entry, Entry]  # a combination and one of its parts
@@ -17,15 +19,16 @@ def added(section: Section) -> list[str]:
     rows = [(entry, part) for entry in section.entries for part in _parts(section, entry)]
     if not rows:
         return []
-    columns = _columns(section)
+    columns = _columns(section, rows)
     note = (
-        "Top-1 class mean of each part alone, and that of the combination minus it, paired and marked as above. "
+        "Top-1 class mean of each part alone, and that of the combination minus it, paired and marked as above: "
+        f"Holm-corrected for the {family_sizes([combination.backbone for combination, _ in rows])}. "
         "Only combinations all of whose parts were measured under the same conditions."
     )
     return [render(columns, rows), note]
 
 
-def _columns(section: Section) -> list[Column[Pair]]:
+def _columns(section: Section, rows: Sequence[Pair]) -> list[Column[Pair]]:
     """Return the columns: the combination, the part, and per stage the part alone and what the combination adds."""
     columns: list[Column[Pair]] = [
         Column("backbone", lambda pair: pair[0].backbone, escape, left=True),
@@ -34,7 +37,7 @@ def _columns(section: Section) -> list[Column[Pair]]:
         Column("seeds", lambda pair: len({ours.seed for ours, _ in section.comparable(pair[0], pair[1].strategy)})),
     ]
     for stage, result in reversed(list(enumerate(section.first.stages))):
-        columns += [_alone(result.name, stage), _adds(section, result.name, stage)]
+        columns += [_alone(result.name, stage), _adds(section, rows, result.name, stage)]
     return columns
 
 
@@ -42,12 +45,18 @@ def _alone(name: str, stage: int) -> Column[Pair]:
     return Column(f"{name}: part alone", lambda pair: pair[1].scores[stage].mean("class-mean"), number)
 
 
-def _adds(section: Section, name: str, stage: int) -> Column[Pair]:
-    def added(pair: Pair) -> Difference | None:
-        found = section.differences(pair[0], stage, pair[1].strategy)
-        return found[1] if found else None
+def _adds(section: Section, rows: Sequence[Pair], name: str, stage: int) -> Column[Pair]:
+    found = {_key(pair): both[1] for pair in rows if (both := section.differences(pair[0], stage, pair[1].strategy))}
+    marks = corrected(found, lambda key: key[0])
+    return Column(
+        f"{name}: the combination adds",
+        lambda pair: marks.get(_key(pair)),
+        lambda one: interval(one and one.difference, one and one.real),
+    )
 
-    return Column(f"{name}: the combination adds", added, interval)
+
+def _key(pair: Pair) -> tuple[str, str, str]:
+    return (*pair[0].key, pair[1].strategy)
 
 
 def _parts(section: Section, entry: Entry) -> list[Entry]:

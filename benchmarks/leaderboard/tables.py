@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -24,7 +25,11 @@ def stage_columns(section: Section, stage: int, extra: Sequence[str] = ()) -> li
 
     def worst_class(entry: Entry) -> str:
         position = entry.scores[stage].worst_class
-        return f" {escape(classes[position])}" if position >= 0 else ""
+        if position < 0:
+            return ""
+        rows = section.first.stages[stage].test_n[position]
+        few = f" ({rows} test row{'' if rows == 1 else 's'})" if rows < describe.FEW_ROWS_OF_CLASS else ""
+        return f" {escape(classes[position])}{few}"
 
     tops = [
         of_metric(name, stage, header, top)
@@ -103,9 +108,18 @@ def against(section: Section, extra: Sequence[str] = ()) -> list[str]:
         render(against_columns(section, entries, Q in extra), entries),
         f"Accuracy minus that of `{BASELINE}` on the same backbone, test row by test row and seed by seed, with its "
         "95 % interval, which is not corrected. ▲ better and ▼ worse at a family-wise error rate of 5 %: "
-        f"Holm-corrected for the {len(entries)} comparisons of each column. With one seed the interval covers other "
-        "test rows only: another training may differ by more." + (note if Q in extra else ""),
+        f"Holm-corrected for the {family_sizes([entry.backbone for entry in entries])}. With one seed the interval "
+        "covers other test rows only: another training may differ by more." + (note if Q in extra else ""),
     ]
+
+
+def family_sizes(backbones: Sequence[str]) -> str:
+    """Return how many comparisons a column corrects for, from the backbone of each: those of one are a family."""
+    sizes = Counter(backbones)
+    if len(sizes) == 1:
+        return f"{len(backbones)} comparison{'' if len(backbones) == 1 else 's'} of each column"
+    counted = ", ".join(f"{escape(backbone)} {size}" for backbone, size in sorted(sizes.items()))
+    return f"comparisons of each column on the same backbone ({counted})"
 
 
 def interval(difference: Difference | None, real: bool | None = None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 from benchmarks.leaderboard.sections import Entry, Section, pairs
 from benchmarks.records import stats
@@ -11,6 +12,7 @@ from benchmarks.records.multiple import LEVEL, benjamini_hochberg, holm, rank_in
 from strategies.base import StrategyError
 from strategies.combining.expression import parse
 
+K = TypeVar("K", bound=Hashable)
 IMAGES, NAMES, TEST_ROWS = "image alone", "product name", "all test rows together"
 
 
@@ -60,7 +62,7 @@ def kind(entry: Entry) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Marked:
-    """A difference, whether it is real after the correction for all comparisons of its column, and its q-value."""
+    """A difference, whether it is real after the correction for all comparisons of its family, and its q-value."""
 
     difference: stats.Difference
     real: bool
@@ -70,9 +72,20 @@ class Marked:
 def marked(section: Section, entries: Sequence[Entry], stage: int, position: int) -> dict[tuple[str, str], Marked]:
     """Return, by entry key, the difference from plain training in a stage: overall (position 0) or class mean (1).
 
-    Marks are Holm-corrected for the entries that have an interval; entries without a counterpart are left out.
+    Entries without a counterpart are left out. The entries of one backbone are a family (`corrected`).
     """
     found = {entry.key: pair[position] for entry in entries if (pair := section.differences(entry, stage))}
-    p_values = [difference.p for difference in found.values()]
-    rows = zip(found.items(), holm(p_values), benjamini_hochberg(p_values), strict=True)
-    return {key: Marked(difference, bool(p <= LEVEL), float(q)) for (key, difference), p, q in rows}
+    return corrected(found, lambda key: key[0])
+
+
+def corrected(found: Mapping[K, stats.Difference], family: Callable[[K], str]) -> dict[K, Marked]:
+    """Return the differences with marks that Holm's procedure corrects for all comparisons of their family."""
+    families: dict[str, list[K]] = {}
+    for key in found:
+        families.setdefault(family(key), []).append(key)
+    marks: dict[K, Marked] = {}
+    for keys in families.values():
+        p_values = [found[key].p for key in keys]
+        for key, p, q in zip(keys, holm(p_values), benjamini_hochberg(p_values), strict=True):
+            marks[key] = Marked(found[key], bool(p <= LEVEL), float(q))
+    return {key: marks[key] for key in found}

@@ -107,6 +107,50 @@ def test_marks_are_corrected_for_the_comparisons_of_their_column(tmp_path):
     assert "Holm-corrected for the 5 comparisons" in among
 
 
+def test_backbones_are_families_of_their_own_and_the_page_says_how_large(tmp_path):
+    rows, base = 200, np.arange(200) < 100
+
+    def cell(won: int, lost: int, strategy: str, backbone: str):
+        hits_N = base.copy()
+        hits_N[:lost], hits_N[100 : 100 + won] = False, True
+        stage = make.stage_result(test_n=(rows,), train_n=(9,), hits_N=hits_N)
+        return make.record((stage,), strategy=strategy, backbone=backbone)
+
+    made = [cell(0, 0, "none", name) for name in ("one", "other")]
+    made += [cell(17, 5, "s", "one"), *(cell(k, k, f"s{k}", "other") for k in range(1, 5))]
+    text = generate(tmp_path, *made)[BOARD]
+    marked = {row["strategy"]: row["all top-1"][-1] for row in tables(text, "Against plain training")[0]}
+    assert marked["s"] == "▲" and "Holm-corrected for the comparisons of each column on the same backbone" in text
+    assert "(one 1, other 4)" in text
+
+
+def test_what_combinations_add_is_marked_after_correction(tmp_path):
+    """One of p = 0.015 is marked alone and not among six."""
+    rows, base = 200, np.arange(200) < 100
+
+    def cell(won: int, lost: int, strategy: str):
+        hits_N = base.copy()
+        hits_N[:lost], hits_N[100 : 100 + won] = False, True
+        return make.record((make.stage_result(test_n=(rows,), train_n=(9,), hits_N=hits_N),), strategy=strategy)
+
+    def adds(out, *made):
+        return {
+            (row["combination"], row["part"]): row["all: the combination adds"][-1]
+            for row in tables(generate(out, *made)[BOARD], "What combinations add to their parts")[0]
+        }
+
+    made = [cell(0, 0, "a"), cell(17, 5, "b"), cell(17, 5, "a+b")]
+    assert adds(tmp_path / "few", *made) == {("a+b", "a"): "▲", ("a+b", "b"): "]"}
+    made += [cell(k, k, name) for k, name in enumerate(("c", "a+c", "d", "a+d"), start=1)]
+    assert adds(tmp_path / "many", *made)["a+b", "a"] == "]"
+
+
+def test_a_worst_class_of_few_test_rows_says_so(tmp_path):
+    hits_N = np.array([True] * 10 + [False] * 3)
+    page = generate(tmp_path, make.record((make.stage_result(train_n=(9, 5), test_n=(10, 3), hits_N=hits_N),)))[BOARD]
+    assert tables(page, "All classes")[0][0]["worst class"] == "0.000 all 1 (3 test rows)"
+
+
 def test_names_and_images_are_ranked_apart(tmp_path):
     text = generate(tmp_path, staged(0.5), staged(0.9, strategy="text-only"), staged(0.6, strategy="focal"))[BOARD]
     assert [row["strategy"] for row in tables(text, "Ranking")[0]] == ["focal", "none"]
@@ -180,7 +224,7 @@ def test_classes_without_test_rows_and_classes_at_zero_are_shown(tmp_path):
         ("Full", "4", "0.75"), ("Untested", "no test rows", "–"), ("Zero", "3", "0.00"),
     ]  # fmt: skip
     [scores] = tables(board, "All classes")
-    assert scores[0]["worst class"] == "0.000 Zero"
+    assert scores[0]["worst class"] == "0.000 Zero (3 test rows)"
     assert scores[0]["classes at zero"] == "1.0"
     assert "not scored: Untested." in board
     assert "11 test rows of 2 classes never seen in training" in page
