@@ -95,7 +95,7 @@ def threads_here(device: Device, out: Path, restarted: bool) -> int | None:
 def ready_to_run(session: Session) -> Session:
     """Return the session with all that its jobs read: stored features are computed where they are not in the cache."""
     from benchmarks.progress.display import progress
-    from benchmarks.running.session import with_features
+    from benchmarks.running.frozen_features import with_features
 
     with progress() as advance:
         return with_features(session, lambda line: print(line, flush=True), advance)

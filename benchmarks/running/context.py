@@ -16,7 +16,9 @@ from benchmarks.data.base import Loaded
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import Store
 from benchmarks.suites.suite import Suite
+from benchmarks.training.batching.feature_batches import AugmentedFeatures
 from benchmarks.training.batching.on_device import copy_to, fits
+from strategies.base import Pipeline
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -25,7 +27,8 @@ class RunContext:
 
     `first_weights`: the file of first weights by backbone, none where they are random. `checkpoint_seconds`: between
     two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
-    `features`: where the recipe trains the classifier alone, float32 [V, N, F] by backbone, views of all rows.
+    Where the recipe trains the classifier alone, `features`: float32 [V, N, F] by backbone, views of all rows;
+    `augmented`: those of the rows that a strategy's `augmentation` is for, by backbone, stage and what it asks for.
     """
 
     loaded: Loaded
@@ -37,10 +40,15 @@ class RunContext:
     store: Store
     checkpoint_seconds: float | None = None
     features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    augmented: Mapping[tuple[str, int, Pipeline], AugmentedFeatures | None] = dataclasses.field(default_factory=dict)
 
     def features_VNF(self, backbone: str) -> np.ndarray:
         """Return the stored features of a backbone, whatever its classifier, float32 [V, N, F]."""
         return self.features[parse(backbone).backbone.name]
+
+    def augmented_features(self, backbone: str, stage: int, pipeline: Pipeline) -> AugmentedFeatures | None:
+        """Return the stored features of what a strategy's `augmentation` asks for in a stage; None: for no row."""
+        return self.augmented[parse(backbone).backbone.name, stage, pipeline]
 
     def stage(self, number: int) -> Stage:
         """Return the stage of that number."""

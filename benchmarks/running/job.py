@@ -189,13 +189,14 @@ def _batcher(
     """Return what makes the batches, with the strategy's extra augmentation; `tokens_NT`: names, if they are read."""
     if isinstance(network, NameNetwork) and tokens_NT is not None:
         return NameBatcher(tokens_NT, context.device)
+    pipeline = strategy.augmentation(stage.facts)
     if context.suite.recipe.frozen:
-        return FeatureBatcher(context.features_VNF(job.backbone), context.device, tokens_NT)
+        augmented = context.augmented_features(job.backbone, job.stage, pipeline) if pipeline else None
+        return FeatureBatcher(context.features_VNF(job.backbone), context.device, tokens_NT, augmented)
     make = functools.partial(
         Batcher, context.loaded.images_NHWC, context.suite.recipe, network.mean, network.std, context.device,
         resident_NHWC=context.resident_NHWC, tokens_NT=tokens_NT,
     )  # fmt: skip
-    pipeline = strategy.augmentation(stage.facts)
     if pipeline is None:
         return make()
     from benchmarks.training.batching.augment import Augmenter  # slow to import: only where it is used

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from backbones.network import build
@@ -25,8 +23,6 @@ from benchmarks.running.usable import usable_backbones
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
-from benchmarks.training.stored.extract import features_of
-from benchmarks.training.stored.views import Views
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
 
@@ -219,24 +215,3 @@ def find_weights(suite: Suite, weights: Weights, backbones: Sequence[str]) -> di
         build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=first.path)
         found[backbone] = first
     return found
-
-
-def with_features(session: Session, say: Say, advance: Advance) -> Session:
-    """Return the session ready to run: where classifiers alone are trained, with the stored features of its backbones.
-
-    They are computed where they are not in the cache, which takes minutes; a plan needs none.
-    """
-    context, recipe = session.context, session.context.suite.recipe
-    if not recipe.frozen:
-        return session
-    views = Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
-    found: dict[str, np.ndarray] = {}
-    for backbone in dict.fromkeys(cell.backbone for cell in session.plan.cells):
-        encoder = parse_backbone(backbone).backbone.name
-        if encoder not in found:
-            found[encoder] = features_of(
-                context.loaded, encoder, context.first_weights.get(backbone), views, device=context.device,
-                folder=cache_folder() / "features", say=say,
-                on_progress=functools.partial(advance, f"computing features of {encoder}"),
-            )  # fmt: skip
-    return dataclasses.replace(session, context=dataclasses.replace(context, features=found))

@@ -120,7 +120,8 @@ def open_again(
     `say` gets the lines that a session has for the user. Raises UserError if the data or weights are missing.
     """
     from backbones.probe import Choice
-    from benchmarks.running.session import Request, open_session, with_features
+    from benchmarks.running.frozen_features import with_features
+    from benchmarks.running.session import Request, open_session
 
     _require_weights(record, weights)
     environment = record.environment

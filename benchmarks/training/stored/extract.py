@@ -1,8 +1,7 @@
-"""Features of a whole data set under a backbone that is not trained: computed once, then read from the cache."""
+"""Features of a data set's rows under a backbone that is not trained: computed once, then read from the cache."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from backbones.weights import FirstWeights
 from benchmarks.data.base import Loaded
 from benchmarks.training.stored.extractor import make_extractor
 from benchmarks.training.stored.store import Compute, FeatureStore, Progress
-from benchmarks.training.stored.views import Views
+from benchmarks.training.stored.views import StoredViews
 
 # Images per call: on one core, ONNX Runtime is slower with 8 and with 64 and more, torch too. A GPU wants more.
 BATCH, GPU_BATCH = 16, 256
@@ -25,14 +24,14 @@ def features_of(
     loaded: Loaded,
     backbone: str,
     weights: FirstWeights | None,
-    views: Views,
+    views: StoredViews,
     *,
     device: torch.device,
     folder: Path,
     say: Callable[[str], None] = lambda line: None,
     on_progress: Progress = lambda done, total: None,
 ) -> np.ndarray:
-    """Return the pooled features of every row, float32 memory map [V, N, F], from below `folder` where they are there.
+    """Return the pooled features of the rows of `views`, float32 memory map [V, M, F], from `folder` if it has them.
 
     The classifier in `backbone` does not count; without `weights` the backbone is random. Features are those of the
     data's pixels, the backbone, the weights' content, the views and the device's arithmetic; `say` hears if they are
@@ -46,10 +45,11 @@ def features_of(
         "backbone": identity(name),
         "weights": weights.sha256 if weights else "none",
         "image_size": loaded.size,
-        "views": dataclasses.asdict(views),
+        "views": views.identity(),
         "arithmetic": "float32 on a CPU" if device.type == "cpu" else f"bfloat16 on {device.type}",
     }
-    store = FeatureStore(folder, name, content, (len(views), len(loaded.images_NHWC), network.feature_size))
+    rows_M = np.arange(len(loaded.images_NHWC)) if views.rows_M is None else views.rows_M
+    store = FeatureStore(folder, name, content, (len(views), len(rows_M), network.feature_size))
 
     def begin() -> Compute:
         extract = make_extractor(network, loaded.size, device)
@@ -58,9 +58,8 @@ def features_of(
         step = BATCH if device.type == "cpu" else GPU_BATCH
 
         def compute(view: int, start: int, end: int) -> np.ndarray:
-            parts = (np.arange(at, min(at + step, end)) for at in range(start, end, step))
-            images_NHWC = loaded.images_NHWC
-            return np.concatenate([extract(views.view(view, images_NHWC[p[0] : p[-1] + 1], p)) for p in parts])
+            parts = (rows_M[at : min(at + step, end)] for at in range(start, end, step))
+            return np.concatenate([extract(views.view(view, loaded.images_NHWC[rows_B], rows_B)) for rows_B in parts])
 
         return compute
 

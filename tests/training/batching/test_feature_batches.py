@@ -18,7 +18,7 @@ from benchmarks.records.storage import read_all
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
-from benchmarks.training.batching.feature_batches import FeatureBatcher
+from benchmarks.training.batching.feature_batches import AugmentedFeatures, FeatureBatcher
 from tests.making import BACKBONE, digits_session, digits_suite
 
 VIEWS, FEATURES = 2, 24
@@ -79,6 +79,25 @@ def test_training_draws_views_by_key_and_testing_yields_all() -> None:
     view_B = (one[:, 0, 0, 0].numpy() - features_VNF[0, :, 0]) / 100
     assert set(view_B.tolist()) == {0.0, 1.0, 2.0}
     assert [view[7, 0, 0, 0].item() for view in batches.evaluations(rows_B)] == [14.0, 114.0, 214.0]
+
+
+def test_a_share_of_the_draws_of_minority_rows_are_augmented_views() -> None:
+    rows_M = np.array([3, 10, 49])
+    augmented_KMF = 1000.0 + np.arange(4 * 3 * 2, dtype=np.float32).reshape(4, 3, 2)
+    features_VNF = np.zeros((2, 50, 2), np.float32)
+    whole = FeatureBatcher(features_VNF, torch.device("cpu"), augmented=AugmentedFeatures(augmented_KMF, rows_M, 0.5))
+    rows_B = np.tile(np.arange(50), 40)  # each row 40 times
+    drawn_BF = whole.training(rows_B, np.arange(len(rows_B)), 8, 0, 1, 2)[:, :, 0, 0].numpy()
+    is_augmented_B = drawn_BF[:, 0] >= 1000
+    assert set(rows_B[is_augmented_B]) == set(rows_M)
+    for m, row in enumerate(rows_M):
+        values = drawn_BF[is_augmented_B & (rows_B == row)]
+        assert {tuple(value) for value in values} == {tuple(view) for view in augmented_KMF[:, m]}, "all its views"
+        assert 10 <= len(values) <= 30, "half of 40 draws"
+    part = slice(700, 900)  # the same draws in another batch
+    again_BF = whole.training(rows_B[part], np.arange(len(rows_B))[part], 8, 0, 1, 2)[:, :, 0, 0].numpy()
+    np.testing.assert_array_equal(again_BF, drawn_BF[part])
+    assert all(view_BF.max() == 0 for view_BF in whole.evaluations(rows_B)), "tests see no augmentation"
 
 
 def test_the_classifier_starts_from_the_seed_and_a_pooling_one_is_refused() -> None:

@@ -1,0 +1,63 @@
+"""The stored features that a plan's jobs read where the classifier alone is trained. V views, N rows, F features."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from backbones.registry import parse as parse_backbone
+from benchmarks.data.load import cache_folder
+from benchmarks.planning.plan import NAMES, Plan
+from benchmarks.running.context import RunContext
+from benchmarks.running.session import Advance, Say, Session
+from benchmarks.training.batching.feature_batches import AugmentedFeatures
+from benchmarks.training.stored.augmented import AugmentedViews
+from benchmarks.training.stored.extract import features_of
+from benchmarks.training.stored.views import StoredViews, Views
+from strategies.base import Pipeline
+from strategies.combining.expression import parse
+
+Asked = tuple[str, int, Pipeline]  # backbone without classifier, stage, what a strategy's `augmentation` asks for
+
+
+def with_features(session: Session, say: Say, advance: Advance) -> Session:
+    """Return the session ready to run: where classifiers alone are trained, with the stored features of its backbones.
+
+    They are computed where they are not in the cache, which takes minutes; a plan needs none.
+    """
+    context, recipe = session.context, session.context.suite.recipe
+    if not recipe.frozen:
+        return session
+    views = Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
+    encoders = {parse_backbone(cell.backbone).backbone.name: cell.backbone for cell in session.plan.cells}
+
+    def stored(encoder: str, views: StoredViews, what: str) -> np.ndarray:
+        """Return the features [V, N, F]; `what` names them while they are computed."""
+        first = context.first_weights.get(encoders[encoder])
+        return features_of(
+            context.loaded, encoder, first, views, device=context.device, folder=cache_folder() / "features", say=say,
+            on_progress=functools.partial(advance, f"computing {what} of {encoder}"),
+        )  # fmt: skip
+
+    features = {encoder: stored(encoder, views, "features") for encoder in encoders}
+    augmented: dict[Asked, AugmentedFeatures | None] = {}
+    for encoder, stage, pipeline in augmentations(session.plan, context):
+        more = AugmentedViews.of(context.stage(stage), pipeline, context.loaded.size, mirror=recipe.flip)
+        augmented[encoder, stage, pipeline] = (
+            AugmentedFeatures(stored(encoder, more, "augmented features"), more.rows_M, pipeline.share)
+            if len(more.rows_M)
+            else None
+        )
+    return dataclasses.replace(session, context=dataclasses.replace(context, features=features, augmented=augmented))
+
+
+def augmentations(plan: Plan, context: RunContext) -> list[Asked]:
+    """Return which augmented views the plan's jobs ask for, each once, in the order of the jobs."""
+    asked: dict[Asked, None] = {}
+    for job in plan.jobs.values():
+        pipeline = parse(job.strategy).augmentation(context.stage(job.stage).facts)
+        if pipeline is not None and job.backbone != NAMES:
+            asked[parse_backbone(job.backbone).backbone.name, job.stage, pipeline] = None
+    return list(asked)
