@@ -184,7 +184,8 @@ class Held:
 class Trained:
     """What `after_training` may ask of the trained network.
 
-    `accuracy_C()`: top-1 per class on validation for the network's current weights, NaN for a class without rows.
+    `accuracy_C()`: top-1 per class on validation for the network's current weights, NaN for a class without rows; after
+    a phase that trains the classifier alone (an empty one too), only the classifier is run again.
     `features()`: features [N, F] float32 and labels [N] int64 of the stage's training rows, in evaluation mode and
     without augmentation; computed on the first call.
     """

@@ -29,6 +29,7 @@ from benchmarks.training.arithmetic import float32_arithmetic
 from benchmarks.training.batching.batches import Batcher, Batches
 from benchmarks.training.batching.feature_batches import FeatureBatcher
 from benchmarks.training.batching.text_batches import NameBatcher, stage_names
+from benchmarks.training.features import validation_outputs
 from benchmarks.training.loop import prepare, run, steps_per_epoch
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.predict import outputs_of
@@ -267,8 +268,8 @@ def _predict(context: RunContext, training: Training) -> None:
     """Store the logits of the stage's test and validation rows, and what else the classifier gives for them."""
     data, classes = training.stage.data, training.facts.num_classes
     arrays = {}
-    for name, rows_N in {"test": data.test_rows, "validation": data.validation_rows}.items():
-        outputs = outputs_of(training.network, training.batcher, rows_N, training.choice, classes, features=False)
+    test = outputs_of(training.network, training.batcher, data.test_rows, training.choice, classes, features=False)
+    for name, outputs in {"test": test, "validation": validation_outputs(training)}.items():
         arrays[name] = outputs.logits_BC.numpy()
         arrays.update({f"{name}.{more}": tensor.numpy() for more, tensor in outputs.extra.items()})
     context.store.write_predictions(training.job.key, **arrays)

@@ -10,17 +10,29 @@ import torch
 
 from backbones.seeds import seed_for
 from benchmarks.planning.stages import accuracy_C
-from benchmarks.training.predict import logits_of, outputs_of
+from benchmarks.training.predict import RowFeatures, outputs_of
 from benchmarks.training.state import StoredFeatures, Training
-from strategies.base import Trained
+from strategies.base import Outputs, Trained
 
 
 def validation_accuracy_C(training: Training) -> tuple[float, ...]:
     """Return top-1 accuracy per class on the stage's validation rows, NaN for classes without any."""
-    rows = training.stage.data.validation_rows
-    classes = training.facts.num_classes
-    logits_NC = logits_of(training.network, training.batcher, rows, training.choice, classes)
-    return accuracy_C(logits_NC, training.stage.labels_N[rows], classes)
+    labels_N = training.stage.labels_N[training.stage.data.validation_rows]
+    return accuracy_C(validation_outputs(training).logits_BC.numpy(), labels_N, training.facts.num_classes)
+
+
+def validation_outputs(training: Training) -> Outputs:
+    """Return the outputs for the stage's validation rows, without features.
+
+    Where the segment changes the classifier alone, the layers below it run once, however often this is asked for.
+    """
+    network, batcher, choice = training.network, training.batcher, training.choice
+    rows_N, classes = training.stage.data.validation_rows, training.facts.num_classes
+    if not training.job.segment.leaves_the_representation():
+        return outputs_of(network, batcher, rows_N, choice, classes, features=False)
+    if training.validation is None:
+        training.validation = RowFeatures.of(network, batcher, rows_N, choice)
+    return training.validation.outputs(network, choice, classes)
 
 
 def features_of_rows(training: Training) -> tuple[np.ndarray, np.ndarray]:

@@ -1,18 +1,19 @@
-"""Network -> outputs of rows, in evaluation mode."""
+"""Network -> outputs of rows, in evaluation mode. N rows, B batch, C classes, F features."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 
 from backbones.modes import evaluating
-from backbones.probe import Choice
+from backbones.probe import Choice, autocast
 from benchmarks.support.gpu_errors import out_of_memory
 from benchmarks.training.batching.batches import Batches, split_batches
-from benchmarks.training.forward import forward
+from benchmarks.training.forward import classify, forward
 from strategies.base import Outputs
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 # Rows per batch. A GPU that has no room for so many gets half, and half again.
 CPU_BATCH, GPU_BATCH = 256, 1024
+
+Part = TypeVar("Part")
 
 
 def outputs_of(
@@ -30,14 +33,47 @@ def outputs_of(
     All on the CPU; without `features` those are [N, 0]. They are means over the batcher's views of a row. The network's
     mode is restored. A GPU keeps the outputs of all batches until the end, so that it waits once.
     """
-    batch_size = CPU_BATCH if batcher.device.type == "cpu" else GPU_BATCH
     width = network.feature_size if features else 0
+    parts = _in_batches(network, batcher, rows_N, lambda rows_B: _part(network, batcher, rows_B, choice, features))
+    return _on_cpu(parts) if parts else Outputs(torch.zeros(0, classes), torch.zeros(0, width))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RowFeatures:
+    """What the layers below a network's classifier give for some rows: per batch, [B, F] of each of its views.
+
+    On the device and in the precision of the forward pass, so that the classifier sees what it would see in one.
+    """
+
+    batches: Sequence[Sequence[torch.Tensor]]
+
+    @classmethod
+    def of(cls, network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice) -> RowFeatures:
+        """Return those of the rows, in evaluation mode; the network's mode is restored."""
+
+        def part(rows_B: np.ndarray) -> list[torch.Tensor]:
+            tokens_BT = batcher.tokens(rows_B)
+            with autocast(choice, batcher.device):
+                return [network.features(view, tokens_BT) for view in batcher.evaluations(rows_B)]
+
+        return cls(_in_batches(network, batcher, rows_N, part))
+
+    def outputs(self, network: Network, choice: Choice, classes: int) -> Outputs:
+        """Return what `outputs_of` gives for these rows without features, by the classifier alone, [N, C]."""
+        with evaluating(network):
+            made = [_mean([_bare(classify(network, view, choice)) for view in views]) for views in self.batches]
+        return _on_cpu(made) if made else Outputs(torch.zeros(0, classes), torch.zeros(0, 0))
+
+
+def _in_batches(
+    network: Network, batcher: Batches, rows_N: np.ndarray, part: Callable[[np.ndarray], Part]
+) -> list[Part]:
+    """Return `part` of each batch of the rows, in evaluation mode; a GPU without room gets smaller batches."""
+    batch_size = CPU_BATCH if batcher.device.type == "cpu" else GPU_BATCH
     with evaluating(network):
         while True:
             try:
-                cut = split_batches(len(rows_N), batch_size)
-                parts = [_part(network, batcher, rows_N[part], choice, features) for part in cut]
-                return _on_cpu(parts) if parts else Outputs(torch.zeros(0, classes), torch.zeros(0, width))
+                return [part(rows_N[cut]) for cut in split_batches(len(rows_N), batch_size)]
             except RuntimeError as error:
                 if not out_of_memory(error) or batch_size == 1:
                     raise
@@ -49,12 +85,13 @@ def _part(network: Network, batcher: Batches, rows_B: np.ndarray, choice: Choice
     """Return the outputs of one batch of rows, on the device."""
     tokens_BT = batcher.tokens(rows_B)
     made = (forward(network, view, choice, tokens_BT) for view in batcher.evaluations(rows_B))
-    return _mean([Outputs(o.logits_BC, _features(o.features_BF, features), o.extra) for o in made])
+    return _mean([Outputs(o.logits_BC, o.features_BF.float(), o.extra) if features else _bare(o) for o in made])
 
 
-def _features(features_BF: torch.Tensor, wanted: bool) -> torch.Tensor:
-    """Return float32 features [B, F], or [B, 0] without holding on to their memory."""
-    return features_BF.float() if wanted else features_BF.new_zeros((len(features_BF), 0), dtype=torch.float32)
+def _bare(outputs: Outputs) -> Outputs:
+    """Return the outputs with features [B, 0], without holding on to the memory of theirs."""
+    none_B0 = outputs.logits_BC.new_zeros(len(outputs.logits_BC), 0)
+    return Outputs(outputs.logits_BC, none_B0, outputs.extra)
 
 
 def _on_cpu(parts: Sequence[Outputs]) -> Outputs:
@@ -75,8 +112,3 @@ def _mean(views: Sequence[Outputs]) -> Outputs:
         torch.stack([view.features_BF for view in views]).mean(0),
         {name: torch.stack([view.extra[name] for view in views]).mean(0) for name in views[0].extra},
     )
-
-
-def logits_of(network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice, classes: int) -> np.ndarray:
-    """Return float32 logits [N, C] of the rows."""
-    return outputs_of(network, batcher, rows_N, choice, classes, features=False).logits_BC.numpy()

@@ -14,6 +14,7 @@ from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
 from benchmarks.training.batching.batches import Batches
+from benchmarks.training.predict import RowFeatures
 from strategies.base import Facts, Strategy
 
 
@@ -45,7 +46,8 @@ class Training:
     """A training in progress: what a checkpoint holds, and what is needed to continue.
 
     `step`, `loss_sum`: steps done in the current epoch and their summed loss. `pieces`: micro-batches per batch.
-    `after_seconds`: duration of `Strategy.after_training`.
+    `after_seconds`: duration of `Strategy.after_training`. `validation`: features of the validation rows, kept where
+    they stay as they are.
     """
 
     job: Job
@@ -60,6 +62,7 @@ class Training:
     epoch: int
     history: list[Epoch] = dataclasses.field(default_factory=list)
     stored: StoredFeatures | None = None
+    validation: RowFeatures | None = None
     step: int = 0
     loss_sum: float | Tensor = 0.0
     pieces: int = 1

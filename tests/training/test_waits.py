@@ -78,6 +78,8 @@ def test_an_evaluation_waits_once_for_each_output_however_many_batches(
         rows_N, classes = training.stage.data.train_rows, training.facts.num_classes
         assert len(rows_N) > 3 * predict.GPU_BATCH
         waits.counting = True
-        logits_NC = predict.logits_of(training.network, training.batcher, rows_N, training.choice, classes)
-    assert logits_NC.shape == (len(rows_N), classes)
+        outputs = predict.outputs_of(
+            training.network, training.batcher, rows_N, training.choice, classes, features=False
+        )
+    assert outputs.logits_BC.shape == (len(rows_N), classes)
     assert sum(waits.lines.values()) <= 2, waits.lines  # logits, and features without columns
