@@ -25,8 +25,9 @@ ROW, LABELS, BELOW, ABOVE, GAP = 15, 252, 37, 24, 14  # points
 def draw(section: Section, backbone: str) -> Drawing | None:
     """Draw a panel per stage, the last first; strategies with a mark come before others where not all have room."""
     stages = range(len(section.first.stages))[::-1]
-    found = [marked(section, section.entries, stage, 1) for stage in stages]
-    known = [entry for entry in section.entries if entry.backbone == backbone and entry.key in found[0]]
+    own = section.only(backbone).entries
+    found = [marked(section, own, stage, 1) for stage in stages]
+    known = [entry for entry in own if entry.key in found[0]]
     if not known:
         return None
     real = {entry.key for entry in known if any(one[entry.key].real for one in found if entry.key in one)}
