@@ -29,6 +29,7 @@ class Job:
 
     `segment`: its epochs of the stage, how they train and what acts. `parent`: the job it starts from, of the same
     stage where it `continues` one, else of the stage before. `ends_stage`: some cell is scored on its predictions.
+    `variant`: the name of the suite whose recipe it has, "" for that of the run.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Job:
     parent: str | None = None
     continues: bool = False
     ends_stage: bool = False
+    variant: str = ""
 
     @property
     def strategy(self) -> str:
@@ -65,7 +67,8 @@ class Job:
 class Cell:
     """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring.
 
-    `companions`: the same for each other model that the strategy's `predict` asks. `split`: the suite's.
+    `companions`: the same for each other model that the strategy's `predict` asks. `split`: the suite's. `variant`: as
+    for `Job`.
     """
 
     backbone: str
@@ -75,6 +78,7 @@ class Cell:
     key: str
     companions: tuple[tuple[tuple[str, ...], ...], ...] = ()
     split: int = 0
+    variant: str = ""
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -84,8 +88,9 @@ class Cell:
     @property
     def name(self) -> str:
         """The cell's name for people."""
-        drawn = f", split {self.split}" if self.split else ""
-        return f"{self.backbone} | {self.strategy} | seed {self.seed}{drawn}"
+        more = f", split {self.split}" if self.split else ""
+        more += f" | {self.variant}" if self.variant else ""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}{more}"
 
 
 @dataclasses.dataclass(frozen=True)

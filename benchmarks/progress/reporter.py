@@ -76,7 +76,7 @@ def say(line: str) -> None:
 
 def describe(job: Job) -> str:
     """Return in a few words what a job trains."""
-    return f"stage {job.stage} {job.backbone} {job.strategy} seed {job.seed}"
+    return f"stage {job.stage} {job.backbone} {job.strategy} seed {job.seed}{f' {job.variant}' if job.variant else ''}"
 
 
 def outcome(record: Record) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backbones.files import sweep, write_bytes
 from benchmarks.planning.plan import Cell, Plan
+from benchmarks.planning.store import Store
 from benchmarks.progress.events import Note
 from benchmarks.progress.reporter import Reporter
 from benchmarks.records import storage
@@ -31,7 +32,7 @@ class Outcome:
 
 def file_of(cell: Cell, out: Path, suite: str) -> Path:
     """Return the file of a cell's record."""
-    return storage.record_path(out, suite, cell.backbone, cell.strategy, cell.seed, cell.split)
+    return storage.record_path(out, cell.variant or suite, cell.backbone, cell.strategy, cell.seed, cell.split)
 
 
 def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
@@ -58,15 +59,15 @@ def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
     return found
 
 
-def prepare(plan: Plan, context: RunContext, todo: Sequence[Cell], supervised: Supervised) -> None:
-    """Put the output folder in order for a run of the cells `todo` of `plan`.
+def prepare(plan: Plan, context: RunContext, out: Path, todo: Sequence[Cell], supervised: Supervised) -> None:
+    """Put the output folder in order for a run of the cells `todo` of `plan`, whose records go to `out`.
 
     Removes the attempts that earlier runs noted, temporary files, and results whose predictions cannot be read.
     """
     if not supervised.restarted:
         supervised.attempts.forget(context.store.work)
     sweep(context.store.work)
-    requested.note(plan, context.store.work, context.suite.name)
+    requested.note(plan, Store(out).work, context.suite.name)
     for key in {chain[-1] for cell in todo for chains in (cell.jobs, *cell.companions) for chain in chains}:
         context.store.drop_damaged(key)
 

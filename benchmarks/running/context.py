@@ -27,6 +27,7 @@ class RunContext:
 
     `first_weights`: the file of first weights by backbone, none where they are random. `checkpoint_seconds`: between
     two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
+    `variants`: further suites by name, whose recipes differ from the suite's in how a network is optimised.
     Where the recipe trains the classifier alone, `features`: float32 [V, N, F] by backbone, views of all rows;
     `augmented`: those of the rows that a strategy's `augmentation` is for, by backbone, stage and what it asks for.
     """
@@ -41,6 +42,11 @@ class RunContext:
     checkpoint_seconds: float | None = None
     features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     augmented: Mapping[tuple[str, int, Pipeline], AugmentedFeatures | None] = dataclasses.field(default_factory=dict)
+    variants: Mapping[str, Suite] = dataclasses.field(default_factory=dict)
+
+    def suite_of(self, variant: str) -> Suite:
+        """Return the suite of a job or cell with this `variant`."""
+        return self.variants[variant] if variant else self.suite
 
     def features_VNF(self, backbone: str) -> np.ndarray:
         """Return the stored features of a backbone, whatever its classifier, float32 [V, N, F]."""

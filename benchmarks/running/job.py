@@ -61,7 +61,7 @@ def run_job(
     restart_peak_memory(context.device)
     training, spent = resume(context, job, say)
     require_room(context.store.work, _bytes_to_write(context, training))
-    steps = steps_per_epoch(training.stage, context.suite.recipe)
+    steps = steps_per_epoch(training.stage, training.recipe)
     pace = checkpoint.Pace(CHECKPOINT_SECONDS if context.checkpoint_seconds is None else context.checkpoint_seconds)
     epoch_began = time.perf_counter()
 
@@ -130,7 +130,7 @@ def resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _:
 
 def begin(context: RunContext, job: Job) -> Training:
     """Return the job's training at the start of its stage: backbone from the parent, classifier new."""
-    stage, recipe = context.stage(job.stage), context.suite.recipe
+    stage, recipe = context.stage(job.stage), context.suite_of(job.variant).recipe
     strategy = parse(job.strategy)
     text = strategy.text()
     names = stage_names(context.loaded, context.stages, job.stage, text.mask_class_words) if text else None

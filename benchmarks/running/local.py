@@ -64,7 +64,7 @@ def execute(
     supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, todo, supervised)
+    prepare(plan, context, out, todo, supervised)
     note_threads(context.store.work)
     supervised.write_stacks(context.store.work)
     reporter.tell(RunStarted(plan, stored))

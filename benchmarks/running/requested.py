@@ -46,5 +46,5 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def _name(cell: Cell) -> tuple[str, str, int, int]:
-    return cell.backbone, cell.strategy, cell.seed, cell.split
+def _name(cell: Cell) -> tuple[str, str, str, int, int]:
+    return cell.variant, cell.backbone, cell.strategy, cell.seed, cell.split

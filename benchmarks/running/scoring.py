@@ -22,6 +22,7 @@ from benchmarks.records.hits import hits, per_class
 from benchmarks.records.metrics import from_probabilities
 from benchmarks.records.record import Cost, Environment, Record, Setup, StageResult
 from benchmarks.running.context import RunContext
+from benchmarks.suites.suite import Suite
 from benchmarks.support.hardware import machine, versions
 from strategies.base import Held, Outputs, Strategy
 from strategies.combining.expression import parse
@@ -167,7 +168,7 @@ def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
 def blank_record(context: RunContext, cell: Cell, error: str = "it was not run") -> Record:
     """Return the record of a cell that failed with `error`; `done_record` replaces what a finished cell measured."""
     return Record(
-        suite=context.suite.name,
+        suite=context.suite_of(cell.variant).name,
         backbone=cell.backbone,
         strategy=cell.strategy,
         seed=cell.seed,
@@ -176,15 +177,14 @@ def blank_record(context: RunContext, cell: Cell, error: str = "it was not run")
         made=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         status="failed",
         error=error,
-        setup=_setup(context, cell.backbone),
+        setup=_setup(context, context.suite_of(cell.variant), cell.backbone),
         environment=_environment(context, context.choices[cell.backbone]),
         cost=Cost(0.0, 0.0, 0),
         stages=(),
     )
 
 
-def _setup(context: RunContext, backbone: str) -> Setup:
-    suite = context.suite
+def _setup(context: RunContext, suite: Suite, backbone: str) -> Setup:
     classes, rows = unseen(context.loaded)
     return Setup(
         protocol=suite.protocol,

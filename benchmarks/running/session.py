@@ -60,10 +60,11 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Session:
-    """A plan, and what its jobs share."""
+    """A plan, what its jobs share, and the setting that it was made for."""
 
     plan: Plan
     context: RunContext
+    setting: Setting
 
 
 def open_session(request: Request, say: Say, advance: Advance) -> Session:
@@ -120,7 +121,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         store=Store(request.out),
         checkpoint_seconds=request.checkpoint_seconds,
     )
-    return Session(plan, context)
+    return Session(plan, context, setting)
 
 
 def _check_frozen(request: Request) -> None:

@@ -78,7 +78,7 @@ def execute(
     supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
     cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, cells, supervised)
+    prepare(plan, context, out, cells, supervised)
     outlook = look(plan, context, stored)
     graph = Graph(plan, cells, pending(plan, context.store, cells).values(), outlook.seconds)
     token = context.store.work / f"shared-{uuid.uuid4().hex}"
