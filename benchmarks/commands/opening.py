@@ -13,6 +13,7 @@ from benchmarks.support.threads import default_threads, use_threads
 
 if TYPE_CHECKING:
     from benchmarks.running.session import Request, Session
+    from benchmarks.suites.suite import Suite
 
 
 def open_asked(
@@ -22,12 +23,13 @@ def open_asked(
     checkpoint_seconds: float | None = None,
     restarted: bool = False,
     split: int = 0,
+    check: Callable[[Suite], None] = lambda _: None,
 ) -> Session:
     """Check what is asked for, say which suite that is and why, load the data and make the plan.
 
-    `ready` is called between the checks and what takes long; then `fit`, which returns the request to open and chooses
-    the threads. `checkpoint_seconds`: see `Request`; `restarted`: see `default_threads`; `split`: see `Suite`. Raises
-    UserError, StrategyError or BackboneError for what the user can fix.
+    `check` may refuse the suite. `ready` is called between the checks and what takes long; then `fit`, which returns
+    the request to open and chooses the threads. `checkpoint_seconds`: see `Request`; `restarted`: see
+    `default_threads`; `split`: see `Suite`. Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     from benchmarks.suites.choose import choose_suite, expand_backbones
     from benchmarks.suites.settings import with_image_root
@@ -58,6 +60,7 @@ def open_asked(
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     if options.resample_splits > 1:
         print(f"Split {split}, of {options.resample_splits} that are counted from 0, the data's own.", flush=True)
+    check(suite)
     ready()
     from benchmarks.progress.display import progress
     from benchmarks.running.session import Request, open_session

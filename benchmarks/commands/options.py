@@ -24,6 +24,7 @@ class Device(StrEnum):
 
 MOST_THREADS = 1024  # many more end in a segmentation fault of torch
 MOST_SECONDS = 1e7
+MOST_TRIALS = 1024
 OWN, PUBLISHED = Path("runs"), Path("results")
 
 
@@ -123,8 +124,8 @@ class PlanOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class RunOptions(PlanOptions):
-    """What only `run` takes."""
+class ExecuteOptions(PlanOptions):
+    """What `run` and `tune` take."""
 
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
@@ -135,7 +136,6 @@ class RunOptions(PlanOptions):
     jobs_per_device: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="On Ray: jobs that share a GPU, or a machine's cores.")
     ] = None
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the cells that failed before.")] = False
     wait: Annotated[bool, typer.Option("--wait", help="Wait for another run in the same folder to end.")] = False
     job_timeout: Annotated[
         float | None,
@@ -153,6 +153,25 @@ class RunOptions(PlanOptions):
             help="Between checkpoints within an epoch; default 60.",
         ),  # fmt: skip
     ] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOptions(ExecuteOptions):
+    """What only `run` takes."""
+
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the cells that failed before.")] = False
+
+
+@dataclasses.dataclass(frozen=True)
+class TuneOptions(ExecuteOptions):
+    """What only `tune` takes."""
+
+    trials: Annotated[
+        int, typer.Option(min=1, max=MOST_TRIALS, metavar="N", help="Settings to try per strategy, the default first.")
+    ] = 16
+    trial_seeds: Annotated[
+        int, typer.Option(min=1, metavar="K", help="Seeds of each trial, counted from 0; --seeds are for the choice.")
+    ] = 1
 
 
 def takes(options: type[_Options]) -> Callable[[Callable[[_Options, typer.Context], int]], Callable[..., int]]:

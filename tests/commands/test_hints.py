@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.commands.executing import would_be_faster
 from benchmarks.commands.options import RunOptions
-from benchmarks.commands.run import would_be_faster
 from benchmarks.support import hardware
 
 
