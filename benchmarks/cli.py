@@ -22,17 +22,15 @@ from benchmarks.commands import (
     check,
     data,
     explain,
-    export,
     keeping,
     listing,
     plan,
-    predict,
     recommend,
     run,
-    suites,
     tables,
     verify,
 )
+from benchmarks.commands.models import export, predict
 from benchmarks.support.errors import OutputClosed, UserError, missing_library, one_line
 
 if TYPE_CHECKING:
@@ -84,14 +82,14 @@ app.command("predict")(predict.predict)
 app.command("clean")(keeping.clean)
 app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
-app.add_typer(suites.app, name="suite")
+app.add_typer(listing.suite, name="suite")
 app.command("throughput")(tables.throughput)
 
 
 def main(arguments: Sequence[str] | None = None, supervised: Supervised | None = None) -> int:
     """Run the command given by `arguments` (default: those of the process) and return its exit code.
 
-    `supervised`: this process, if a supervisor watches it; for `run` alone.
+    `supervised`: this process, if a supervisor watches it; for commands that train.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:

@@ -1,4 +1,4 @@
-"""`list`: the available backbones, strategies, suites and datasets. Imports neither torch nor timm."""
+"""`list`: the available backbones, strategies, suites and datasets; `suite show`. Imports neither torch nor timm."""
 
 from __future__ import annotations
 
@@ -121,3 +121,20 @@ def _datasets() -> list[tuple[str, str]]:
     from benchmarks.data.registry import datasets
 
     return [(entry.name, entry.summary) for entry in datasets()]
+
+
+suite = typer.Typer(help="Show suites.", rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@suite.callback()
+def _group() -> None:
+    """Keep `show` a command of its own, although it is the only one."""
+
+
+@suite.command("show")
+def show_suite(name: Annotated[str, typer.Argument(help="A suite of `list suites`.")]) -> int:
+    """Print a suite's TOML; save it, change it and run it with --suite FILE.toml."""
+    from benchmarks.suites import suite as suites
+
+    print(suites.source(name), end="")
+    return 0

@@ -1,0 +1,1 @@
+"""`export` and `predict`: models to take along."""
