@@ -36,12 +36,13 @@ def load_records(folder: str | Path = "runs") -> pd.DataFrame:
         folder: An output folder such as `runs` or `results`, or one suite's folder in it.
 
     Returns:
-        Columns: the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`, `split`,
-        `status`, `error`, `device`, `dtype`, `made`), its cost in seconds (`seconds_alone`: trained by itself;
-        `seconds_marginal`: after the cells before it, with which it shares jobs), the stage (`stage`: head, tail or
-        all; `classes`, `train_rows`, `test_rows`, `epochs`, `seconds`), and one column per metric of
-        `benchmarks.records.metrics`, "-" written as "_" (`overall`, `class_mean`, `macro_f1`, `nll`, ...; NaN where a
-        record does not have it), with `top5_overall` and `top5_class_mean`. A failed cell has one row, without a stage.
+        Columns: the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `tuned`: whether `tune`
+        chose its settings, `seed`, `split`, `status`, `error`, `device`, `dtype`, `made`), its cost in seconds
+        (`seconds_alone`: trained by itself; `seconds_marginal`: after the cells before it, with which it shares jobs),
+        the stage (`stage`: head, tail or all; `classes`, `train_rows`, `test_rows`, `epochs`, `seconds`), and one
+        column per metric of `benchmarks.records.metrics`, "-" written as "_" (`overall`, `class_mean`, `macro_f1`,
+        `nll`, ...; NaN where a record does not have it), with `top5_overall` and `top5_class_mean`. A failed cell has
+        one row, without a stage.
 
     Raises:
         UserError: `folder` holds no records.
@@ -59,9 +60,9 @@ def load_frames(folder: str | Path = "runs") -> Frames:
 
     Returns:
         `stages`: what `load_records` returns. `classes`: one row per cell, stage and class, with the fields that
-        identify the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `seed`, `split`),
-        `stage`, `class`, `train_rows`, `validation_rows`, `test_rows`, and in [0, 1] `accuracy` (top-1 on the test
-        rows), `top5_accuracy`, `validation_accuracy` and `precision`; NaN where no rows define one.
+        identify the cell (`suite`, `dataset`, `protocol`, `image_size`, `backbone`, `strategy`, `tuned`, `seed`,
+        `split`), `stage`, `class`, `train_rows`, `validation_rows`, `test_rows`, and in [0, 1] `accuracy` (top-1 on
+        the test rows), `top5_accuracy`, `validation_accuracy` and `precision`; NaN where no rows define one.
 
     Raises:
         UserError: `folder` holds no records.

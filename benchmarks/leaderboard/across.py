@@ -95,7 +95,7 @@ def _groups(made: Mapping[str, Sequence[Section]]) -> Iterator[Group]:
     """Yield the groups of at least `LEAST_SETS` data sets with plain training and another strategy in common."""
     found: dict[tuple[str, str], dict[str, list[tuple[str, dict[str, Entry]]]]] = {}
     for suite, sections in sorted(made.items()):
-        for section in sections:
+        for section in (one for one in sections if one.first.tuned is None):
             for backbone in sorted({entry.backbone for entry in section.entries}):
                 entries = {entry.strategy: entry for entry in section.only(backbone).entries}
                 if BASELINE in entries and section.first.stages[-1].rows:

@@ -81,7 +81,7 @@ def imagenet_file(record: Record) -> list[str]:
 
 def recipe(record: Record) -> str:
     """Return the recipe as one foldable line."""
-    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in flat(record.setup.recipe))
+    items = ", ".join(f"{escape(name)} {escape(str(value))}" for name, value in flat(record.shared_recipe))
     return folded(items or "not recorded", "Recipe")
 
 

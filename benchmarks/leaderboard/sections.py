@@ -161,16 +161,18 @@ def _conditions(record: Record, imagenet: Sequence[str]) -> tuple[str, ...]:
     """Return what has to be equal for two records of one table.
 
     `imagenet`: the hashes of all ImageNet weights that the records of this backbone started from. Backbones with
-    files of their own share a table, a backbone with several files has a table for each.
+    files of their own share a table, a backbone with several files has a table for each. Tuned settings share one if
+    every strategy had as many trials.
     """
-    setup, recipe = record.setup, dict(record.setup.recipe)
+    setup, recipe = record.setup, record.shared_recipe
     if record.setup.imagenet and str(recipe["weights"].get("sha256")) == imagenet[0]:
         recipe["weights"] = "imagenet"
     elif isinstance(recipe.get("weights"), dict):
         recipe["weights"] = recipe["weights"].get("sha256")  # a file's content identifies it, its name does not
     classes = content_key([[s.name, s.classes, s.train_n, s.test_n] for s in record.stages])
     size, schema = f"{setup.image_size:06d}", str(record.extra.get("measured_schema", record.schema))
-    return setup.dataset, setup.protocol, size, setup.fingerprint, content_key(recipe), classes, schema
+    tuned = "" if record.tuned is None else "-".join(f"{record.tuned[name]:06d}" for name in ("trials", "seeds"))
+    return setup.dataset, setup.protocol, size, setup.fingerprint, tuned, content_key(recipe), classes, schema
 
 
 def _ranked(records: Sequence[Record]) -> tuple[Entry, ...]:

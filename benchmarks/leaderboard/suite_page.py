@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from benchmarks.leaderboard import combinations, describe, tables, texts
+from benchmarks.leaderboard import describe, tables, texts
 from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.compared import combinations, tuned
 from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import escape, folded, page
 from benchmarks.leaderboard.rankings import rankings
@@ -32,18 +33,21 @@ def suite_page(
     `columns`: further ones on request (`requested.py`).
     """
     blocks = [f"# Leaderboard: {escape(suite)}"]
-    if len(found) > 1:
+    if len({section.first.tuned is None for section in found}) > 1:
+        blocks.append("Settings that `tune` chose have sections of their own, which show the default's figures too.")
+    if len(plain := [section for section in found if section.first.tuned is None]) > 1:
         blocks.append(
-            f"These records were measured under {len(found)} different conditions (data, protocol, image size, recipe, "
+            f"These records were measured under {len(plain)} different conditions (data, protocol, image size, recipe, "
             "first weights or split). Their figures must not be compared, so each has its own section."
         )
     for position, section in enumerate(found, start=1):
         if len(found) > 1:
             setup = section.first.setup
             given = f", {given}" if (given := describe.weights(section.first)) else ""
+            given += tuned.title(section)
             blocks.append(f"## {position}. {escape(setup.dataset)}, {setup.protocol}, {setup.image_size} px{given}")
         own = [one for one in figures if one.page == "leaderboard" and one.section == position - 1]
-        blocks += _section(section, own, columns)
+        blocks += [*_section(section, own, columns), *tuned.table(section, found)]
     blocks += _failed(failed)
     return page(blocks)
 
@@ -54,7 +58,8 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
     made = f"Measured {describe.dates(everything)} on {describe.machines(everything)}."
     backbones = sorted({entry.backbone for entry in section.entries})
     links = ", ".join(f"[{escape(name)}](per-class/{quote(safe_name(name))}.md)" for name in backbones)
-    blocks = [*describe.limits(section.first, max(entry.seeds for entry in section.entries), section.splits)]
+    blocks = tuned.described(section)
+    blocks += describe.limits(section.first, max(entry.seeds for entry in section.entries), section.splits)
     blocks += describe.splits(section.splits)
     blocks += [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
     merged = section.merged()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What identifies a cell, and what else a row says of it: fields of `Record` and of its parts.
-CELL = ("suite", "dataset", "protocol", "image_size", "backbone", "strategy", "seed", "split")
+CELL = ("suite", "dataset", "protocol", "image_size", "backbone", "strategy", "tuned", "seed", "split")
 MORE = ("status", "error", "seconds_alone", "seconds_marginal", "device", "dtype", "made")
 STAGE = ("stage", "classes", "train_rows", "test_rows", "epochs", "seconds")
 CLASS = (
@@ -96,6 +96,7 @@ def _write(found: Frames, path: Path, content: Any) -> list[Path]:
 
 def _fields(record: Record, names: Sequence[str]) -> dict[str, Any]:
     fields = {**vars(record), **vars(record.setup), **vars(record.environment), **vars(record.cost)}
+    fields["tuned"] = record.tuned is not None
     return {name: fields[name] for name in names}
 
 

@@ -130,8 +130,8 @@ class Cost:
 class Record:
     """What one cell (backbone x strategy x seed of a suite) measured, or why it failed.
 
-    `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, and a strategy's own counts. `split`: 0
-    for the data's own training and test rows, from 1 for others of the same sizes.
+    `key`: the cell's content key. `made`: UTC, ISO 8601. `extra`: confusions, a strategy's own counts, and what `tuned`
+    returns. `split`: 0 for the data's own training and test rows, from 1 for others of the same sizes.
 
     Raises `RecordError` on construction if status, error and stages contradict each other.
     """
@@ -158,8 +158,24 @@ class Record:
     @property
     def name(self) -> str:
         """The cell's name in messages."""
-        drawn = f", split {self.split}" if self.split else ""
-        return f"{self.backbone} | {self.strategy} | seed {self.seed}{drawn}"
+        more = f", split {self.split}" if self.split else ""
+        more += " | tuned" if self.tuned is not None else ""
+        return f"{self.backbone} | {self.strategy} | seed {self.seed}{more}"
+
+    @property
+    def tuned(self) -> dict[str, Any] | None:
+        """How the settings were chosen, None for a suite's own (default) ones.
+
+        `of`: the strategy as it was asked for. `trials`, of which `failed`, with `seeds` seeds each; number `trial` was
+        chosen, whose `settings` differ from the default; `default`: the recipe's values that were searched.
+        `validation`: class mean on validation of the default and of the choice.
+        """
+        return self.extra.get("tuned")
+
+    @property
+    def shared_recipe(self) -> dict[str, Any]:
+        """The recipe as far as it is the section's: "tuned" in the place of values that a search chose."""
+        return {**self.setup.recipe, **dict.fromkeys((self.tuned or {}).get("default", ()), "tuned")}
 
     def __post_init__(self) -> None:
         """Check that status, error and stages agree."""

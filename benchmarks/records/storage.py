@@ -37,8 +37,19 @@ def record_path(out: Path, suite: str, backbone: str, strategy: str, seed: int, 
 
 
 def path_of(record: Record, out: Path = Path()) -> Path:
-    """Return the record's file below `out`."""
-    return record_path(out, record.suite, record.backbone, record.strategy, record.seed, record.split)
+    """Return the record's file below `out`: its cell's, or `<strategy as it was asked for>-tuned-seed<k>.json`."""
+    path = record_path(out, record.suite, record.backbone, record.strategy, record.seed, record.split)
+    if record.tuned is None:
+        return path
+    return path.with_name(f"{safe_name(str(record.tuned.get('of')))}-tuned-seed{record.seed}.json")
+
+
+def seeds_of(record: Record, out: Path) -> list[Path]:
+    """Return the files below `out` of a record's cell under all seeds that were recorded."""
+    path = path_of(record, out)
+    before = path.name.removesuffix(f"{record.seed}.json")
+    alike = (other for other in path.parent.glob("*.json") if other.name.startswith(before))
+    return [other for other in alike if other.stem.removeprefix(before).isdigit()]
 
 
 def safe_name(text: str) -> str:

@@ -48,7 +48,7 @@ def look(out: Path) -> FolderState:
         found, bad = storage.read_all(out / folder / "records")
         problems += bad
         name = by_folder.get(folder, folder)
-        there = {(r.backbone, r.strategy, r.seed, r.split) for r in found}
+        there = {(r.backbone, r.strategy, r.seed, r.split) for r in found if r.tuned is None}
         missing = [c for c in asked.get(name, ()) if (c.backbone, c.strategy, c.seed, c.split) not in there]
         done, failed = ([r for r in found if r.status == status] for status in ("done", "failed"))
         suites.append(SuiteState(name, tuple(done), tuple(failed), tuple(missing)))

@@ -45,6 +45,7 @@ def find(out: Path, name: str, suite_name: str | None = None) -> Record:
     found = [r for r in found if suite_name in (None, r.suite)]
     wanted = _plain(name)
     meant = [r for r in found if wanted == _plain(_short(r))]
+    meant = [r for r in meant if r.tuned is None] or meant
     if not meant:
         known = [_short(r) for r in found]
         some = f"; there are {', '.join(known[:5])}{' and others' if len(known) > 5 else ''}" if known else ""

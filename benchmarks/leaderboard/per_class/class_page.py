@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.leaderboard import describe, published, texts
 from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.compared import tuned
 from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, page
 from benchmarks.leaderboard.per_class.best_of_class import best_of_class
@@ -31,7 +32,7 @@ def class_page(suite: str, backbone: str, found: Sequence[Section], figures: Seq
     for position, section in enumerate(found, start=1):
         entries = sorted(section.entries, key=lambda e: (e.strategy != BASELINE, e.strategy))
         if len(found) > 1:
-            blocks.append(f"## Conditions {position}")
+            blocks.append(f"## Conditions {position}{tuned.title(section)}")
         blocks += [describe.conditions(section.first), *describe.imagenet_file(section.first)]
         for stage, result in enumerate(section.first.stages):
             top1_EC = np.array([_accuracies(entry, stage)[0] for entry in entries])

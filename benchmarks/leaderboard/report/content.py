@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.leaderboard import describe, tables, trade
+from benchmarks.leaderboard.compared import tuned
 from benchmarks.leaderboard.report import reproduce
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.ties import IMAGES, NAMES, TEST_ROWS, kind, marked, placed
@@ -39,8 +40,8 @@ def _section(section: Section) -> dict[str, Any]:
     marks = [marked(section, section.entries, stage, 1) for stage in range(len(stages))]
     places = _places(section)
     return {
-        "title": f"{setup.dataset}, {setup.protocol}, {setup.image_size} px",
-        "recipe": [[name, str(value)] for name, value in describe.flat(setup.recipe)],
+        "title": f"{setup.dataset}, {setup.protocol}, {setup.image_size} px{tuned.title(section)}",
+        "recipe": [[name, str(value)] for name, value in describe.flat(section.first.shared_recipe)],
         "fingerprint": setup.fingerprint,
         "across": across.label,
         "up": up.label,

@@ -19,6 +19,9 @@ def command(record: Record) -> str:
         words += ["--data", "PATH"]
     words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
     words += ["--resample-splits", str(record.split + 1)] if record.split else []
+    for name, value in ((record.tuned or {}).get("settings") or {}).items():
+        if name in record.setup.recipe:
+            words += ["--set", f"recipe.{name}={value}"]
     return shlex.join(words)
 
 

@@ -1,0 +1,1 @@
+"""Tables of entries that belong together: combinations with their parts, tuned settings with the default."""
