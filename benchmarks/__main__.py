@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 
 def start() -> NoReturn:
-    """Run the command in `sys.argv` and exit with its code; `run` and `recommend` run in a supervised child process."""
+    """Run the command in `sys.argv` and exit with its code; those that train run in a supervised child process."""
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if interruptible:  # until `main` handles it, there is nothing to keep and nothing to say
         signal.signal(signal.SIGINT, _leave)
@@ -25,7 +25,7 @@ def start() -> NoReturn:
     if not sys.warnoptions:  # warnings of one library about another are no help to users
         warnings.simplefilter("ignore", FutureWarning)
     main = _main()
-    if sys.argv[1:2] in (["run"], ["recommend"]):
+    if sys.argv[1:2] in (["run"], ["recommend"], ["tune"]):
         from benchmarks.running.supervisor import supervise
 
         sys.exit(supervise(lambda supervised: main(supervised=supervised)))

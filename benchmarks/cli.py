@@ -28,6 +28,7 @@ from benchmarks.commands import (
     recommend,
     run,
     tables,
+    tune,
     verify,
 )
 from benchmarks.commands.models import export, predict
@@ -70,6 +71,7 @@ def before_the_command(version: Version = False) -> None:
 
 app.command("run")(run.run)
 app.command("recommend")(recommend.recommend)
+app.command("tune")(tune.tune)
 app.command("plan")(plan.plan)
 app.command("leaderboard")(tables.leaderboard)
 app.command("report")(tables.report)

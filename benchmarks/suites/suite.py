@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from backbones.errors import nearest
 from benchmarks.support.errors import UserError, one_line
+from strategies.space import Real, Space
 
 SUITES = Path(__file__).parent
 Positive = Annotated[int, Field(ge=1)]
@@ -85,6 +86,15 @@ class Recipe(_Frozen):
     def peak(self, name: str) -> float:
         """Return the peak learning rate of the stage called `name`."""
         return self.tail_learning_rate if name == "tail" and self.tail_learning_rate else self.learning_rate
+
+    def space(self) -> Space:
+        """Return where `tune` searches, for every strategy alike: the rate within a factor of 4, the decay of 10.
+
+        A recipe without weight decay keeps having none.
+        """
+        rate, decay = self.learning_rate, self.weight_decay
+        ranges = {"learning_rate": Real(rate / 4, rate * 4, log=True)}
+        return {**ranges, "weight_decay": Real(decay / 10, decay * 10, log=True)} if decay else ranges
 
     def size_at(self, fraction: float) -> int:
         """Return the training image side in pixels (a multiple of 8) at a fraction of the stage's epochs."""

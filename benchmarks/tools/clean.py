@@ -7,6 +7,7 @@ from pathlib import Path
 
 from backbones.files import LEFT
 from benchmarks.planning.store import Store
+from benchmarks.records.storage import read_below
 from benchmarks.running import requested
 from benchmarks.tools.status import job_keys, look
 
@@ -23,6 +24,11 @@ def removable(out: Path) -> Iterator[Path]:
     done = {key for suite in state.suites for r in suite.done for stage in r.stages for key in stage.jobs}
     done_cells = {r.key for suite in state.suites for r in suite.done}
     asked = [cell for cells in requested.every(store.work).values() for cell in cells]
+    trials = store.work / "trials"  # their records are apart from those that leaderboards read
+    tried = [record for record in read_below(trials) if record.status == "done"]
+    done |= {key for record in tried for stage in record.stages for key in stage.jobs}
+    done_cells |= {record.key for record in tried}
+    asked += [cell for cells in requested.every(Store(trials).work).values() for cell in cells]
     waiting = {key for cell in asked if cell.key not in done_cells for key in cell.needed}
     for key in job_keys(store):
         if key in waiting or (key not in done and state.problems):

@@ -1,0 +1,1 @@
+"""Search the settings of strategies on validation: for the command `tune`."""
