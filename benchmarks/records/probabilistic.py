@@ -39,10 +39,11 @@ def brier(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
     """Return the mean over rows of the sum over classes of (p - [is the label])^2, in [0, 2].
 
     G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950).
-    scikit-learn has it for more than two classes since 1.7, and this project runs with 1.6.
     """
-    own_N = probabilities_NC[np.arange(len(labels_N)), labels_N]
-    return float(np.mean((probabilities_NC**2).sum(axis=1) - 2 * own_N + 1))
+    from sklearn.metrics import brier_score_loss
+
+    classes = range(probabilities_NC.shape[1])
+    return float(brier_score_loss(labels_N, probabilities_NC, labels=classes, scale_by_half=False))
 
 
 def ece(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
@@ -35,6 +35,7 @@ def gap(confidences: list[float], truths: list[bool]) -> float:
     return total / len(confidences)
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_each_agrees_with_an_independent_computation(seed):
     logits_NC, labels_N = draw(seed)
