@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class MixtureConsistency(Strategy):
-    """L = sum_v [a CE(second_v, y) + (1 - a) CE_w(z_v, y)] - consistency [cos(p_1, h_2) + cos(p_2, h_1)].
+    """L = mean_v [a CE(second_v, y) + (1 - a) CE_w(z_v, y) - consistency cos(p_v, h_w)], w the other view of two.
 
     Du, Yang, Jia, Nan, Chen, Yang, "Global and Local Mixture Consistency Cumulative Learning for Long-tailed Visual
     Recognitions", CVPR 2023, arXiv:2305.08661: one view of each image is blended with one of a second batch as in
@@ -33,8 +33,9 @@ class MixtureConsistency(Strategy):
 
     Defaults from the official code (ynu-yangpeng/GLMC): `consistency=10`, `resampling=0.2`, `reweighting=1`; 128
     projected features, as for ResNet-32. All are at least 0.
-    Deviations: CE_w is the weighted mean ("reduction"), where the code divides by the number of samples; the second
-    classifier starts with the first one's weights. As in the code, y does not follow a box that the border cuts.
+    Deviations: the mean over both views, where the code has the sum, because the learning rate is the recipe's; CE_w is
+    the weighted mean ("reduction"), where the code divides by the number of samples; the second classifier starts with
+    the first one's weights. As in the code, y does not follow a box that the border cuts.
     """
 
     name = "glmc"
@@ -107,4 +108,4 @@ class MixtureConsistency(Strategy):
         for one, other in ((outputs, outputs.views[0]), (outputs.views[0], outputs)):
             cosine_B = cosine_similarity(one.extra["predicted_BP"], other.extra["projected_BP"].detach(), dim=1)
             loss = loss - self.consistency * cosine_B.mean()
-        return loss
+        return loss / len(pairs)

@@ -67,6 +67,7 @@ def test_the_loss_turns_from_one_classifier_to_the_other_and_views_agree(epoch: 
     for p, h in ((p_BP[0], h_BP[1]), (p_BP[1], h_BP[0])):
         cosine_B = (p * h).sum(1) / np.linalg.norm(p, axis=1) / np.linalg.norm(h, axis=1)
         expected -= 10 * cosine_B.mean()
+    expected /= 2  # the mean over the views
     loss = case.loss(outputs)
     assert loss.item() == pytest.approx(expected, rel=1e-6)
     head = case.network.classifier
@@ -81,7 +82,7 @@ def test_the_projection_is_a_constant_for_the_other_views_prediction() -> None:
     predicted_BP = case.network.classifier.prediction(other_BP)  # type: ignore[operator,union-attr]
     cosine = torch.nn.functional.cosine_similarity(predicted_BP, one_BP.detach(), dim=1).mean()
     (slope_BP,), (through_BP,) = (torch.autograd.grad(value, [other_BP]) for value in (case.loss(outputs), cosine))
-    torch.testing.assert_close(slope_BP, -10 * through_BP)
+    torch.testing.assert_close(slope_BP, -5 * through_BP)
 
 
 @pytest.mark.parametrize("text", ["glmc(consistency=-1)", "glmc(resampling=-1)", "glmc+mixup", "glmc+ldam"])
