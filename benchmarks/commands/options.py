@@ -182,12 +182,14 @@ def takes(options: type[_Options]) -> Callable[[Callable[[_Options, typer.Contex
             return command(options(**values), context)
 
         hints = {"context": typer.Context, **get_type_hints(options, include_extras=True)}
-        fields = dataclasses.fields(options)  # type: ignore[arg-type]
         parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY)]
-        parameters += [
-            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name])
-            for f in fields
-        ]
+        for field in dataclasses.fields(options):  # type: ignore[arg-type]
+            default = inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default
+            parameters.append(
+                inspect.Parameter(
+                    field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[field.name]
+                )
+            )
         entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         entry.__annotations__ = hints
         entry.__doc__ = command.__doc__

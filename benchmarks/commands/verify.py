@@ -1,49 +1,66 @@
-"""`verify`: run a finished cell again and compare the results bit by bit."""
+"""`verify`: run a finished cell again and compare; and the options that name a finished cell."""
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.commands.options import ImageRoot
+from benchmarks.commands.options import OWN, ImageRoot, takes
 from benchmarks.support.errors import one_line
 from benchmarks.support.threads import use_threads
 
+if TYPE_CHECKING:
+    from benchmarks.tools.recorded import Recorded
 
-def verify(
-    cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")],
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellOptions:
+    """What `verify` and `export` take: a finished cell, and where to find what its record does not contain."""
+
+    cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")]
     suite: Annotated[
         str | None, typer.Option(metavar="NAME|FILE.toml", help="Suite of the record; default: from its name.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data of the record.")] = None,
-    image_root: ImageRoot = None,
-    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None,
+    ] = None
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data of the record.")] = None
+    image_root: ImageRoot = None
+    plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE.safetensors", help="The initial weights of the record.")
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = Path("runs"),
-) -> int:
-    """Run a finished cell again and compare; exit 1 and print the first difference, if any."""
-    from benchmarks.commands.opening import load_plugins
-    from benchmarks.suites.settings import with_image_root
-    from benchmarks.tools import verify as again
+    ] = None
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = OWN
 
-    load_plugins(plugin or ())
-    record = again.find_done(out, cell)
-    name = one_line(record.name)
-    asked = with_image_root(again.suite_of(record, suite), image_root)
-    use_threads(record.environment.threads)
+    def open(self) -> Recorded:
+        """Return the cell that is meant, and compute with its number of threads from now on."""
+        from benchmarks.commands.opening import load_plugins
+        from benchmarks.tools.recorded import Recorded, find_done
+
+        load_plugins(self.plugin or ())
+        record = find_done(self.out, self.cell)
+        use_threads(record.environment.threads)
+        return Recorded(
+            record=record, suite_name=self.suite, data=self.data, image_root=self.image_root, weights=self.weights
+        )
+
+
+@takes(CellOptions)
+def verify(options: CellOptions, _: typer.Context) -> int:
+    """Run a finished cell again and compare; exit 1 and print the first difference, if any."""
+    from benchmarks.tools import verify as tool
+
+    cell, out = options.open(), options.out
+    record, name = cell.record, one_line(cell.record.name)
     with tempfile.TemporaryDirectory() as folder:
-        fresh = again.run(record, asked, Path(folder), data, weights)
-        agreed = again.agreement(record, fresh, out)
-        different = again.same_cell(record, fresh) or next(again.differences(record, fresh, out, Path(folder)), None)
+        fresh = tool.run_again(cell, Path(folder))
+        agreed = tool.agreement(record, fresh, out)
+        different = tool.same_cell(record, fresh) or next(tool.differences(record, fresh, out, Path(folder)), None)
     if different is None:
         print(f"{name}: the same {agreed}.")
         return 0
     print(f"{name}: {different}.")
-    for line in again.machine_changes(record, fresh):
+    for line in tool.machine_changes(record, fresh):
         print(f"  {line}")
     return 1

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.records import storage
 from benchmarks.running.context import RunContext
-from benchmarks.tools.verify import find
+from benchmarks.tools.recorded import find_done
 from tests.making import digits_session, digits_suite
 from tests.process import write_suite
 
@@ -46,7 +46,7 @@ def test_a_run_over_splits_pools_them_and_says_so(tmp_path: Path, capsys: pytest
     means = [np.mean([a / n for a, n in zip(r.stages[1].top1_hits, r.stages[1].test_n, strict=True)])
              for r in records if r.strategy == "none"]  # fmt: skip
     assert f"{np.mean(means):.3f}" in ranking and f"± {np.std(means, ddof=1):.3f}" in ranking
-    assert find(out, "test_resnet|oversample|0|1").split == 1
+    assert find_done(out, "test_resnet|oversample|0|1").split == 1
     assert main(["verify", "test_resnet|none|0|1", "--suite", str(suite), "--out", str(out)]) == 0
     assert "the same bits" in capsys.readouterr().out
     assert main([*words, "--resample-splits", "2"]) == 0

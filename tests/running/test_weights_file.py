@@ -20,7 +20,8 @@ from benchmarks.running.local import execute
 from benchmarks.running.scoring import blank_record
 from benchmarks.running.session import Request, Session, open_session
 from benchmarks.support.errors import UserError
-from benchmarks.tools.verify import run, same_cell, suite_of
+from benchmarks.tools.recorded import Recorded
+from benchmarks.tools.verify import run_again, same_cell
 from tests.leaderboard import make
 from tests.making import BACKBONE, digits_suite
 
@@ -55,12 +56,11 @@ def test_the_record_names_the_file_and_is_verified_with_that_file_alone(tmp_path
     assert {**given.setup.recipe, "weights": "none"} == plain.setup.recipe
 
     asked = dataclasses.replace(given, key="")
-    suite = suite_of(given, None)
     for wrong, said in ((None, "give that file with --weights"), (saved(tmp_path, 4), "has other content")):
         with pytest.raises(UserError, match=said) as caught:
-            run(asked, suite, tmp_path / "again", None, wrong)
+            run_again(Recorded(record=asked, weights=wrong), tmp_path / "again")
         assert short in str(caught.value)
-    assert same_cell(given, run(given, suite, tmp_path / "again", None, file)) is None
+    assert same_cell(given, run_again(Recorded(record=given, weights=file), tmp_path / "again")) is None
 
 
 def test_a_failed_cell_says_it_too(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_package_s_weights_are_named_and_keyed_by_their_content(tmp_path: Path
     assert record.setup.recipe["weights"] == {
         "source": "package", "file": "efficientnet-lite0-57934424.pth", "sha256": "579344248a93e230",
     }  # fmt: skip
-    assert suite_of(record, None).recipe.weights == "imagenet"
+    assert Recorded(record=record).suite.recipe.weights == "imagenet"
 
 
 def test_backbones_with_imagenet_weights_of_their_own_share_a_table(tmp_path: Path) -> None:

@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.data.registry import get, names
-from benchmarks.records.record import Record
 from benchmarks.suites.settings import frozen
-from benchmarks.suites.suite import Suite
+from benchmarks.tools.recorded import Recorded
 
 PROGRAM = "python -m benchmarks"
 
 
-def training_command(record: Record, base: Suite | None, file: str | None) -> str:
-    """Return the `run` that trains the record's cell: of the suite `base` (or `file`), with what the record changes.
+def training_command(cell: Recorded) -> str:
+    """Return the `run` that trains the cell: with its base suite, and what the record changes of it.
 
     `PATH` and `FILE` stand for the data and first weights, whose places a record does not hold.
     """
+    record, base = cell.record, cell.base
     setup, recipe = record.setup, dict(record.setup.recipe)
-    words = ["run", "--suite", file or (base.name if base else record.suite)]
+    words = ["run", "--suite", cell.suite_name or (base.name if base else record.suite)]
     words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
     words += ["--resample-splits", str(record.split + 1)] if record.split else []
     if setup.dataset in names() and get(setup.dataset).takes_path:

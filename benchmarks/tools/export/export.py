@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -14,7 +13,6 @@ import numpy as np
 
 from benchmarks.planning.store import Store
 from benchmarks.records.record import Record
-from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 from benchmarks.tools.export import card, posthoc, refuse
 from benchmarks.tools.export.commands import training_command
@@ -33,7 +31,7 @@ from benchmarks.tools.export.model import (
 )  # fmt: skip
 from benchmarks.tools.export.tensors import folded, tensors_of
 from benchmarks.tools.export.trained import Advance, Say, TrainedStage, trained_stage
-from benchmarks.tools.verify import base_suite, open_again, suite_of
+from benchmarks.tools.recorded import Recorded
 from strategies.combining.expression import parse
 from strategies.posthoc.calibration import log_softmax, temperature
 
@@ -41,44 +39,27 @@ LEAST_ROWS = 30  # validation rows; on fewer, one mistake more or less would cha
 COMPARED = 8  # rows on which torch and ONNX Runtime are compared
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is exported, and from what: see the options of the commands `verify` and `export`.
+def export(cell: Recorded, stage: str | None, out: Path, to: Path, say: Say, advance: Advance) -> None:
+    """Write a stage of a cell (None: the last) into the folder `to`, completely or not at all; `out` has its state.
 
-    `stage`: its name, None for the last. `suite`: the suite's name or file, None to find it from the record.
+    A stage whose trained state was removed is trained again. Raises UserError for what cannot be exported, for missing
+    libraries, data or weights, and for a folder that is not empty; before anything is loaded where that is possible.
     """
-
-    record: Record
-    to: Path
-    out: Path
-    stage: str | None = None
-    suite: str | None = None
-    image_root: Path | None = None
-    data: Path | None = None
-    weights: Path | None = None
-
-
-def export(asked: Asked, say: Say, advance: Advance) -> None:
-    """Write the folder `asked.to`, whole or not at all.
-
-    A stage whose trained state was removed is trained again. Raises UserError, before anything is loaded where it can
-    be told, for what cannot be exported, missing libraries, data or weights, and a folder that is not empty.
-    """
-    record = asked.record
-    stage = _stage_name(record, asked.stage)
+    record = cell.record
+    name = _stage_name(record, stage)
     refuse.require_one_network(parse(record.strategy))
     refuse.require_libraries()
-    refuse.require_place(asked.to)
+    refuse.require_place(to)
     with tempfile.TemporaryDirectory() as scratch:
-        session, cell = open_again(record, _suite(asked), Path(scratch), asked.data, asked.weights, lambda line: None)
-        if record.key != cell.key:
+        session, planned = cell.plan_again(Path(scratch), lambda line: None)
+        if record.key != planned.key:
             raise UserError(
                 f"{record.name} was trained on other data or by another version, whose states this version cannot "
-                f"continue; train it again with `{_command(asked)}`, then export it."
+                f"continue; train it again with `{training_command(cell)}`, then export it."
             )
-        trained = trained_stage(session, cell, record, stage, Store(asked.out), say, advance)
+        trained = trained_stage(session, planned, record, name, Store(out), say, advance)
         images_NHWC = session.context.loaded.images_NHWC
-        _write(asked, trained, np.array(images_NHWC[trained.stage.data.test_rows[:COMPARED]]))
+        _write(cell, to, trained, np.array(images_NHWC[trained.stage.data.test_rows[:COMPARED]]))
 
 
 def _stage_name(record: Record, name: str | None) -> str:
@@ -89,19 +70,9 @@ def _stage_name(record: Record, name: str | None) -> str:
     return name or known[-1]
 
 
-def _suite(asked: Asked) -> Suite:
-    from benchmarks.suites.settings import with_image_root
-
-    return with_image_root(suite_of(asked.record, asked.suite), asked.image_root)
-
-
-def _command(asked: Asked) -> str:
-    return training_command(asked.record, base_suite(asked.record, asked.suite), asked.suite)
-
-
-def _write(asked: Asked, trained: TrainedStage, images_BSS3: np.ndarray) -> None:
+def _write(cell: Recorded, to: Path, trained: TrainedStage, images_BSS3: np.ndarray) -> None:
     """Write all files into a temporary folder next to the target, then rename it."""
-    network, strategy = trained.network, parse(asked.record.strategy)
+    record, network, strategy = cell.record, trained.network, parse(cell.record.strategy)
     given = trained.held if len(trained.labels_N) else trained.test
     correction = posthoc.correction_of(strategy, given, trained.stage.facts)
     degrees = 1.0
@@ -111,14 +82,14 @@ def _write(asked: Asked, trained: TrainedStage, images_BSS3: np.ndarray) -> None
     if linear := folded(network.classifier, correction):
         network.classifier, in_graph = linear, posthoc.none(trained.stage.facts.num_classes)
     preprocessing = Preprocessing(
-        size=asked.record.setup.image_size, mean=[float(v) for v in trained.mean], std=[float(v) for v in trained.std]
+        size=record.setup.image_size, mean=[float(v) for v in trained.mean], std=[float(v) for v in trained.std]
     )
     model = Classify(network, in_graph, degrees, mean=trained.mean, std=trained.std, mirror=trained.mirror)
     tensors = tensors_of(network, preprocessing.size)
-    graph = to_onnx(model, preprocessing.size, images_BSS3, asked.record.name)
+    graph = to_onnx(model, preprocessing.size, images_BSS3, record.name)
     labels_N = trained.stage.labels_N[trained.stage.data.test_rows]
     facts = card.Facts(
-        record=asked.record, result=trained.result, command=_command(asked), preprocessing=preprocessing,
+        record=record, result=trained.result, command=training_command(cell), preprocessing=preprocessing,
         tensors=tensors, temperature=degrees,
         fitted=len(trained.labels_N) >= LEAST_ROWS, corrected=not correction.neutral, mirror=trained.mirror,
         nll=tuple(_nll(correction(trained.test.logits_BC.numpy()), labels_N, t) for t in (1.0, degrees)),  # type: ignore[arg-type]
@@ -130,8 +101,8 @@ def _write(asked: Asked, trained: TrainedStage, images_BSS3: np.ndarray) -> None
         "scale": in_graph.scale_C.tolist(),
         "shift": in_graph.shift_C.tolist(),
     }
-    asked.to.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=f".{asked.to.name}-", dir=asked.to.parent))
+    to.parent.mkdir(parents=True, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
     try:
         tensors.save(place / WEIGHTS)
         (place / GRAPH).write_bytes(graph)
@@ -139,11 +110,11 @@ def _write(asked: Asked, trained: TrainedStage, images_BSS3: np.ndarray) -> None
         (place / PREPROCESSING).write_text(_json(preprocessing.model_dump()), encoding="utf-8")
         (place / CALIBRATION).write_text(_json(calibration), encoding="utf-8")
         (place / CARD).write_text(card.card(facts), encoding="utf-8")
-        (place / MANIFEST).write_text(_json(_manifest(asked.record, trained, place).model_dump()), encoding="utf-8")
+        (place / MANIFEST).write_text(_json(_manifest(record, trained, place).model_dump()), encoding="utf-8")
         for path in place.iterdir():
             os.chmod(path, 0o644)
         os.chmod(place, 0o755)  # mkdtemp and safetensors make them private
-        os.replace(place, asked.to)
+        os.replace(place, to)
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise

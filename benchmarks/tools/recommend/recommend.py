@@ -23,7 +23,7 @@ from benchmarks.tools.recommend.choice import Choice, Standing, choose, head_cla
 from benchmarks.tools.recommend.evidence import evidence
 from benchmarks.tools.recommend.halving import MOST_SEEDS
 from benchmarks.tools.recommend.search import Carry, Found, MakeReporter, Search
-from benchmarks.tools.verify import base_suite
+from benchmarks.tools.recorded import Recorded
 
 SHOWN_MODEL = "MODEL"
 
@@ -113,7 +113,7 @@ def _facts(
     choice = _choice(asked, found, head) if not seen.too_few else _default(found)
     pick = found.records[choice.pick.strategy]
     record = pick[0]
-    command = training_command(record, base_suite(record, asked.suite_file), asked.suite_file)
+    command = training_command(Recorded(record=record, suite_name=asked.suite_file))
     data = shlex.quote(str(asked.data)) if asked.data else ""
     facts = answer.Facts(
         goal=asked.goal, keep=asked.keep, findings=seen, choice=choice,
