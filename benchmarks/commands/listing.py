@@ -102,11 +102,6 @@ def _typed(name: str) -> str:
     return f"{name}({','.join(values)})" if values else name
 
 
-def _value(default: object) -> str:
-    """Return a default as typed: `none`, `true`, `0.5`."""
-    return str(default).lower() if default is None or isinstance(default, bool) else str(default)
-
-
 def _suites() -> list[tuple[str, str]]:
     from benchmarks.suites import suite as suites
 
