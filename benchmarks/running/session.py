@@ -10,8 +10,7 @@ import torch
 
 from backbones.network import build
 from backbones.probe import Choice, probe
-from backbones.registry import parse as parse_backbone
-from backbones.weights import FirstWeights, Weights, find_imagenet
+from backbones.weights import Weights
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
 from benchmarks.planning.plan import Plan, Setting, make_plan
@@ -81,9 +80,9 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     _check_size(len(expand_backbones(patterns)), len(strategies), seeds)
     _check_frozen(request)
     weights: Weights = request.weights or suite.recipe.weights
+    # before the data, whose decoding takes minutes at 224 px
     backbones = usable_backbones(patterns, suite, weights, say)
-    # Before the data: decoding takes minutes at 224 px, and would be in vain.
-    first_weights = find_weights(suite, weights, backbones)
+    first_weights = {name: first for name, first in backbones.items() if first is not None}
     for name, first in first_weights.items():
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
     loaded = load_data(suite, request.data, advance, request.resample)
@@ -105,7 +104,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         device=device.type,
     )
     _check_named(request.strategies, setting)
-    plan = make_plan(setting, backbones, strategies, range(seeds))
+    plan = make_plan(setting, list(backbones), strategies, range(seeds))
     twice = [line for text in strategies for line in corrected_twice(parse(text))]
     for line in (*plan.left_out, *twice):
         say(line)
@@ -198,21 +197,3 @@ def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
         smallest_size=suite.recipe.size_at(0.0),
         cache_file=cache_folder() / "probe.json",
     )
-
-
-def find_weights(suite: Suite, weights: Weights, backbones: Sequence[str]) -> dict[str, FirstWeights]:
-    """Return the files of the first weights by backbone, having loaded each once; none where they are random.
-
-    Raises BackboneError for weights that are missing or do not fit: nothing is ever silently random.
-    """
-    if weights == "none":
-        return {}
-    found: dict[str, FirstWeights] = {}
-    for backbone in backbones:
-        if isinstance(weights, Path):
-            first = FirstWeights(weights, "file")
-        else:
-            first = find_imagenet(parse_backbone(backbone).backbone)
-        build(backbone, 2, image_size=suite.recipe.image_size, seed=0, weights=first.path)
-        found[backbone] = first
-    return found

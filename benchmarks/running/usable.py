@@ -1,44 +1,56 @@
-"""Which backbones of a glob a suite can use: those that take its images and have its weights."""
+"""Which backbones a suite can use, and their first weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from backbones.errors import BackboneError
 from backbones.network import build
 from backbones.probe import bfloat16_is_sound
-from backbones.weights import Weights
+from backbones.registry import parse as parse_backbone
+from backbones.weights import FirstWeights, Weights, find_imagenet
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 
 
-def usable_backbones(patterns: Sequence[str], suite: Suite, weights: Weights, say: Callable[[str], None]) -> list[str]:
-    """Return the backbones that names and globs mean, those left out that a glob found and the suite cannot use.
+def usable_backbones(
+    patterns: Sequence[str], suite: Suite, weights: Weights, say: Callable[[str], None]
+) -> dict[str, FirstWeights | None]:
+    """Return the backbones that names and globs mean, each with its first weights (None: random).
 
-    `say` gets a line for each of them; one that was named stays, and is an error later. Raises UserError where none is
-    left.
+    A backbone that only a glob matches is left out if it cannot take the suite's images or has no weights, and `say`
+    gets a line about it. For one that is named, BackboneError is raised. Raises UserError if none is left.
     """
     pieces = [piece for text in patterns for piece in text.split(",")]
     named = set(expand_backbones([piece for piece in pieces if not any(c in piece for c in "*?[")]))
-    kept = []
+    found: dict[str, FirstWeights | None] = {}
     for name in expand_backbones(patterns):
-        reason = None if name in named else _reason(name, suite, weights)
-        if reason is None:
-            kept.append(name)
-        else:
-            say(f"Left out: {reason}.")
-    if not kept:
+        try:
+            first = first_weights(name, weights)
+            if name not in named or first:  # of the others, `choose` builds the network
+                _check(name, suite, first)
+            found[name] = first
+        except BackboneError as error:
+            if name in named:
+                raise
+            say(f"Left out: {str(error).rstrip('.')}.")
+    if not found:
         raise UserError(f"No backbone that {', '.join(patterns)} matches can be used with {suite.name}; name another.")
-    return kept
+    return found
 
 
-def _reason(name: str, suite: Suite, weights: Weights) -> str | None:
-    """Return why a suite cannot use a backbone, None if it can."""
-    try:
-        network = build(name, 2, image_size=suite.recipe.image_size, seed=0, weights=weights)
-        if suite.recipe.size_at(0.0) < suite.recipe.image_size:
-            bfloat16_is_sound(network, name, suite.recipe.size_at(0.0))  # raises if it does not take that size
-    except BackboneError as error:
-        return str(error).rstrip(".")
-    return None
+def first_weights(name: str, weights: Weights) -> FirstWeights | None:
+    """Return the file with a backbone's first weights, None if they are random. Raises BackboneError if it has none."""
+    if weights == "none":
+        return None
+    return FirstWeights(weights, "file") if isinstance(weights, Path) else find_imagenet(parse_backbone(name).backbone)
+
+
+def _check(name: str, suite: Suite, first: FirstWeights | None) -> None:
+    """Raise BackboneError if the network does not fit its weights or the images."""
+    recipe = suite.recipe
+    network = build(name, 2, image_size=recipe.image_size, seed=0, weights=first.path if first else "none")
+    if recipe.size_at(0.0) < recipe.image_size:
+        bfloat16_is_sound(network, name, recipe.size_at(0.0))  # raises if it does not take that size

@@ -10,7 +10,7 @@ import pytest
 from backbones.probe import Choice
 from benchmarks.data.decoded.cache import Decoded, Meta
 from benchmarks.data.load import cache_folder, from_source, open_source
-from benchmarks.running import session
+from benchmarks.running import session, usable
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
 from strategies.combining.expression import parse
@@ -41,7 +41,7 @@ def test_a_suite_of_the_package_can_be_planned(name: str, tmp_path: Path, monkey
     size, rows_N = asked.recipe.image_size, np.arange(len(source.ids))
     loaded = from_source(source, Decoded(np.empty((0, size, size, 3), np.uint8), rows_N, META), size)
     monkeypatch.setattr(session, "load_data", lambda *_: loaded)
-    monkeypatch.setattr(session, "find_weights", lambda *_: {})  # it would fetch them
+    monkeypatch.setattr(usable, "first_weights", lambda *_: None)  # it would fetch them
     said: list[str] = []
     request = session.Request(
         suite=asked, device="cpu", out=tmp_path / "runs", choose=lambda *_: Choice("channels_last", "float32")
