@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
+
+from filelock import FileLock
 
 import benchmarks
 
@@ -52,22 +58,34 @@ def environment() -> dict[str, str]:
 
 
 @functools.cache
-def _warm() -> subprocess.Popen[str]:
-    """Return the process that forks commands (see `warm.py`); it ends with this one."""
-    script = Path(__file__).with_name("warm.py")
-    return subprocess.Popen(
-        [sys.executable, "-P", script], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+def _warm() -> tuple[TextIO, object]:
+    """Return a connection to the process that forks commands (see `warm.py`), and what keeps that process alive.
+
+    The first of a test session's processes that asks starts it, for all of them.
+    """
+    session = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
+    folder, started = Path(tempfile.gettempdir(), f"benchmarks-tests-{session}"), None
+    folder.mkdir(exist_ok=True)
+    path, connection = str(folder / "warm"), socket.socket(socket.AF_UNIX)
+    with FileLock(folder / "lock"):
+        try:
+            connection.connect(path)
+        except OSError:
+            Path(path).unlink(missing_ok=True)
+            command = [sys.executable, "-P", str(Path(__file__).with_name("warm.py")), path]
+            started = subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            assert started.stdout is not None and started.stdout.readline() == b"listening\n"
+            connection.connect(path)
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return connection.makefile("rw"), (connection, started)
 
 
 def _ask(question: object) -> int:
     """Write a line to the warm process and return the number that it answers."""
-    warm = _warm()
-    assert warm.stdin is not None and warm.stdout is not None
-    warm.stdin.write(json.dumps(question) + "\n")
-    warm.stdin.flush()
-    answer = warm.stdout.readline()
-    assert answer, "the warm process has ended; what it said stands among pytest's errors"
+    warm, _ = _warm()
+    print(json.dumps(question), file=warm, flush=True)
+    answer = warm.readline()
+    assert answer, "the warm process has ended; its last words are among pytest's errors"
     return int(answer)
 
 
@@ -119,6 +137,13 @@ class Started:
 def bench(folder: Path, *arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run `python -m benchmarks ARGUMENTS` in `folder` to its end; it imports from `path` first."""
     return Started(folder, *arguments, path=path).end()
+
+
+def script(folder: Path, code: str, *arguments: object, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run Python `code` in `folder` to its end, as `bench` runs a command."""
+    file = folder / "script.py"
+    file.write_text(code)
+    return Started(folder, file, *arguments, path=path).end()
 
 
 def interrupted(folder: Path, number: signal.Signals, heard: str, *arguments: object) -> tuple[int, str, str]:

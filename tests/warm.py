@@ -1,6 +1,7 @@
 """A process that has everything imported and forks `python -m benchmarks` when asked, so that a start costs little.
 
-It starts no thread before it forks: the children are as sound as processes of their own.
+One serves all processes of a test session, each through a fork of its own. It starts no thread before it forks: the
+children are as sound as processes of their own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -55,7 +58,6 @@ def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str]
 
 def serve() -> None:
     """Answer a line that holds `become`'s arguments with the child's number, and such a number with its wait status."""
-    gc.freeze()  # nothing that is imported is garbage: no child goes through it
     for line in sys.stdin:
         asked = json.loads(line)
         if isinstance(asked, int):
@@ -68,5 +70,26 @@ def serve() -> None:
     os._exit(0)  # what is frozen would be reported as leaked
 
 
+def listen(path: str) -> None:
+    """Serve each connection to the socket `path` in a fork, until stdin is closed; say when the socket is there."""
+    gc.freeze()  # nothing that is imported is garbage: no child goes through it
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for these forks
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        print("listening", flush=True)
+        while sys.stdin not in select.select([listener, sys.stdin], [], [])[0]:
+            connection, _ = listener.accept()
+            if not os.fork():
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                listener.close()
+                os.dup2(connection.fileno(), 0)
+                os.dup2(connection.fileno(), 1)
+                connection.close()
+                return serve()
+            connection.close()
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    serve()
+    listen(*sys.argv[1:])
