@@ -55,6 +55,14 @@ def _cases(counts: dict[str, tuple[int, ...]]) -> list[Case]:
     ]
 
 
+def paired(cases: list[Case]) -> list[Case]:
+    """Return half of the cases, for clauses that train a step: stage and validation accuracy in pairs.
+
+    Counts take turns: the first stage without accuracy and the second with it, then the other way round.
+    """
+    return [case for i, case in enumerate(cases) if i % 4 in ((0, 3) if i // 4 % 2 == 0 else (1, 2))]
+
+
 def batches(case: Case) -> Iterator[tuple[str, Batch]]:
     """Yield two named batches: one of all classes that have samples, one of the rarest of these alone."""
     rarest = min(case.present, key=lambda c: case.facts.counts_C[c])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.contract import values
-from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary, samples
+from benchmarks.contract.cases import PROGRESS, Case, batches, odd, ordinary, paired, samples
 from benchmarks.contract.clauses import Broken, clause, expect
 from benchmarks.contract.step import drawn, network_for, try_step
 from strategies.base import Batch, Strategy
@@ -45,7 +44,7 @@ def shapes(strategy: Strategy) -> None:
 
     Logits and targets are [B, C], images keep their shape, targets sum to 1, the loss is a scalar.
     """
-    for case in ordinary():
+    for case in paired(ordinary()):
         for _, batch in batches(case):
             try_step(strategy, case, batch, PROGRESS[-1])
 
@@ -56,7 +55,10 @@ def finite(strategy: Strategy) -> None:
 
     So are the scored logits, for logits of usual size and 300 times larger.
     """
-    _finite(strategy, ordinary(), scales=(1.0, 300.0), only_mixed=True)
+    for case in paired(ordinary()):
+        name, batch = next(batches(case))
+        for scale in (1.0, 300.0):
+            _finite(strategy, case, name, batch, scale)
 
 
 @clause("odd-classes", after=("phases", "weights", "augmentation", "shapes", "finite"))
@@ -68,24 +70,25 @@ def odd_classes(strategy: Strategy) -> None:
     values.weights(strategy, odd())
     values.augmentation(strategy, odd())
     values.phases(strategy, odd())
-    _finite(strategy, odd(), scales=(1.0,))
-    _finite(strategy, ordinary(), scales=(1.0,))
+    for case in paired(odd()):
+        for name, batch in batches(case):
+            _finite(strategy, case, name, batch)
+    for case in paired(ordinary()):
+        _, (name, batch) = batches(case)
+        _finite(strategy, case, name, batch)
 
 
-def _finite(strategy: Strategy, cases: Sequence[Case], scales: Sequence[float], only_mixed: bool = False) -> None:
-    for case in cases:
-        for name, batch in list(batches(case))[: 1 if only_mixed else None]:
-            for scale in scales:
-                step = try_step(strategy, case, batch, PROGRESS[-1], scale=scale)
-                expect(torch.isfinite(step.loss), f"the loss is {float(step.loss.detach())}, {name}")
-                expect(torch.isfinite(step.scored_BC).all(), f"predict gives logits that are not finite, {name}")
-                if step.loss.requires_grad:  # a single class may leave nothing to learn
-                    step.loss.backward()
-                for parameter, tensor in step.network.named_parameters():
-                    expect(
-                        tensor.grad is None or torch.isfinite(tensor.grad).all(),
-                        f"the gradient of {parameter} is not finite, {name}",
-                    )
+def _finite(strategy: Strategy, case: Case, name: str, batch: Batch, scale: float = 1.0) -> None:
+    step = try_step(strategy, case, batch, PROGRESS[-1], scale=scale)
+    expect(torch.isfinite(step.loss), f"the loss is {float(step.loss.detach())}, {name}")
+    expect(torch.isfinite(step.scored_BC).all(), f"predict gives logits that are not finite, {name}")
+    if step.loss.requires_grad:  # a single class may leave nothing to learn
+        step.loss.backward()
+    for parameter, tensor in step.network.named_parameters():
+        expect(
+            tensor.grad is None or torch.isfinite(tensor.grad).all(),
+            f"the gradient of {parameter} is not finite, {name}",
+        )
 
 
 @clause("randomness", after=("weights", "shapes"))
@@ -114,7 +117,7 @@ def facts(strategy: Strategy) -> None:
 
     Even after the caller changed the last answer in place.
     """
-    for case in (*ordinary(), *odd()):
+    for case in (*paired(ordinary()), *paired(odd())):
         before = str(case.facts)
         first = _arrays(strategy, case)
         copies = [None if a is None else a.copy() for a in first]
@@ -125,9 +128,9 @@ def facts(strategy: Strategy) -> None:
         for hook, a, b in zip(("class_weights_C", "sampling_C", "kept_C"), copies, again, strict=True):
             same = a is b if a is None or b is None else np.array_equal(a, b)
             expect(same, f"{hook} does not repeat itself")
-        _, batch = next(batches(case))
         strategy.augmentation(case.facts)
         strategy.phases(10, case.facts)
+        _, batch = next(batches(case))
         try_step(strategy, case, batch, PROGRESS[-1])
         expect(str(case.facts) == before, f"the facts were changed, {case.name}")
 
