@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.process import bench
+from tests.process import bench, script
 
 PACKAGES = ("backbones", "benchmarks", "strategies")
 BLOCK = re.compile(r"`([\w/-]+\.\w+)`(, at its\s+end)?:\n\n```(python|diff)\n(.*?)```", re.DOTALL)
@@ -68,8 +65,8 @@ def run(place: Path, *words: str) -> str:
     if words[:2] == ("-m", "benchmarks"):
         done = bench(place, *words[2:], path=place)
     else:
-        environment = {**os.environ, "PYTHONPATH": str(place), "COLUMNS": "200"}
-        done = subprocess.run([sys.executable, *words], cwd=place, env=environment, capture_output=True, text=True)
+        assert words[0] == "-c"
+        done = script(place, *words[1:], path=place)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -17,9 +17,13 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-import sklearn.datasets  # noqa: F401
+import matplotlib.backends.backend_svg
+import matplotlib.style  # noqa: F401
+import sklearn.datasets
+import sklearn.metrics  # noqa: F401
 import tabulate  # noqa: F401
 import timm  # noqa: F401
+import typer  # noqa: F401
 
 MOST_SECONDS = 300  # for a command
 

@@ -1,9 +1,5 @@
 """Weights from a file and from the hub: what fits is loaded, what does not is refused, nothing is silently random."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 import timm
 import torch
@@ -11,6 +7,7 @@ from safetensors.torch import save_file
 
 from backbones.errors import BackboneError
 from backbones.network import build
+from tests.process import script
 
 
 def _saved(path, name, change=None, **arguments):
@@ -82,6 +79,8 @@ def test_files_of_another_kind_are_refused(tmp_path):
 
 HUB = """
 import http.server, sys, threading, pathlib
+for name in [name for name in sys.modules if name.startswith("huggingface_hub")]:
+    del sys.modules[name]  # it reads the environment when it is imported
 from backbones.errors import BackboneError
 
 body = pathlib.Path(sys.argv[1]).read_bytes()
@@ -112,6 +111,7 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 import torch
 from safetensors.torch import load_file
 from backbones.network import build
+from tests.process import script
 
 before = torch.get_rng_state()
 network = build("resnet10t", 4, image_size=32, seed=0, weights="imagenet")
@@ -133,14 +133,12 @@ print("still in the cache")
 """
 
 
-def test_imagenet_weights_come_from_the_hub_and_a_hub_that_is_not_there_is_said(tmp_path, free_port):
+def test_imagenet_weights_come_from_the_hub_and_a_hub_that_is_not_there_is_said(tmp_path, free_port, monkeypatch):
     _saved(tmp_path / "w.safetensors", "resnet10t")
-    environment = {**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{free_port}", "HF_HOME": str(tmp_path / "hub")}
-    environment |= {"NO_PROXY": "127.0.0.1", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", HUB, str(tmp_path / "w.safetensors"), str(free_port)],
-        capture_output=True, text=True, env=environment, timeout=120, check=False,
-    )  # fmt: skip
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free_port}")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    done = script(tmp_path, HUB, tmp_path / "w.safetensors", free_port)
     assert done.returncode == 0, done.stderr
     loaded, *refusals, cached = done.stdout.splitlines()
     assert (loaded, cached) == ("loaded", "still in the cache")

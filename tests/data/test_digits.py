@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 from benchmarks.data import digits
+from tests.process import script
 
 
 def test_training_rows_follow_the_formula_and_test_rows_are_balanced() -> None:
@@ -41,9 +41,9 @@ def test_pixels_are_the_digits_enlarged() -> None:
     assert (image_HW3[..., 0] == image_HW3[..., 2]).all()
 
 
-def test_the_seed_chooses_the_images_in_any_process() -> None:
+def test_the_seed_chooses_the_images_in_any_process(tmp_path: Path) -> None:
     code = "from benchmarks.data import digits; s = digits.open_source(seed=2); print(s.stamp, s.ids, s.labels)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    run = script(tmp_path, code)
     source, other = digits.open_source(seed=2), digits.open_source(seed=3)
     assert run.stdout == f"{source.stamp} {source.ids} {source.labels}\n"
     assert other.stamp != source.stamp
