@@ -135,7 +135,7 @@ def test_a_frozen_run_computes_features_once_and_its_record_names_the_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path / "cache"))
-    asked = ["run", "--suite", "digits", "--trains", "classifier", "--image-size", "64", "--seeds", "1"]
+    asked = ["run", "--suite", "digits", "--trains", "classifier", "--image-size", "32", "--seeds", "1"]
     asked += ["--set", "recipe.epochs.head=1", "--set", "recipe.epochs.tail=1", "--out", str(tmp_path / "out")]
     assert main(["plan", *asked[1:], "--backbone", "efficientnet_lite0"]) == 0
     assert not (tmp_path / "cache" / "features").exists(), "a plan needs no features"
@@ -145,7 +145,7 @@ def test_a_frozen_run_computes_features_once_and_its_record_names_the_weights(
     assert len(stored) == 1
     assert main([*asked, "--backbone", "efficientnet_lite0,efficientnet_lite0:mlp1", "--strategy", "none"]) == 0
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
-    records, problems = read_all(tmp_path / "out" / "digits-frozen-64px-head=1-tail=1" / "records")
+    records, problems = read_all(tmp_path / "out" / "digits-frozen-32px-head=1-tail=1" / "records")
     assert not problems
     assert {record.backbone for record in records} == {"efficientnet_lite0", "efficientnet_lite0:mlp1"}
     for record in records:

@@ -10,6 +10,7 @@ from torch import nn
 from backbones.convolutions.small_maps import SmallMapConv2d
 from backbones.network import build
 from backbones.registry import register_backbone
+from benchmarks.contract import tiny
 from benchmarks.training.stored import extractor
 from benchmarks.training.stored.extractor import make_extractor
 
@@ -30,7 +31,7 @@ def in_torch(network, images_BHWC):
 
 
 @needs_onnx
-@pytest.mark.parametrize("spec", ["test_resnet", "efficientnet_lite0:mlp1", "vit_tiny_patch16_224", "resnet32"])
+@pytest.mark.parametrize("spec", ["test_resnet", "test_efficientnet:mlp1", "test_vit", "resnet32"])
 def test_onnxruntime_gives_torch_s_features_for_batches_of_any_size_and_leaves_the_network_alone(spec):
     network = build(spec, 3, image_size=32, seed=0)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -83,7 +84,9 @@ def test_what_cannot_be_exported_is_computed_by_torch(own_registry):
 
 @needs_onnx
 def test_features_that_deviate_are_not_used(monkeypatch):
-    export, network = extractor.export, build("test_resnet", 3, image_size=32, seed=0)
+    with tiny.backbone() as name:
+        network = build(name, 3, image_size=32, seed=0)
+    export = extractor.export
 
     def export_altered(model, size):
         altered = copy.deepcopy(model)
@@ -91,4 +94,4 @@ def test_features_that_deviate_are_not_used(monkeypatch):
         return export(altered, size)
 
     monkeypatch.setattr(extractor, "export", export_altered)
-    check_torch(make_extractor(network, 32, CPU), network, "ONNX Runtime's features of test_resnet are off by ")
+    check_torch(make_extractor(network, 32, CPU), network, "ONNX Runtime's features of contract are off by ")
