@@ -34,9 +34,9 @@ def start() -> NoReturn:
     if interruptible:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code = main()
-    if code == INTERRUPTED:  # if an `exec` was interrupted, Python would kill itself by the signal in the place of this
+    if code == INTERRUPTED:  # if an `exec` was interrupted, Python would kill itself by the signal instead
         _leave()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done, but for taking the process apart
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # only the teardown of the process is left
     sys.exit(code)
 
 
@@ -63,7 +63,7 @@ def _leave(*_: object) -> NoReturn:
 
 
 def _unraisable(what: sys.UnraisableHookArgs) -> None:
-    """End at an interrupt that comes where none can be raised, such as in a callback of the import system."""
+    """Exit on an interrupt that cannot be raised where it arrives, such as in a callback of the import system."""
     if issubclass(what.exc_type, KeyboardInterrupt):
         _leave()
     sys.__unraisablehook__(what)
@@ -75,16 +75,16 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Let closed standard streams lead to nowhere, and open ones write what their encoding lacks as escapes."""
+    """Replace closed standard streams by the null device; let open ones escape what they cannot encode."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # `>&-`: a file opened later would get its number, and what is printed
+        except OSError:  # `>&-`: a file opened later would get this number, and the output
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - it is open for as long as the process lives
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - open until the process ends
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 

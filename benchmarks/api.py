@@ -187,7 +187,7 @@ def predict(
         `class_2`, `probability_2` and so on. Probabilities are calibrated.
 
     Raises:
-        UserError: The folder is no exported model or is damaged, or a name in `images` matches no image.
+        UserError: The folder is not an exported model or is damaged, or a name in `images` matches no image.
 
     An image that cannot be read is left out, with a warning that names it.
     """

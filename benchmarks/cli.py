@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None, supervised: Supervised | None =
         return MISTAKE
     if code == INTERRUPTED:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a second Ctrl-C ends at once, without a traceback
-        print(f"\ninterrupted; what was finished is kept. To go on: {PROGRAM} {shlex.join(arguments)}", file=sys.stderr)
+        print(f"\ninterrupted; finished work is kept. To continue: {PROGRAM} {shlex.join(arguments)}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 

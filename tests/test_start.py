@@ -100,7 +100,7 @@ def test_an_interrupt_while_a_command_imports_says_how_to_go_on(tmp_path: Path, 
     asked = [sys.executable, "-c", INTERRUPTED, at, "list", "suites"]
     done = subprocess.run(asked, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "\ninterrupted; what was finished is kept. To go on: python -m benchmarks list suites\n"
+    assert done.stderr == "\ninterrupted; finished work is kept. To continue: python -m benchmarks list suites\n"
 
 
 @pytest.mark.parametrize("lacking", ["typer", "tabulate"])  # one that every command needs, one that is imported later

@@ -49,7 +49,7 @@ def info(
 
 
 def _suite(dataset: str, data: Path | None, image_root: Path | None) -> Suite:
-    """Return the suite that sets the image size, so that a run can use the same decoded images."""
+    """Return the suite with the image size of a run, which then finds the decoded images in the cache."""
     from benchmarks.commands.opening import warn
     from benchmarks.data.registry import discover
     from benchmarks.suites import suite as suites

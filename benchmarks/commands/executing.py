@@ -1,4 +1,4 @@
-"""What `run` and `tune` share: opening a session in this process or on Ray, and carrying plans out in it."""
+"""What `run` and `tune` share: opening a session in this process or on Ray, and running plans in it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ WORTH_STARTING_RAY_JOBS = 20
 class Opened:
     """An open session, and how it, or another one on the same data, is carried out."""
 
-    def __init__(self, session: Session, options: ExecuteOptions, carry_out: Callable[..., Outcome]) -> None:
-        """`carry_out` is an executor's `execute`, with what does not change from plan to plan."""
-        self.session, self._options, self._carry_out = session, options, carry_out
+    def __init__(self, session: Session, options: ExecuteOptions, execute_plan: Callable[..., Outcome]) -> None:
+        """`execute_plan` is an executor's `execute`, with what does not change from plan to plan."""
+        self.session, self._options, self._execute_plan = session, options, execute_plan
 
     def execute(
         self,
@@ -48,7 +48,7 @@ class Opened:
         session = ready_to_run(session)
         told = wrap(_reporter(session, out, self._options))
         timeout = self._options.job_timeout
-        return self._carry_out(session.plan, session.context, out, told, only=only, job_timeout=timeout)
+        return self._execute_plan(session.plan, session.context, out, told, only=only, job_timeout=timeout)
 
 
 @contextlib.contextmanager
@@ -113,7 +113,7 @@ def _on_ray(
         shares = []
 
         def fit(request: Request) -> Request:
-            """Join Ray, and ask only for what one of its jobs gets."""
+            """Join Ray, and request what one of its jobs gets."""
             stack.enter_context(cluster.joined(options.address))
             shares.append(cluster.share(request.device, options.jobs_per_device, options.threads))
             use_threads(shares[0].threads)
@@ -123,12 +123,12 @@ def _on_ray(
         from benchmarks.running.ray.driver import execute
 
         plugins = options.plugin or ()
-        carry_out = functools.partial(execute, given=shares[0], plugins=plugins, supervised=supervised)
-        yield Opened(session, options, carry_out)
+        execute_plan = functools.partial(execute, given=shares[0], plugins=plugins, supervised=supervised)
+        yield Opened(session, options, execute_plan)
 
 
 def _reporter(session: Session, out: Path, options: ExecuteOptions) -> Reporter:
-    """Return all that is to be told of the run; where everything is there already, say so."""
+    """Return what reports the run's progress; print a line if there is nothing to do."""
     from benchmarks.progress.display import make_reporter
     from benchmarks.progress.reporter import Reporters
     from benchmarks.running.cells import stored_records
@@ -150,21 +150,21 @@ def _reporter(session: Session, out: Path, options: ExecuteOptions) -> Reporter:
             print(hint)
         reporters.append(make_reporter(outlook))
     else:
-        print(f"All {len(plan.cells)} cells are there already: nothing to do.")
+        print(f"All {len(plan.cells)} cells are done already: nothing to do.")
     return Reporters(*reporters)
 
 
 def would_be_faster(session: Session, options: ExecuteOptions, jobs: int) -> str | None:
-    """Return how this machine would be done with so many jobs sooner than in this process, if there is a way."""
+    """Return how this machine could run so many jobs faster than in this process; None if it cannot."""
     from benchmarks.support.hardware import idle_gpus, threads_side_by_side
 
     device = session.context.device.type
     if idle := idle_gpus(device):
-        return f"One GPU trains, {idle} more would: add --executor ray (`pip install -e .[ray]`)."
+        return f"This run uses one GPU and leaves {idle} idle: add --executor ray (`pip install -e .[ray]`)."
     threads, small = threads_side_by_side(device), session.context.suite.recipe.image_size <= SMALL_IMAGES_PX
     if threads and small and options.threads is None and jobs >= WORTH_STARTING_RAY_JOBS:
         return (
-            "Images so small do not keep several cores busy; jobs side by side do: add --executor ray "
+            "Images this small do not keep several cores busy, but parallel jobs do: add --executor ray "
             f"--threads {threads} (`pip install -e .[ray]`)."
         )
     return None

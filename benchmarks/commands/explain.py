@@ -99,7 +99,7 @@ def _detail(one: Explanation) -> str:
 
 
 def _seeds(one: Explanation) -> str:
-    """Return what the numbers of rows are over several seeds."""
+    """Return how rows are counted over several seeds."""
     over = "seeds and splits" if one.splits > 1 else "seeds"
     return f" (sums over {one.trained} {over}; the tables below show means)" if one.trained > 1 else ""
 

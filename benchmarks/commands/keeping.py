@@ -29,7 +29,7 @@ def status(
     from benchmarks.support.lock import held, holder
     from benchmarks.tools.status import look
 
-    # a run that has no record yet has its work
+    # a run without records yet has a working folder
     out = out or (OWN if (OWN / ".work").is_dir() else with_records(OWN, PUBLISHED))
     _require(out)
     state = look(out)
@@ -72,15 +72,15 @@ def clean(
         print(f"The cache is {place}.")
         return _clean(list(removable_from_cache(place)), dry_run, lambda files: remove_from_cache(place, files))
     _require(out)
-    if not (out / ".work").is_dir():  # no run has written here, so leave no lock file either
-        print(f"{out} holds no work of runs: there is nothing to remove.")
+    if not (out / ".work").is_dir():  # no run has written here: do not leave a lock file
+        print(f"{out} has no working files of runs: there is nothing to remove.")
         return 0
     with only_writer(out, shlex.join(["clean", *sys.argv[2:]]), wait=False, say=print):
         return _clean(list(removable(out)), dry_run, lambda files: remove(out, files))
 
 
 def _clean(files: list[Path], dry_run: bool, remove: Callable[[list[Path]], None]) -> int:
-    """Remove the files, or list them, and say what they take."""
+    """Remove or list the files, and print their size."""
     size = sum(path.lstat().st_size for path in files)
     if dry_run:
         print("".join(f"{path}\n" for path in files), end="")

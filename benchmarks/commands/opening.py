@@ -25,10 +25,10 @@ def open_asked(
     split: int = 0,
     check: Callable[[Suite], None] = lambda _: None,
 ) -> Session:
-    """Check what is asked for, say which suite that is and why, load the data and make the plan.
+    """Check the options, print which suite they mean and why, load the data and make the plan.
 
-    `check` may refuse the suite. `ready` is called between the checks and what takes long; then `fit`, which returns
-    the request to open and chooses the threads. `checkpoint_seconds`: see `Request`; `restarted`: see
+    `check` may refuse the suite. `ready` is called after the checks and before anything slow; then `fit`, which
+    may change the request and sets the threads. `checkpoint_seconds`: see `Request`; `restarted`: see
     `default_threads`; `split`: see `Suite`. Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     from benchmarks.suites.choose import choose_suite, expand_backbones
@@ -43,7 +43,7 @@ def open_asked(
         (options.strategy, expand(strategies), "strategy"),
     ):
         if given and not found:
-            raise UserError(f"--{option} is empty; give at least one name, or leave it out for the suite's.")
+            raise UserError(f"--{option} is empty; give at least one name, or leave it out to use the suite's.")
     if options.weights is not None and not options.weights.is_file():
         raise UserError(f"--weights {options.weights} is not a file; expected a safetensors file.")
     suite, why = choose_suite(
@@ -84,7 +84,7 @@ def open_asked(
 
 
 def threads_here(device: Device, out: Path, restarted: bool) -> int | None:
-    """Return the CPU threads of a run in this process and say why; None leaves the choice to torch: on a GPU."""
+    """Return the CPU threads of a run in this process, and print why; None on a GPU, where torch chooses."""
     import torch
 
     if device != Device.CPU and torch.cuda.is_available():
@@ -96,7 +96,7 @@ def threads_here(device: Device, out: Path, restarted: bool) -> int | None:
 
 
 def ready_to_run(session: Session) -> Session:
-    """Return the session with all that its jobs read: stored features are computed where they are not in the cache."""
+    """Return the session with the stored features that its jobs read, computed unless the cache has them."""
     from benchmarks.progress.display import progress
     from benchmarks.running.frozen_features import with_features
 
@@ -105,10 +105,10 @@ def ready_to_run(session: Session) -> Session:
 
 
 def load_plugins(files: Sequence[Path]) -> None:
-    """Load all plugins. One that was found and fails to import is left out with a warning that names it.
+    """Load all plugins; installed ones that fail to import are left out with a warning that names them.
 
-    A file's content is the version of its backbones and classifiers, as it is of its strategies. Raises StrategyError
-    for one of `files` that does not exist or fails to import: it was asked for.
+    The content of a file is the version of the backbones and classifiers that it registers, as it is for strategies.
+    Raises StrategyError if one of `files` does not exist or fails to import.
     """
     from backbones.registry import load_entry_points, versioned
     from benchmarks.data import registry as datasets

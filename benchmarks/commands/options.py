@@ -22,7 +22,7 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
-MOST_THREADS = 1024  # many more end in a segmentation fault of torch
+MOST_THREADS = 1024  # with many more, torch ends in a segmentation fault
 MOST_SECONDS = 1e7
 MOST_TRIALS = 1024
 OWN, PUBLISHED = Path("runs"), Path("results")
@@ -55,7 +55,7 @@ class Protocol(StrEnum):
 
 
 def not_nan(seconds: float | None) -> float | None:
-    """Refuse what is no number: it is neither below a minimum nor above a maximum."""
+    """Refuse NaN, which is neither below a minimum nor above a maximum."""
     if seconds is not None and seconds != seconds:
         raise typer.BadParameter("nan is not a number of seconds.")
     return seconds
@@ -71,7 +71,7 @@ ImageRoot = Annotated[
 
 @dataclasses.dataclass(frozen=True)
 class PlanOptions:
-    """What `plan` and `run` take, as typed; None stands for the suite's default."""
+    """What `plan` and `run` take, as typed; None means the suite's default."""
 
     all: Annotated[bool, typer.Option("--all", help="All backbones and strategies of the suite.")] = False
     backbone: Annotated[
@@ -101,7 +101,7 @@ class PlanOptions:
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = OWN
     weights: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.safetensors", help="File with first weights, before package, hub's cache and hub."),
+        typer.Option(metavar="FILE.safetensors", help="File with first weights; default: package, hub's cache, hub."),
     ] = None
     head_classes: Annotated[int | None, typer.Option(min=1, metavar="K", help="How many classes are head classes.")] = (
         None
@@ -118,9 +118,9 @@ class PlanOptions:
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the suite, such as recipe.learning_rate=0.01."),
     ] = None
-    force: Annotated[
-        bool, typer.Option("--force", help="Train classifiers on the features of random weights all the same.")
-    ] = False
+    force: Annotated[bool, typer.Option("--force", help="Train classifiers even on features of random weights.")] = (
+        False
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ExecuteOptions(PlanOptions):
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
     executor: Annotated[Executor, typer.Option(help="Run in this process, or on Ray.")] = Executor.LOCAL
     address: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT|auto", help="Ray cluster to join; default: one of its own, here.")
+        str | None, typer.Option(metavar="HOST:PORT|auto", help="Ray cluster to join; default: start one here.")
     ] = None
     jobs_per_device: Annotated[
         int | None, typer.Option(min=1, metavar="K", help="On Ray: jobs that share a GPU, or a machine's cores.")
@@ -140,7 +140,7 @@ class ExecuteOptions(PlanOptions):
     job_timeout: Annotated[
         float | None,
         typer.Option(
-            min=1, max=MOST_SECONDS, metavar="SECONDS", callback=not_nan, help="Give a job up that takes longer."
+            min=1, max=MOST_SECONDS, metavar="SECONDS", callback=not_nan, help="Give up a job that takes longer."
         ),
     ] = None
     checkpoint_seconds: Annotated[
@@ -175,7 +175,7 @@ class TuneOptions(ExecuteOptions):
 
 
 def takes(options: type[_Options]) -> Callable[[Callable[[_Options, typer.Context], int]], Callable[..., int]]:
-    """Return a decorator: a command of one dataclass and typer's context gets the dataclass's fields as options."""
+    """Return a decorator for a command that takes a dataclass and typer's context: its fields become options."""
 
     def decorate(command: Callable[[_Options, typer.Context], int]) -> Callable[..., int]:
         def entry(context: typer.Context, **values: Any) -> int:

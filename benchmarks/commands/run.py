@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 @takes(RunOptions)
 def run(options: RunOptions, context: typer.Context) -> int:
-    """Train and score what is not there yet."""
+    """Train and score the cells that have no record yet."""
     require_names("run", options, named=options.retry_failed)
     if options.dry_run:
         print_plans(options)
         return 0
     with writing(options, "run") as alone:
-        told = [_carry_out(options, alone, context.obj, 0)]
-        told += [_carry_out(options, lambda: None, context.obj, split) for split in range(1, options.resample_splits)]
+        told = [_run_split(options, alone, context.obj, 0)]
+        told += [_run_split(options, lambda: None, context.obj, split) for split in range(1, options.resample_splits)]
         _print_results([session for session, _ in told], options.out)
-        hint = ", with --retry-failed them alone"
+        hint = ", with --retry-failed only them"
         return max(print_failures(outcome, session, hint) for session, outcome in told)
 
 
@@ -43,15 +43,15 @@ def require_names(command: str, options: ExecuteOptions, *, named: bool = False)
     by_name = bool(options.backbone or options.strategy)
     if (options.all and by_name) or not (options.all or by_name or named):
         raise UserError(
-            f"{command} takes either --all, or --backbone and --strategy (the suite serves for the one left out); "
-            f"`{command} --all` takes the suite as it is."
+            f"{command} takes either --all, for the whole suite, or --backbone and --strategy; if one of these is left "
+            "out, the suite's is used."
         )
 
 
-def _carry_out(
+def _run_split(
     options: RunOptions, alone: Callable[[], None], supervised: Supervised | None, split: int
 ) -> tuple[Session, Outcome]:
-    """Carry the plan of a split out."""
+    """Run the plan of a split."""
     with opened(options, alone, supervised, split=split) as found, _results_if_interrupted(found.session, options.out):
         return found.session, found.execute(found.session, options.out, _only(found.session, options))
 
@@ -70,7 +70,7 @@ def _only(session: Session, options: RunOptions) -> list[Cell] | None:
 
 @contextlib.contextmanager
 def _results_if_interrupted(session: Session, out: Path) -> Iterator[None]:
-    """Let an interrupt or a full disk end the run only once the results of the cells that have records are told."""
+    """If an interrupt or a full disk ends the run, print the results of the finished cells first."""
     from benchmarks.records.storage import safe_name
 
     try:

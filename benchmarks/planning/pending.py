@@ -1,4 +1,4 @@
-"""Which jobs of a plan still have to be trained, and which states they need: what is kept and what may go."""
+"""Which jobs of a plan still have to be trained, and which states can be deleted."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from benchmarks.planning.store import Store
 def pending(plan: Plan, store: Store, cells: Iterable[Cell]) -> dict[str, Job]:
     """Return the jobs that `cells` wait for, parents first, by key.
 
-    A finished job is trained again where its state was cleaned away and one that is not finished starts from it.
+    A finished job is trained again if its state was removed and an unfinished job starts from it.
     """
     found: dict[str, Job] = {}
 
     def add(key: str, state: bool) -> None:
-        """Add a job after its parents, unless it is done and, where `state` is asked for, its state still there."""
+        """Add a job after its parents, unless it is done and (if `state`) its state exists."""
         if key in found or (store.result(key) is not None and (not state or store.state(key).exists())):
             return
         job = plan.jobs[key]

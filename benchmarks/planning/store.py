@@ -1,9 +1,9 @@
-"""Where jobs leave what they made: one folder per key, `<out>/.work/jobs/<key>/`.
+"""The files of jobs: one folder per key, `<out>/.work/jobs/<key>/`.
 
 `state.safetensors` is the trained state (until no job needs it any more), `checkpoint.safetensors` and
-`previous-checkpoint.safetensors` those of a job at work or killed, `predictions.npz` the logits of test and validation
-rows, `result.json` what it cost. The result is written last: a job is done where it can be read, and anything else is
-started again.
+`previous-checkpoint.safetensors` those of an unfinished job, `predictions.npz` the logits of test and validation
+rows, `result.json` what it cost. The result is written last: a job is done if it can be read, and is
+started again otherwise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class JobResult:
     """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch.
 
     `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: into how many a batch was cut because
-    a GPU had no room for it whole. `hardware`: the machine.
+    a whole one did not fit on a GPU. `hardware`: the machine.
     """
 
     key: str
@@ -66,7 +66,7 @@ class Store:
         return self.folder(key) / "checkpoint.safetensors"
 
     def result(self, key: str) -> JobResult | None:
-        """Return the result of a finished job, None where it is not finished (or its file cannot be read)."""
+        """Return the result of a finished job; None if it is not finished, or its file cannot be read."""
         try:
             content: dict[str, Any] = json.loads((self.folder(key) / "result.json").read_text(encoding="utf-8"))
             return JobResult(**{**content, "losses": tuple(content["losses"])})
@@ -87,7 +87,7 @@ class Store:
     def write_predictions(self, key: str, **arrays: np.ndarray) -> None:
         """Store float32 logits by name ("test", "validation"), rows in the stage's order.
 
-        What else the classifier gave is named after them: "test.logits_BEC".
+        Other outputs of the classifier are named after them: "test.logits_BEC".
         """
         import numpy as np
 
@@ -118,6 +118,6 @@ class Store:
         return True
 
     def drop_damaged(self, key: str) -> None:
-        """Forget that the job is done where its predictions cannot be read: it is then started again."""
+        """Mark the job as not done if its predictions cannot be read."""
         if not self.has_predictions(key):
             (self.folder(key) / "result.json").unlink(missing_ok=True)

@@ -83,7 +83,7 @@ class Note:
 
 @dataclasses.dataclass(frozen=True)
 class RunEnded:
-    """The run ends, for whatever reason."""
+    """The run has ended, normally or by an error."""
 
 
 Event = (

@@ -16,7 +16,7 @@ QUIET_SECONDS = 60.0
 
 
 class Reporter(Protocol):
-    """Anything that can be told the events of a run."""
+    """Receives the events of a run."""
 
     def tell(self, event: Event) -> None:
         """React to an event, or ignore it."""
@@ -49,7 +49,7 @@ class PlainReporter:
         match event:
             case RunStarted(plan, stored):
                 self._cells, self._finished = len(plan.cells), len(stored)
-                self._say(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are there already.")
+                self._say(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are done already.")
             case JobProgress(job, step, steps) if now - self._said > QUIET_SECONDS:
                 self._say(f"  {describe(job)}: step {step} of {steps}")
             case JobDone(job, result):

@@ -1,4 +1,4 @@
-"""How often a job may be tried: failed attempts are kept on disk, for the process that goes on after a death.
+"""Failed attempts at jobs, on disk, where the process that replaces a dead one finds them.
 
 A job whose process or worker died, that ran out of memory, that lost its GPU, or that found a damaged state, gets one
 more attempt. A job that failed otherwise, or took too long, gets none in this run. A new run forgets the attempts of
@@ -21,7 +21,7 @@ MOST = 2
 
 @dataclasses.dataclass(frozen=True)
 class Attempts:
-    """What happened to a job so far: a reason per attempt that failed, and whether another one is pointless."""
+    """The failed attempts at a job: a reason for each, and whether another attempt is pointless."""
 
     reasons: tuple[str, ...] = ()
     final: bool = False
@@ -34,24 +34,24 @@ class Attempts:
 
     @property
     def reason(self) -> str:
-        """The reason for giving the job up, as a record says it."""
+        """The reason for giving the job up, for its record."""
         again = f" ({len(self.reasons)} attempts)" if len(self.reasons) > 1 else ""
         return f"{self.reasons[-1]}{again}" if self.reasons else ""
 
     @property
     def then(self) -> str:
-        """What becomes of the job now, for people."""
-        return "it is given up" if self.exhausted else "it goes on from its last checkpoint"
+        """What happens to the job now, for messages."""
+        return "it is given up" if self.exhausted else "it continues from its last checkpoint"
 
 
 class AttemptLog:
     """The failed attempts of jobs, in files below `work` (an output folder's `.work`).
 
-    Those that a full disk did not take are kept in memory, which a process that is forked later has too.
+    Those that a full disk did not take are kept in memory, which processes forked later inherit.
     """
 
     def __init__(self) -> None:
-        """Remember nothing but what is on disk."""
+        """Start with nothing in memory."""
         self._unwritten: dict[Path, Attempts] = {}
 
     def of(self, work: Path, key: str) -> Attempts:

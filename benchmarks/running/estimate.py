@@ -10,7 +10,7 @@ from benchmarks.planning.plan import NAMES, Plan
 from benchmarks.records.record import Record
 from benchmarks.running.context import RunContext
 
-NAMES_PER_S = 2000.0  # on one core; measured where such a job is done
+NAMES_PER_S = 2000.0  # on one core, until such a job has been measured
 UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each other
 
 

@@ -1,4 +1,4 @@
-"""Which jobs of a plan may start, and which of them first: those at the head of the longest path that is left."""
+"""Which jobs of a plan may start, and which of them first: those at the start of the longest remaining path."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ancestors(plan: Plan, job: Job) -> list[str]:
 def paths(jobs: Mapping[str, Job], seconds: Mapping[str, float]) -> dict[str, float]:
     """Return, per job, the seconds of the longest path from its start to the end of the last job that needs it.
 
-    `jobs` are in order, parents first. A job that `seconds` does not name takes no time: it is done.
+    `jobs` are in order, parents first. A job that is not in `seconds` is done and takes no time.
     """
     longest: dict[str, float] = {}
     after: dict[str, float] = {}
@@ -35,8 +35,11 @@ def paths(jobs: Mapping[str, Job], seconds: Mapping[str, float]) -> dict[str, fl
 
 
 class Graph:
-    """The jobs that are still to do: `take` one that may start, then say whether it is `done`, to be done `again`, or
-    has `failed`, with those that start from it. `settled` gives the cells for which nothing is left to do."""
+    """The unfinished jobs of a run.
+
+    `take` a job that is `ready`, then call `done`, `again` (to start it once more) or `fail` (which also gives up the
+    jobs that need it). `settled` yields the cells for which no job is left.
+    """
 
     def __init__(
         self, plan: Plan, cells: Collection[Cell], todo: Collection[Job], seconds: Mapping[str, float]
@@ -50,7 +53,7 @@ class Graph:
         self.failed: dict[str, str] = {}  # job -> reason
 
     def expect(self, seconds: Mapping[str, float]) -> None:
-        """Order by what each job is now expected to take; those that are not named take no time."""
+        """Order jobs by new expected `seconds`; those that are not named take no time."""
         self._paths = paths(self._plan.jobs, seconds)
 
     @property
@@ -72,25 +75,25 @@ class Graph:
         return sorted(free, key=lambda job: (-self._paths[job.key], job.key))
 
     def take(self, job: Job) -> None:
-        """The job starts."""
+        """Mark the job as started."""
         self._taken.add(job.key)
 
     def again(self, job: Job) -> None:
-        """The job did not end: it may start once more."""
+        """Let a job that did not finish start once more."""
         self._taken.discard(job.key)
 
     def reopen(self, jobs: Collection[Job]) -> None:
-        """What these jobs left is not there any more: they are to be done once more."""
-        lost = {job.key for job in jobs} - self._open  # what is open is at work already, or will be
+        """Add finished jobs whose files are gone."""
+        lost = {job.key for job in jobs} - self._open  # open jobs are running, or will be
         self._open |= lost
         self._taken -= lost
 
     def done(self, job: Job) -> None:
-        """The job is done."""
+        """Mark the job as done."""
         self._open.discard(job.key)
 
     def fail(self, job: Job, reason: str) -> None:
-        """The job has failed for `reason`, and with it all that would start from it."""
+        """Give up the job for `reason`, with all jobs that need it."""
         self.failed[job.key] = reason
         self._open.discard(job.key)
         for key, other in self._plan.jobs.items():  # parents come first
@@ -99,7 +102,7 @@ class Graph:
                 self._open.discard(key)
 
     def settled(self) -> Iterator[tuple[Cell, str | None]]:
-        """Yield, once, each cell of whose jobs none is open any more, and the reason where one has failed."""
+        """Yield each cell once when none of its jobs is open any more, with the reason if one has failed."""
         waiting = []
         for cell in self._cells:
             keys = cell.needed

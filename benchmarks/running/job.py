@@ -87,7 +87,7 @@ def run_job(
         try:
             run(training, after_step, after_epoch)
         except TrainingError:
-            context.store.drop_checkpoints(job.key)  # they may hold what went wrong
+            context.store.drop_checkpoints(job.key)  # they may contain the bad weights
             raise
         checkpoint.save(context.store.state(job.key), *_state(training, spent))
         if job.ends_stage:
@@ -112,11 +112,11 @@ def _bytes_to_write(context: RunContext, training: Training) -> int:
 
 
 def resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:
-    """Return the training at the job's newest checkpoint, else at its beginning, and what was spent."""
+    """Return the training at the job's newest checkpoint, else at its start, and the cost so far."""
     spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
     state, damaged = checkpoint.newest(context.store.checkpoint(job.key), job.key)
     for sentence in damaged:
-        say(f"{sentence} The job {'goes on from the one before' if state else 'starts again'}.")
+        say(f"{sentence} The job {'continues from the one before' if state else 'starts again'}.")
     resumed = state is not None
     if state is not None:
         spent = state[1]["spent"]
@@ -157,7 +157,7 @@ def begin(context: RunContext, job: Job) -> Training:
 def new_network(context: RunContext, job: Job, vocabulary: int = 0) -> Network:
     """Return the job's network on the CPU, with the strategy's architecture and classifier and the first weights.
 
-    `vocabulary`: how many words it may have to know, if it reads names.
+    `vocabulary`: how many words its table needs, if it reads names.
     """
     strategy, stage = parse(job.strategy), context.stage(job.stage)
     network = _network(context, job, strategy, vocabulary)
@@ -168,7 +168,7 @@ def new_network(context: RunContext, job: Job, vocabulary: int = 0) -> Network:
 
 
 def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int) -> Network:
-    """Return the job's network with its first weights; `vocabulary` is how many words it may have to know."""
+    """Return the job's network with its first weights; `vocabulary`: as for `new_network`."""
     stage, text, seed = context.stage(job.stage), strategy.text(), seed_for(job.seed, job.stage, "network")
     classes = stage.facts.num_classes
     if text and not text.images:
@@ -200,7 +200,7 @@ def _batcher(
     )  # fmt: skip
     if pipeline is None:
         return make()
-    from benchmarks.training.batching.augment import Augmenter  # slow to import: only where it is used
+    from benchmarks.training.batching.augment import Augmenter  # slow to import
 
     strength_C = np.asarray(pipeline.strength_C)
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
@@ -265,7 +265,7 @@ def _same_parameters(training: Training, tensors: dict[str, torch.Tensor]) -> bo
 
 
 def _predict(context: RunContext, training: Training) -> None:
-    """Store the logits of the stage's test and validation rows, and what else the classifier gives for them."""
+    """Store the logits of the stage's test and validation rows, and the classifier's other outputs for them."""
     data, classes = training.stage.data, training.facts.num_classes
     arrays = {}
     test = outputs_of(training.network, training.batcher, data.test_rows, training.choice, classes, features=False)

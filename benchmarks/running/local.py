@@ -55,11 +55,11 @@ def execute(
     job_timeout: float | None = None,
     supervised: Supervised | None = None,
 ) -> Outcome:
-    """Run every cell, or of `only` these, that has no record yet; one that fails is recorded and the rest goes on.
+    """Run the cells (or those of `only`) that have no record; a failure is recorded, and the next cell is run.
 
     `supervised`: this process, if a supervisor watches it, which then ends a job that takes longer than `job_timeout`
-    seconds. KeyboardInterrupt passes through, with every finished job and cell kept; so does DiskFull. After an error
-    that leaves the GPU unusable the supervisor goes on in another process; without one, raises UserError.
+    seconds. KeyboardInterrupt and DiskFull pass through; finished jobs and cells are kept. After an error that leaves
+    the GPU unusable, the supervisor continues in another process; without a supervisor, raises UserError.
     """
     supervised = supervised or Supervised()
     stored = stored_records(plan, out, context.suite.name)
@@ -84,7 +84,7 @@ def execute(
     except DeviceLost as lost:
         what, trace = describe(lost.job), traceback.format_exc()
         supervised.end_for_another(context.store.work, lost.job.key, what, lost.reason, trace)
-        raise UserError(f"{what}: {lost.reason}; this process lost its GPU: run the same again in a new one.") from lost
+        raise UserError(f"{what}: {lost.reason}; this process lost its GPU; run the command again.") from lost
     return Outcome(len(stored), done, tuple(failures))
 
 
@@ -122,7 +122,7 @@ class _Run:
             return failed_record(self.context, cell, str(error) if given_up else reason_of(error), trace)
 
     def _job(self, job: Job, cell: Cell) -> None:
-        """Train a job, once more if memory ran out or a state was damaged.
+        """Train a job, with a second attempt if memory ran out or a state was damaged.
 
         Raises JobFailed if it is given up, DeviceLost if only another process can go on, DiskFull if none can.
         """

@@ -1,4 +1,4 @@
-"""Which cells runs were asked for, kept in `<out>/.work/planned/`: so `status` knows what is missing."""
+"""The cells that runs were asked for, in `<out>/.work/planned/`, so that `status` knows what is missing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def note(plan: Plan, work: Path, suite: str) -> None:
     """Add the plan's cells to those that were asked for before; a cell that is planned again replaces the old one."""
     cells = {_name(cell): cell for cell in (*asked(work, suite), *plan.cells)}
     content = {"suite": suite, "cells": [dataclasses.asdict(cell) for cell in cells.values()]}
-    with contextlib.suppress(OSError):  # a full disk: `status` will know less
+    with contextlib.suppress(OSError):  # a full disk: `status` knows less
         write_bytes(work / "planned" / f"{safe_name(suite)}.json", json.dumps(content).encode())
 
 

@@ -1,4 +1,4 @@
-"""Stored predictions -> what a cell's record says."""
+"""From stored predictions to a cell's record."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def score_stage(
 ) -> tuple[StageResult, dict[str, Any]]:
     """Return a stage's scores, from the predictions of the last of its jobs, and what the strategy reports.
 
-    `companions`: the jobs of the other models that the strategy asks; their time counts, their throughput does not.
+    `companions`: jobs of the other models that the strategy uses; their time counts, their throughput does not.
     """
     data, classes = stage.data, stage.facts.num_classes
     labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]

@@ -35,11 +35,11 @@ Advance = Callable[[str, int, int], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; None and empty tuples stand for the suite's defaults.
+    """What the user asked for; None and empty tuples mean the suite's defaults.
 
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
     backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
-    checkpoints within an epoch. `force`: train classifiers on the features of random weights all the same. `resample`:
+    checkpoints within an epoch. `force`: train classifiers even on features of random weights. `resample`:
     sessions on other splits of the data follow.
     """
 
@@ -165,13 +165,13 @@ def load_data(suite: Suite, path: Path | None, advance: Advance, resample: bool 
 
 
 def _apart(suite: Suite, loaded: Loaded, out: Path, say: Say) -> Suite:
-    """Return the suite; a folder's with the data's fingerprint in its name where the name's results are of others."""
+    """Return the suite; its name gets the data's fingerprint if the results of that name are of other data."""
     place = out / safe_name(suite.name)
     stored = read_all(place / "records")[0] if suite.dataset == "folder" else []
     if all(record.setup.fingerprint == loaded.fingerprint for record in stored):
         return suite
     name = f"{suite.name}-{loaded.fingerprint[:6]}"
-    say(f"{place} holds results of other images (another folder of that name, or before a change); these: {name}.")
+    say(f"{place} has results of other images (another folder of that name, or before a change); this is {name}.")
     return suite.model_copy(update={"name": name})
 
 

@@ -1,4 +1,4 @@
-"""A run's process as it sees itself: what it tells its supervisor, and whether it was interrupted. Imports no torch."""
+"""The process of a run: its messages to the supervisor, and whether it was interrupted. Imports no torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stacks(work: Path) -> Path:
 
 
 class Supervised:
-    """The process that carries out a run; without arguments, one that no supervisor watches.
+    """The process of a run; without arguments, one without a supervisor.
 
     `restarted`: an earlier worker of this run died. `attempts`: the failed attempts at its jobs.
     """
@@ -31,10 +31,10 @@ class Supervised:
         """Tell the supervisor through the file descriptor `pipe`."""
         self.restarted, self.attempts = restarted, attempts or AttemptLog()
         self._pipe, self._interrupted = pipe, False
-        self._stacks: IO[str] | None = None  # open for as long as the process lives
+        self._stacks: IO[str] | None = None  # open until the process ends
 
     def tell(self, work: Path, job: str, what: str = "", timeout: float | None = None, reason: str = "") -> None:
-        """Tell the supervisor that this process is at `job` from now on ("": at none).
+        """Tell the supervisor that this process works on `job` from now on ("": on none).
 
         `what` names the job for people; after `timeout` seconds in it the process is killed and the job given up.
         `reason`: why the process is about to end itself.
@@ -82,12 +82,12 @@ class Supervised:
     def _interrupt(self, number: int, frame: FrameType | None) -> NoReturn:
         """Stop once: the supervisor also passes on a Ctrl-C that the terminal has sent to this process."""
         self._interrupted = True
-        signal.signal(signal.SIGTERM, lambda *_: None)  # with SIG_IGN Python complains of a signal under way
+        signal.signal(signal.SIGTERM, lambda *_: None)  # with SIG_IGN Python complains about a pending signal
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt
 
 
 def _unraisable(what: sys.UnraisableHookArgs) -> None:
-    """Print nothing for an interrupt that came where none can be raised; `stop_if_interrupted` raises it later."""
+    """Ignore an interrupt that cannot be raised where it arrives; `stop_if_interrupted` raises it later."""
     if not issubclass(what.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(what)

@@ -1,8 +1,8 @@
-"""Run in a child process and restart it if it dies: a death costs the job at work one retry, no more.
+"""Run in a child process and restart it if it dies: a death costs the current job one attempt, no more.
 
 The supervisor forks before anything heavy is imported and then only waits. The worker tells it through a pipe which job
-it is at (`supervised.py`); if it dies by a signal, or a job takes too long, the supervisor notes the attempt and forks
-another worker, which goes on from the checkpoints. If the supervisor dies, the worker ends too.
+it works on (`supervised.py`); if it dies by a signal, or a job takes too long, the supervisor notes the attempt and
+forks another worker, which continues from the checkpoints. If the supervisor dies, the worker ends too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STACK_SECONDS = 1.0  # for a process that hangs to write its stacks
 
 @dataclasses.dataclass
 class _AtWork:
-    """The worker's last message: the job it is at (`work` is None: at none), since when, how long that may take.
+    """The worker's last message: its job (`work` is None: none), since when, and how long that may take.
 
     `reason`: why the worker ends itself.
     """
@@ -59,7 +59,7 @@ def supervise(run: Callable[[Supervised], int]) -> int:
             return code
         if worker.interrupted:
             if code != -signal.SIGINT:  # Python ends with it after its own message if an `exec` was interrupted
-                print("\nended; what was finished is kept, and the same command goes on.", file=sys.stderr, flush=True)
+                print("\nended; finished work is kept, and the same command continues it.", file=sys.stderr, flush=True)
             return INTERRUPTED
         if worker.at.work is None:
             without_a_job += 1
@@ -141,7 +141,7 @@ class _Worker:
             return True
         heard = os.read(self._told, 65536)
         *lines, self._heard = (self._heard + heard).split(b"\n")
-        for line in lines if not self.hung else ():  # a message from a worker that is being killed comes too late
+        for line in lines if not self.hung else ():  # a worker that is being killed may still send some
             said: dict[str, Any] = json.loads(line)
             job, what, timeout, reason = said["job"], said["what"], said["timeout"], said["reason"]
             self.at = _AtWork(Path(said["work"]), job, what, time.monotonic(), timeout, reason) if job else _AtWork()
@@ -156,14 +156,14 @@ class _Worker:
 
 
 def _end_with(alive: int) -> None:
-    """End this process when the supervisor is gone: nobody would count its jobs or stop it."""
+    """End this process when the supervisor has ended: nothing would count its attempts or stop it."""
     with contextlib.suppress(OSError):
         os.read(alive, 1)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _note(log: AttemptLog, at: _AtWork, work: Path, code: int, hung: bool) -> None:
-    """Note the attempt that just failed, and say what comes next."""
+    """Note the attempt that just failed, and print what happens next."""
     killed = at.reason or f"its process was killed by {_name(-code)}"
     reason = f"it took longer than {at.timeout:g} s" if hung else killed
     try:

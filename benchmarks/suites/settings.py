@@ -35,7 +35,7 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
     for text in settings:
         path, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not path or not value:
-            raise UserError(f"--set {text!r} is no setting; write it as recipe.learning_rate=0.01.")
+            raise UserError(f"--set {text!r} is not a setting; write it as recipe.learning_rate=0.01.")
         place, leaf = _place(content, path)
         new = _value(value)
         if place.get(leaf) != new:

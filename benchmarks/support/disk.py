@@ -1,4 +1,4 @@
-"""A disk without room for what a run writes: found before work is lost, and told in one sentence."""
+"""A disk without room for what a run writes: detected before work is lost, reported in one sentence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DiskFull(UserError):
-    """The output folder's disk has no room: the run ends, since every further job would train in vain."""
+    """The output folder's disk has no room: the run ends, because no further job could be stored."""
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:
@@ -37,7 +37,7 @@ def ends_if_full(folder: Path) -> Iterator[None]:
 
 
 def _sentence(folder: Path, what: str) -> str:
-    return f"{folder} {what}; make room and run the same again: what is finished is kept."
+    return f"{folder} {what}; make room and run the command again; finished work is kept."
 
 
 def _mb(size_bytes: int) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 
 class UserError(Exception):
-    """The caller asked for something that cannot be; the message is one sentence that says what to do."""
+    """A mistake that the user can fix; the message is one sentence that says what to do."""
 
 
 class OutputClosed(BaseException):
-    """stdout was closed (`| head`), which ends the run; no `Exception`, because no cell has failed."""
+    """stdout was closed (`| head`), which ends the run; not an `Exception`, because no cell has failed."""
 
 
 def one_line(text: str) -> str:

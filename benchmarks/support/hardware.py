@@ -1,4 +1,4 @@
-"""The machine and the libraries that a record was measured with. Asking imports none of them, but for a GPU torch."""
+"""The machine and the libraries that a record was measured with. Imports none of them, except torch for a GPU."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def versions() -> dict[str, str]:
     return dict(_versions())
 
 
-@functools.cache  # every record holds them, and they are found by parsing files
+@functools.cache  # every record has them, and finding them means parsing files
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name, distribution in {"benchmarks": PROJECT, **{name: name for name in LIBRARIES}}.items():
@@ -44,7 +44,7 @@ def _versions() -> dict[str, str]:
 
 
 def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
-    """Return what a run on `device` ("cpu", "cuda" or "cuda:1") has at hand.
+    """Return the hardware that a run on `device` ("cpu", "cuda" or "cuda:1") can use.
 
     `system`, `machine` and `cpu` are names, `cores` those this process may use, `memory_bytes` the machine's; on a
     GPU also `gpu`, its name, and `gpu_memory_bytes`, if this machine has one. torch is imported for a GPU only.
@@ -93,7 +93,7 @@ def threads_side_by_side(device: str | torch.device) -> int:
 def restart_peak_memory(device: str | torch.device = "cpu") -> None:
     """Let `peak_memory_bytes` count from here; where the system cannot forget a process's peak, it stays.
 
-    What others read of this process, such as getrusage, then counts from here too.
+    Other readings of this process, such as getrusage, then start from here too.
     """
     if _is_cuda(device):
         import torch

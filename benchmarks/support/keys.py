@@ -32,7 +32,7 @@ def _mix(x: np.ndarray) -> np.ndarray:
 
 
 def sample_bits(key: int, samples_B: np.ndarray, draws: int) -> np.ndarray:
-    """Return uint64 [B, draws]: bits of each sample under `key`, the same in whatever batch the sample stands.
+    """Return uint64 [B, draws]: bits of each sample under `key`, the same in any batch that has the sample.
 
     `key` is `seed_for(seed, stage, epoch, purpose)`; `samples_B` are the samples' positions in the epoch's order.
     """

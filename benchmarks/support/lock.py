@@ -1,8 +1,7 @@
-"""One writer per output folder: a lock that the operating system takes back from the dead, and a note of who holds it.
+"""One writer per output folder: a lock that the OS releases if its holder dies, and a note that names the holder.
 
-The lock is `filelock`'s on `<out>/.work/run.lock`: flock, which Linux carries out on NFS as a lock on the server, where
-a host that is gone loses it when its lease runs out; where a file system has no flock, filelock makes a lock file of
-its own. Nothing here depends on clocks.
+The lock is `filelock`'s on `<out>/.work/run.lock`: flock. On NFS Linux keeps it on the server, which releases it when
+the lease of a lost host expires. Where a file system has no flock, filelock writes a lock file. No clocks are compared.
 """
 
 from __future__ import annotations
@@ -39,9 +38,9 @@ class Holder:
 
 @contextlib.contextmanager
 def only_writer(out: Path, command: str, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold `out` for the block. Raises UserError where another process holds it, or waits for that one to end.
+    """Hold `out` for the block. If another process holds it, wait for its end, or raise UserError.
 
-    `say` hears who is waited for, and of a holder that died.
+    `say` gets a line about the process that is waited for, or about a holder that died.
     """
     from filelock import FileLock, Timeout
 
@@ -62,7 +61,7 @@ def only_writer(out: Path, command: str, *, wait: bool, say: Callable[[str], Non
     try:
         dead = holder(out)
         if dead is not None:
-            say(f"{dead} ended without finishing; its place is taken.")
+            say(f"{dead} ended without finishing; this process takes over.")
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         with contextlib.suppress(OSError):  # a full disk: the lock holds without the note
             note = Holder(socket.gethostname(), os.getpid(), now, command)
@@ -74,7 +73,7 @@ def only_writer(out: Path, command: str, *, wait: bool, say: Callable[[str], Non
 
 
 def holder(out: Path) -> Holder | None:
-    """Return who noted that it is at work in `out`, None where nobody did; only the lock tells whether it lives."""
+    """Return the process that noted that it works in `out`, if any; only the lock tells whether it is alive."""
     try:
         return Holder(**json.loads(_note(out).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -93,7 +92,7 @@ def held(out: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a folder that may only be read: nobody here can tell
+    except OSError:  # a read-only folder: the lock cannot be tried
         return holder(out) is not None
 
 

@@ -10,10 +10,10 @@ from benchmarks.support.hardware import idle_cores, usable_cores
 
 
 def use_threads(threads: int | None) -> None:
-    """Let torch use so many threads on the CPU (None: as many as it chose), and OpenCV one.
+    """Let torch use `threads` CPU threads (None: as many as it chose), and OpenCV one.
 
-    Images are small: OpenCV's own threads would only compete with torch's. torch's number counts for the calling thread
-    and for those started later.
+    Images are small: OpenCV's threads would only compete with torch's. The number applies to the calling thread and to
+    threads started later.
     """
     import cv2
     import torch

@@ -44,7 +44,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     kept = _times(tmp_path / "my runs")
     assert kept
 
-    words = shlex.split(re.split(r"go on: ", line)[1])
+    words = shlex.split(re.split(r"continue: ", line)[1])
     assert words == ["python", "-m", "benchmarks", *arguments]
     done = bench(tmp_path, *words[3:])
     assert (done.returncode, done.stderr) == (0, "")
@@ -56,7 +56,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     monkeypatch.chdir(tmp_path)
     assert main(words[3:]) == 0
     again = capsys.readouterr().out
-    assert "All 3 cells are there already: nothing to do." in again
+    assert "All 3 cells are done already: nothing to do." in again
     assert "stage 1" not in again
 
 
@@ -66,7 +66,7 @@ def test_ctrl_c_makes_the_tables_of_the_cells_that_are_finished(tmp_path: Path) 
         tmp_path, signal.SIGINT, "[1/3,", "run", "--all", "--suite", suite, "--out", "mine"
     )
     assert code == 130
-    assert (errors.count("\n"), errors.startswith("\ninterrupted; what was finished is kept")) == (2, True)
+    assert (errors.count("\n"), errors.startswith("\ninterrupted; finished work is kept")) == (2, True)
     assert f"Leaderboard: {Path('mine/tiny/leaderboard.md')}" in said
     assert re.search(r"^test_resnet +none( +\d\.\d{3}){4} +1$", said, re.MULTILINE)
     assert "none" in (tmp_path / "mine/tiny/leaderboard.md").read_text()

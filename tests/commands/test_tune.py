@@ -111,8 +111,8 @@ def test_the_page_shows_default_and_tuned_apart_and_together(
 def test_the_same_command_continues(place: Path, tuned: subprocess.CompletedProcess[str]) -> None:
     again = tune(place)
     assert again.returncode == 1  # what failed is tried again
-    assert "6 cells, " in again.stdout and "4 cells are there already" in again.stdout
-    assert "All 4 cells are there already" in again.stdout
+    assert "6 cells, " in again.stdout and "4 cells are done already" in again.stdout
+    assert "All 4 cells are done already" in again.stdout
 
 
 def test_an_interrupted_search_continues(place: Path) -> None:
@@ -130,9 +130,9 @@ def test_an_interrupted_search_continues(place: Path) -> None:
         "again",
     ]
     code, _, errors = interrupted(place, signal.SIGINT, "[1/3", *arguments)
-    assert code == 130 and "To go on: python -m benchmarks tune --suite" in errors
+    assert code == 130 and "To continue: python -m benchmarks tune --suite" in errors
     done = bench(place, *arguments)
-    assert done.returncode == 0 and "; 0 cells are there already" not in done.stdout
+    assert done.returncode == 0 and "; 0 cells are done already" not in done.stdout
     assert len(list((place / "again" / "tiny" / "records").glob("*/none-tuned-seed0.json"))) == 1
 
 

@@ -188,7 +188,7 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     plain.tell(CellDone(CELLS[0], _record(CELLS[0], 0.5)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
-        "2 cells, 2 jobs; 0 cells are there already.",
+        "2 cells, 2 jobs; 0 cells are done already.",
         "  stage 1 resnet10t none seed 0: 4 epochs, 2.0 s, 200 img/s, loss 1.000",
         "  stage 1 resnet10t oversample[odd] seed 0: no training of its own",
         "  careful",

@@ -26,7 +26,7 @@ def test_a_cell_leaves_the_loss_of_every_epoch_and_what_it_reached(tmp_path: Pat
     found = dataclasses.replace(record(), suite="toy")
     reporter = TensorBoardReporter(tmp_path / "logs", store)
     reporter.tell(RunStarted(Plan({}, (cell,)), {"cell": found}))
-    reporter.tell(RunStarted(Plan({}, (cell,)), {"cell": found}))  # there already
+    reporter.tell(RunStarted(Plan({}, (cell,)), {"cell": found}))  # done already
     (events,) = (tmp_path / "logs/toy/resnet10t/a+b(x=1)-seed3").iterdir()
     scalars = accumulator.EventAccumulator(str(events)).Reload().Scalars
     assert [(e.step, e.value) for e in scalars("head/loss")] == [(1, 3.0), (2, 2.0), (3, 1.5)]

@@ -80,7 +80,7 @@ def test_a_disk_that_fills_while_a_job_trains_ends_the_run(
     monkeypatch.setattr(job_module, "require_room", lambda *_: None)
     (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 1_000_000))
     session = digits_session(small_disk)
-    with pytest.raises(DiskFull, match="cannot be written .No space left on device.; make room and run the same"):
+    with pytest.raises(DiskFull, match="cannot be written .No space left on device.; make room and run the command"):
         execute(session.plan, session.context, small_disk, Reporters())
     assert not session.context.store.result(_first(session)) and not list(small_disk.rglob("*.tmp"))
 
@@ -119,7 +119,7 @@ def test_a_damaged_checkpoint_is_left_for_the_one_before_it_in_one_line(tmp_path
     lines: list[str] = []
     run_job(broken, session.plan.jobs[key], say=lines.append)
     assert len(lines) == 1
-    assert str(newest) in lines[0] and "goes on from the one before" in lines[0]
+    assert str(newest) in lines[0] and "continues from the one before" in lines[0]
     assert not list(broken.store.folder(key).glob("*checkpoint*"))
     one, other = (checkpoint.load(store.state(key))[0] for store in (session.context.store, broken.store))
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -170,7 +170,7 @@ def test_memory_that_runs_out_twice_fails_the_cell_and_once_does_not(
     monkeypatch.setattr(place, name, full)
     session, notes = digits_session(tmp_path), Notes()
     assert execute(session.plan, session.context, tmp_path, notes).done == 1
-    assert any("goes on from its last checkpoint" in line for line in notes.lines)
+    assert any("continues from its last checkpoint" in line for line in notes.lines)
     left[0] = 2
     other = digits_session(tmp_path / "other")
     assert len(execute(other.plan, other.context, tmp_path / "other", Reporters()).failed) == 1

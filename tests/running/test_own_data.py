@@ -62,14 +62,14 @@ def test_two_folders_of_one_name_have_results_of_their_own(
     after = _keys(out)
     (added,) = after.keys() - before.keys()
     assert added.startswith("own-joint-photos-") and before.items() <= after.items()
-    assert f"{out / 'own-joint-photos'} holds results of other images" in said and added in said
+    assert f"{out / 'own-joint-photos'} has results of other images" in said and added in said
     for folder in (first, second):
         assert main(["run", *options, "--data", str(folder)]) == 0
-        assert "1 cells are there already" in capsys.readouterr().out
+        assert "1 cells are done already" in capsys.readouterr().out
     (first.parent / "moved").mkdir()
     moved = first.rename(first.parent / "moved" / "photos")
     assert main(["run", *options, "--data", str(moved)]) == 0
-    assert "1 cells are there already" in capsys.readouterr().out
+    assert "1 cells are done already" in capsys.readouterr().out
     assert _keys(out) == after
 
 

@@ -111,12 +111,14 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_pat
     for name, words in FAILED.items():
         assert words in found[name]["error"], found[name]["error"]
     assert "(2 attempts)" in found["t-dies"]["error"]
-    assert "t-dies-once seed 0: its process was killed by SIGKILL; it goes on from its last checkpoint" in done.stderr
-    assert "t-images-once seed 0: its process was killed by SIGBUS; it goes on from its last checkpoint" in done.stderr
+    assert "t-dies-once seed 0: its process was killed by SIGKILL; it continues from its last checkpoint" in done.stderr
+    assert (
+        "t-images-once seed 0: its process was killed by SIGBUS; it continues from its last checkpoint" in done.stderr
+    )
     assert [stage["top1_bits"] for stage in found["t-images-once"]["stages"]] == plain  # decoded again, trained alike
     assert "t-gpu-once seed 0: RuntimeError: CUDA error: an illegal memory access was encountered; it" in done.stderr
     assert len(set((tmp_path / "lost").read_text().split())) == 3, "each error ended its process"
-    assert "no room; it goes on from its last checkpoint" in done.stdout
+    assert "no room; it continues from its last checkpoint" in done.stdout
     traces = dict(re.findall(r"failed: test_resnet \| (\S+) \| seed 0; traceback: (\S+)", done.stderr))
     assert set(traces) == set(FAILED)
     assert "after_step" in (tmp_path / traces["t-hangs"]).read_text()
@@ -152,7 +154,7 @@ def test_a_second_interrupt_ends_what_does_not_hear_the_first(tmp_path: Path) ->
         raise
     done = run.end()
     assert done.returncode == 130
-    assert done.stderr == "\nended; what was finished is kept, and the same command goes on.\n"
+    assert done.stderr == "\nended; finished work is kept, and the same command continues it.\n"
 
 
 def test_an_interrupt_that_a_library_swallows_or_takes_for_an_error_still_ends_the_run(tmp_path: Path) -> None:
@@ -161,7 +163,7 @@ def test_an_interrupt_that_a_library_swallows_or_takes_for_an_error_still_ends_t
     for out in ("swallowed", "changed"):
         done = bench(tmp_path, *arguments, "--out", out)
         assert (done.returncode, done.stderr.count("\n")) == (130, 2), done.stderr
-        assert done.stderr.startswith("\ninterrupted; what was finished is kept")
+        assert done.stderr.startswith("\ninterrupted; finished work is kept")
         assert not _records(tmp_path / out)
         (tmp_path / "changed").mkdir(exist_ok=True)
 
@@ -191,7 +193,7 @@ def test_a_ctrl_c_of_the_terminal_that_the_watcher_passes_on_at_once_is_one(tmp_
 
 def test_a_worker_ends_with_the_process_that_watches_it(tmp_path: Path) -> None:
     run = Started(tmp_path, "run", "--all", "--suite", write_suite(tmp_path, epochs=200), listen=True)
-    run.hear("cells are there already")
+    run.hear("cells are done already")
     worker = holder(tmp_path / "runs")
     assert worker is not None and worker.process != run.pid
     run.send(signal.SIGKILL)

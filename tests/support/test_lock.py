@@ -54,7 +54,7 @@ def test_a_second_run_says_who_is_at_work_and_a_third_takes_a_dead_ones_place(tm
             assert "waiting for it" in _says(waiting)
             first.send_signal(signal.SIGKILL)
             said = _says(waiting)
-            assert f"process {first.pid} on" in said and "its place is taken" in said
+            assert f"process {first.pid} on" in said and "this process takes over" in said
             assert _says(waiting) == "held\n"
             found = holder(out)
             assert found is not None and found.process == waiting.pid
@@ -71,7 +71,7 @@ def test_a_host_that_is_gone_is_followed_where_the_file_system_gave_its_lock_bac
         found = holder(tmp_path)
         assert found is not None and found.host == socket.gethostname()
     gone = "`run --all` (process 1 on elsewhere, since 2026-01-02T03:04:05+00:00) ended without finishing"
-    assert said == [f"{gone}; its place is taken."]
+    assert said == [f"{gone}; this process takes over."]
 
 
 def test_waiting_ends_with_the_holder(tmp_path: Path) -> None:

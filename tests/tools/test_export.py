@@ -434,4 +434,4 @@ def test_a_damaged_or_crafted_folder_is_refused_in_one_sentence_and_runs_nothing
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         assert main(["predict", str(folder), str(photos / "0.png")]) == 2
-        assert "is no exported model" in capsys.readouterr().err
+        assert "is not an exported model" in capsys.readouterr().err

@@ -37,7 +37,7 @@ def predict(
     paths = predicting.find_images(image)
     opened = read(model)
     found = []
-    # lines that are piped elsewhere are not mixed with those of the progress
+    # keep the progress display out of piped output
     shown = progress() if csv_file or sys.stdout.isatty() else contextlib.nullcontext(lambda *_: None)
     with shown as advance:
         for one in predicting.predict(opened, paths, top, lambda done, total: advance("predicting", done, total)):

@@ -1,4 +1,4 @@
-"""An exported folder, read: checked file by file, and run by ONNX Runtime. Imports neither torch nor timm.
+"""Read an exported folder: every file is checked, and ONNX Runtime runs the graph. Imports neither torch nor timm.
 
 No file is trusted: each is limited in size and compared with its hash in `model.json`, JSON is read into strict types,
 and nothing is unpickled. B batch, C classes, S pixels a side.
@@ -74,11 +74,11 @@ class Model:
 
 
 def read(folder: Path) -> Model:
-    """Read an exported folder. Raises UserError for a folder that is damaged or none, and without ONNX Runtime."""
+    """Read an exported folder. Raises UserError if it is damaged or not one, and without ONNX Runtime."""
     if not (folder / MANIFEST).is_file():
-        raise UserError(f"{folder} is no exported model (it has no {MANIFEST}); give a folder that `export` wrote.")
+        raise UserError(f"{folder} is not an exported model (it has no {MANIFEST}); give a folder that `export` wrote.")
     if importlib.util.find_spec("onnxruntime") is None:
-        raise UserError(f"predictions need onnxruntime; `{INSTALL}` brings it.")
+        raise UserError(f"predictions need onnxruntime; `{INSTALL}` installs it.")
     manifest = _parsed(folder, MANIFEST, _content(folder, MANIFEST), Manifest)
     checked = {name: _content(folder, name) for name in (GRAPH, LABELS, PREPROCESSING)}
     for name, content in checked.items():

@@ -26,7 +26,7 @@ def require_one_network(strategy: Strategy) -> None:
 def require_libraries() -> None:
     """Raise UserError if a library of the extra `export` is missing."""
     if lacking := missing():
-        raise UserError(f"an export needs {', '.join(lacking)}; `{INSTALL}` brings what is missing.")
+        raise UserError(f"an export needs {', '.join(lacking)}; `{INSTALL}` installs what is missing.")
 
 
 def require_place(folder: Path) -> None:

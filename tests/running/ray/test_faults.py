@@ -101,7 +101,7 @@ def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(two_nod
     again = bench(tmp_path, *command, ",".join([*names, never_ran]), "--retry-failed", "--jobs-per-device", "2")
     assert again.returncode == 0, again.stderr
     assert len(list(tmp_path.glob("runs/tiny/records/*/*.json"))) == len(names), "only what failed is tried again"
-    assert "cannot be read" in again.stdout and "goes on from its last checkpoint" in again.stdout
+    assert "cannot be read" in again.stdout and "continues from its last checkpoint" in again.stdout
     made = {path.stem: json.loads(path.read_text())["made"] for path in tmp_path.glob("runs/tiny/records/*/none*")}
     assert list(made.values()) == [plain.made]
     same(run_here(tmp_path / "here", load_suite(str(suite)), names), session, session.plan.cells)
@@ -132,7 +132,7 @@ def test_a_worker_that_ray_kills_for_its_memory_costs_one_attempt_and_sees_only_
     nodes.remove(cache)
     assert (outcome.done, outcome.failed) == (1, ()), heard.notes
     (lost,) = [note for note in heard.notes if "its worker is gone" in note]
-    assert "memory" in lost and lost.endswith("it goes on from its last checkpoint.")
+    assert "memory" in lost and lost.endswith("it continues from its last checkpoint.")
     same(run_here(tmp_path / "here", suite, names), session, session.plan.cells)
     assert all(" GPU 0 (" in where for where in heard.places)
     assert (tmp_path / "marker").read_text() == "0"  # so that what a worker calls cuda is the GPU that it was given

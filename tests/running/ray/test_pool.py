@@ -177,7 +177,7 @@ def test_a_worker_that_lost_its_gpu_is_replaced_and_its_job_tried_again(tmp_path
     job = worker.job
     run.hear(worker, JobUpdate(ended=True, error="RuntimeError: CUDA error", may_retry=True, lost=True))
     assert gone == [worker] and job in run.graph.ready()
-    assert lines.notes[-1].endswith("it goes on from its last checkpoint.")
+    assert lines.notes[-1].endswith("it continues from its last checkpoint.")
     run.hear(worker, JobUpdate(ended=True, error="RuntimeError: no"))
     assert gone == [worker]
 

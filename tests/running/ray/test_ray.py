@@ -126,7 +126,7 @@ def test_alone_the_option_starts_ray_and_auto_joins_what_stands(
     monkeypatch.setenv("RAY_ADDRESS", two_nodes.address)  # where `ray start` leaves it in a file
     auto = bench(tmp_path, *command, "--all", "--address", "auto")
     assert auto.returncode == 0, auto.stderr
-    assert "1 cells are there already" in auto.stdout
+    assert "1 cells are done already" in auto.stdout
     suite, there = load_suite(str(suite_file)), digits_session(tmp_path / "out", load_suite(str(suite_file)))
     same(run_here(tmp_path / "here", suite, suite.strategies), there, there.plan.cells)
 
@@ -141,7 +141,7 @@ def test_a_driver_that_is_killed_or_interrupted_goes_on_where_it_was(two_nodes: 
     assert finished
     code, said, errors = interrupted(tmp_path, signal.SIGINT, "test_resnet", *command)
     assert (code, errors.count("\n")) == (130, 2)
-    assert "interrupted; what was finished is kept" in errors
+    assert "interrupted; finished work is kept" in errors
     assert not re.search(r"raylet|worker|INFO|WARN", said)
 
     here, there = (digits_session(tmp_path / out, load_suite(str(suite_file))) for out in ("here", "out"))
