@@ -31,7 +31,7 @@ SIDE_PX = 32
 
 @dataclass(frozen=True)
 class Edition:
-    """One of the two data sets: its archive its MD5, and its files."""
+    """One of the two data sets: its archive, the MD5 of that, and its files."""
 
     archive: str
     md5: str

@@ -55,7 +55,7 @@ def detect(path: Path) -> str:
 def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[str, Any] | None = None) -> Source:
     """Open a dataset's rows by name, with the dataset's own `options` (such as `seed`).
 
-    A dataset that can be fetched is without a path the one in `cache`. Raises UserError for an unknown name, for a
+    Without a path, a dataset that can be fetched is opened from `cache`. Raises UserError for an unknown name, for a
     path where none is taken, for none where one is needed, and for an option that the dataset does not take.
     """
     entry, options = get(name), options or {}

@@ -1,4 +1,4 @@
-"""What every executor does about cells: which are stored or failed, the folder put in order, records written."""
+"""What every executor does with cells: find stored and failed ones, prepare the folder, write records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from benchmarks.support.errors import one_line
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """What a run came to: cells that were there already, that were done now, that failed."""
+    """The outcome of a run: how many cells were stored before, how many it finished, and which failed."""
 
     stored: int
     done: int
@@ -73,7 +73,7 @@ def prepare(plan: Plan, context: RunContext, out: Path, todo: Sequence[Cell], su
 
 
 def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
-    """Write the record; where that fails (a full disk), say so and return False."""
+    """Write the record; if that fails (a full disk), report it and return False."""
     try:
         storage.write(record, out)
     except OSError as error:
@@ -84,12 +84,12 @@ def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
 
 
 def failed_record(context: RunContext, cell: Cell, reason: str, trace: str) -> Record:
-    """Return the record of a cell that failed for `reason`; keep `trace` where the user is told to look for it."""
+    """Return the record of a cell that failed for `reason`; write `trace` to the file that messages name."""
     with contextlib.suppress(OSError):  # a full disk: the record still says why
         write_bytes(context.store.work / "failures" / f"{cell.key}.txt", trace.encode(errors="replace"))
-    return blank_record(context, cell, one_line(reason)[:500] or "it failed without a word")
+    return blank_record(context, cell, one_line(reason)[:500] or "it failed without a message")
 
 
 def reason_of(error: BaseException) -> str:
-    """Return what a record says of an error."""
+    """Return an error as the reason in a record."""
     return f"{type(error).__name__}: {error}".removesuffix(".")

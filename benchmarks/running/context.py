@@ -23,10 +23,10 @@ from strategies.base import Pipeline
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class RunContext:
-    """What all jobs of a run share: the data, the suite, where to train and where to keep.
+    """What all jobs of a run share: the data, the suite, the device and the store.
 
-    `first_weights`: the file of first weights by backbone, none where they are random. `checkpoint_seconds`: between
-    two checkpoints within an epoch; None: `job.CHECKPOINT_SECONDS`.
+    `first_weights`: the file of first weights by backbone, without those that start from random ones.
+    `checkpoint_seconds`: between two checkpoints within an epoch; None: `job_state.CHECKPOINT_SECONDS`.
     `variants`: further suites by name, whose recipes differ from the suite's in how a network is optimised.
     Where the recipe trains the classifier alone, `features`: float32 [V, N, F] by backbone, views of all rows;
     `augmented`: those of the rows that a strategy's `augmentation` is for, by backbone, stage and what it asks for.
@@ -49,7 +49,7 @@ class RunContext:
         return self.variants[variant] if variant else self.suite
 
     def features_VNF(self, backbone: str) -> np.ndarray:
-        """Return the stored features of a backbone, whatever its classifier, float32 [V, N, F]."""
+        """Return the stored features of a backbone, float32 [V, N, F]; they do not depend on its classifier."""
         return self.features[parse(backbone).backbone.name]
 
     def augmented_features(self, backbone: str, stage: int, pipeline: Pipeline) -> AugmentedFeatures | None:
@@ -62,7 +62,7 @@ class RunContext:
 
     @functools.cached_property
     def resident_NHWC(self) -> torch.Tensor | None:
-        """All images on the accelerator, uint8 [N, S, S, 3], copied there once; None where they stay here."""
+        """All images on the accelerator, uint8 [N, S, S, 3], copied there once; None if they stay in memory."""
         images_NHWC = self.loaded.images_NHWC
         return copy_to(images_NHWC, self.device) if fits(images_NHWC, self.device) else None
 

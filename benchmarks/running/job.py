@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import math
-import time
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 from backbones.frozen import frozen_network
 from backbones.network import Network, build, seeded
@@ -21,6 +17,7 @@ from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import JobResult
 from benchmarks.running.context import RunContext
+from benchmarks.running.job_state import Checkpoints, pack, restore, total
 from benchmarks.support.disk import ends_if_full, require_room
 from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak_memory
 from benchmarks.training import checkpoint
@@ -30,14 +27,13 @@ from benchmarks.training.batching.batches import Batcher, Batches
 from benchmarks.training.batching.feature_batches import FeatureBatcher
 from benchmarks.training.batching.text_batches import NameBatcher, stage_names
 from benchmarks.training.features import validation_outputs
-from benchmarks.training.loop import prepare, run, steps_per_epoch
+from benchmarks.training.loop import prepare, run
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.predict import outputs_of
-from benchmarks.training.state import Epoch, Training, TrainingError
+from benchmarks.training.state import Training, TrainingError
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
-CHECKPOINT_SECONDS = 60.0
 MARGIN_BYTES = 100_000  # for names in the files, the result, a record
 NAMES_CHOICE = Choice("contiguous", "float32")  # no backbone, nothing to probe
 
@@ -61,41 +57,20 @@ def run_job(
     restart_peak_memory(context.device)
     training, spent = resume(context, job, say)
     require_room(context.store.work, _bytes_to_write(context, training))
-    steps = steps_per_epoch(training.stage, training.recipe)
-    pace = checkpoint.Pace(CHECKPOINT_SECONDS if context.checkpoint_seconds is None else context.checkpoint_seconds)
-    epoch_began = time.perf_counter()
-
-    def after_step(epoch: int, step: int) -> None:
-        on_step((epoch - job.start) * steps + step + 1, job.epochs * steps)
-        if step + 1 < steps and pace.due(epoch_ended=False):
-            keep(time.perf_counter() - epoch_began)
-
-    def after_epoch(epoch: Epoch) -> None:
-        nonlocal epoch_began
-        if training.epoch < job.end and pace.due(epoch_ended=True):
-            keep(0.0)
-        epoch_began = time.perf_counter()
-
-    def keep(seconds: float) -> None:
-        """Write a checkpoint; `seconds` were spent in the current epoch."""
-        if not math.isfinite(float(training.loss_sum)):
-            return  # the epoch will end the training with an error: do not store this state
-        with pace.taking():
-            checkpoint.save_next(context.store.checkpoint(job.key), *_state(training, spent, seconds))
-
+    checkpoints = Checkpoints(context, training, spent, on_step)
     with ends_if_full(context.store.work), float32_arithmetic(training.recipe.tf32):
         try:
-            run(training, after_step, after_epoch)
+            run(training, checkpoints.after_step, checkpoints.after_epoch)
         except TrainingError:
             context.store.drop_checkpoints(job.key)  # they may contain the bad weights
             raise
-        checkpoint.save(context.store.state(job.key), *_state(training, spent))
+        checkpoint.save(context.store.state(job.key), *pack(training, spent))
         if job.ends_stage:
             _predict(context, training)
         peak = peak_memory_bytes(context.device) - context.resident_bytes  # which all jobs share
         result = JobResult(
             job.key, epochs=job.epochs, peak_memory_bytes=peak, pieces=training.pieces,
-            hardware=machine(context.device.type), **_total(training, spent),
+            hardware=machine(context.device.type), **total(training, spent),
         )  # fmt: skip
         context.store.finish(result)
     return result
@@ -124,7 +99,7 @@ def resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _:
         state = checkpoint.load(context.store.state(job.parent))
     training = begin(context, job)
     if state is not None:
-        _restore(training, *state, resumed=resumed)
+        restore(training, *state, resumed=resumed)
     return training, spent
 
 
@@ -206,62 +181,6 @@ def _batcher(
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
     augmenter = Augmenter(pipeline.strength_C, context.loaded.size)
     return make(augmenter=augmenter, strength_N=strength_N, share=pipeline.share)
-
-
-def _total(training: Training, spent: dict) -> dict:
-    """Return what was `spent` before and in this training: seconds, images, the losses of the epochs."""
-    return {
-        "seconds": spent["seconds"] + sum(e.seconds for e in training.history) + training.after_seconds,
-        "images": spent["images"] + sum(e.images for e in training.history),
-        "losses": (*spent["losses"], *(e.loss for e in training.history)),
-    }
-
-
-def _state(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.State:
-    """Return what a checkpoint holds; `seconds` were spent in the current epoch."""
-    tensors = {**training.network.state_dict(), **checkpoint.pack_optimizer(training.optimizer)}
-    so_far = _total(training, spent)
-    so_far["seconds"] += seconds
-    accuracy = training.facts.validation_accuracy_C
-    numbers = {
-        "job": training.job.key,
-        "epoch": training.epoch,
-        "step": training.step,
-        "loss_sum": float(training.loss_sum),
-        "pieces": training.pieces,
-        "trains": training.job.segment.phase.trains,
-        "spent": so_far,
-        # JSON has no NaN: None stands for a class without validation rows.
-        "validation_accuracy": accuracy and [None if a != a else a for a in accuracy],
-    }
-    return tensors, numbers
-
-
-def _restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
-    """Load a state; a job that starts with a new classifier keeps that one."""
-    network, phase = training.network, training.job.segment.phase
-    names = set(network.state_dict())
-    fresh = phase.new_classifier and not resumed
-    kept = {n: t for n, t in tensors.items() if n in names and not (fresh and n.startswith("classifier."))}
-    network.load_state_dict({**network.state_dict(), **kept})
-    if numbers["trains"] == phase.trains and not fresh and _same_parameters(training, tensors):
-        checkpoint.unpack_optimizer(training.optimizer, tensors)  # only for the same parameters
-    training.epoch = int(numbers["epoch"])
-    if resumed:
-        training.step, training.loss_sum = int(numbers["step"]), float(numbers["loss_sum"])
-        training.pieces = int(numbers["pieces"])
-    accuracy = numbers["validation_accuracy"]
-    if accuracy:
-        measured = tuple(float("nan") if a is None else a for a in accuracy)
-        training.facts = dataclasses.replace(training.facts, validation_accuracy_C=measured)
-
-
-def _same_parameters(training: Training, tensors: dict[str, torch.Tensor]) -> bool:
-    """Whether a state's optimiser has the parameters of this one; a new classifier may have others."""
-    trained = {name: p for name, p in training.network.named_parameters() if p.requires_grad}
-    indices = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
-    alike = all(name in tensors and tensors[name].shape == p.shape for name, p in trained.items())
-    return alike and len(indices) in (0, len(trained))
 
 
 def _predict(context: RunContext, training: Training) -> None:

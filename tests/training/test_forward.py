@@ -15,6 +15,7 @@ from benchmarks.planning.store import Store
 from benchmarks.progress.reporter import Reporters
 from benchmarks.records.storage import read, record_path
 from benchmarks.running import job as job_module
+from benchmarks.running import job_state
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.local import execute
 from benchmarks.running.session import Session
@@ -201,7 +202,7 @@ def test_a_stretch_on_features_takes_as_many_draws_as_the_stage_has_samples(own:
 def test_such_a_job_killed_anywhere_and_run_again_gives_the_same_bits(
     own: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(job_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(job_state, "CHECKPOINT_SECONDS", 0.0)
     whole = digits_session(tmp_path / "whole", SHORT, strategies=(text,), backbones=("test_resnet:mlp1",))
     broken = dataclasses.replace(whole.context, store=Store(tmp_path / "broken"))
     keys = whole.plan.cells[0].jobs[0]

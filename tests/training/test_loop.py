@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.contract import tiny
 from benchmarks.planning.store import Store
-from benchmarks.running import job as job_module
+from benchmarks.running import job_state
 from benchmarks.running.job import begin, run_job
 from benchmarks.running.scoring import done_record
 from benchmarks.running.session import Session
@@ -86,7 +86,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_a_job_interrupted_at_any_step_and_run_again_gives_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
-    monkeypatch.setattr(job_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(job_state, "CHECKPOINT_SECONDS", 0.0)
     suite = digits_suite({"epochs": {"head": 3, "tail": 1}})
     whole = digits_session(tmp_path / "whole", suite, strategies=(text,), backbones=("test_resnet:mlp1",))
     key = whole.plan.cells[0].jobs[0][0]

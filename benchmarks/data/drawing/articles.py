@@ -1,7 +1,7 @@
 """The article types of the drawn catalogue: names, number of rows, wearers, and drawing function.
 
 Counts have the real catalogue's shape: 20 head classes (one without test rows, as Sarees there), a tail down to three
-training rows, and one class that only the test years know.
+training rows, and one class that only the test years have.
 """
 
 from __future__ import annotations
