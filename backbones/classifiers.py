@@ -78,7 +78,7 @@ class NearestMean(nn.Module):
         self.present_C.copy_(torch.from_numpy(count_C > 0))
 
     def forward(self, features_BF: Tensor) -> Tensor:
-        """Return scores [B, C], float32 whatever the precision around: bfloat16 would tie near classes."""
+        """Return scores [B, C], always float32, because bfloat16 would tie close classes."""
         with torch.autocast(features_BF.device.type, enabled=False):
             unit_BF = functional.normalize(features_BF.float(), dim=-1)
             if self.metric == "cosine":

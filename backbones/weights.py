@@ -66,7 +66,7 @@ def create_timm(backbone: Backbone, image_size: int) -> nn.Module:
 def find_imagenet(backbone: Backbone) -> FirstWeights:
     """Return a backbone's ImageNet weights from where they are found first: a package, the hub's cache, the hub.
 
-    Raises `BackboneError` where they are nowhere to be had.
+    Raises `BackboneError` if none of them has any.
     """
     if backbone.builder is not None:
         raise BackboneError(f"{backbone.name} has no ImageNet weights; use --weights FILE.safetensors, or none")
@@ -76,7 +76,7 @@ def find_imagenet(backbone: Backbone) -> FirstWeights:
 
 
 def _fetch(backbone: Backbone) -> FirstWeights:
-    """Return the hub's safetensors file for a timm model, from huggingface_hub's cache where it is there.
+    """Return the hub's safetensors file for a timm model, from huggingface_hub's cache if it is cached.
 
     timm's own loading would go on to an unpickled file, and leave keys that are missing at random.
     """

@@ -22,7 +22,7 @@ def start() -> NoReturn:
     _open_streams()
     if sys.version_info < (3, 11):  # noqa: UP036 - a checkout is started with any Python
         sys.exit(f"error: Python 3.11 or newer is needed, and {sys.executable} is {sys.version.split()[0]}.")
-    if not sys.warnoptions:  # warnings of one library about another are no help to users
+    if not sys.warnoptions:  # warnings of one library about another do not help users
         warnings.simplefilter("ignore", FutureWarning)
     main = _main()
     if sys.argv[1:2] in (["run"], ["recommend"], ["tune"]):

@@ -148,7 +148,7 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
     Raises:
         UserError: Another process is writing to the same folder.
 
-    It trains in this process. The command `run` does so in a process of its own, which it starts again when it dies.
+    It trains in this process. The command `run` trains in a child process, which it restarts if it dies.
     """
     from benchmarks.commands.opening import ready_to_run
     from benchmarks.leaderboard import files

@@ -1,4 +1,4 @@
-"""What a strategy is told and what it returns: facts, progress, batches, outputs, phases.
+"""What a strategy gets and returns: facts, progress, batches, outputs, phases.
 
 Shapes are suffixes: N rows, B batch, C classes, F features. Strategies import these names from `strategies.base`.
 """

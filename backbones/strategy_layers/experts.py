@@ -71,7 +71,7 @@ def split(network: Network, experts: int) -> None:
 
 
 def _redraw(module: nn.Module) -> None:
-    """Permute the entries of every weight at random: new weights with the same distribution, whatever it is."""
+    """Permute the entries of every weight at random: new weights with the same distribution."""
     with torch.no_grad():
         for parameter in module.parameters():
             if parameter.ndim > 1:

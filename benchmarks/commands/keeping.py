@@ -33,7 +33,7 @@ def status(
     out = out or (OWN if (OWN / ".work").is_dir() else with_records(OWN, PUBLISHED))
     _require(out)
     state = look(out)
-    print(f"{out}: {holder(out) or 'a process'} is at work." if held(out) else f"{out}: nobody is at work.")
+    print(f"{out}: {holder(out) or 'a process'} is at work." if held(out) else f"{out}: no run is active.")
     rows = [[one_line(s.name), len(s.done), len(s.failed), len(s.missing)] for s in state.suites]
     print(f"\n{tabulate(rows, ['suite', 'done', 'failed', 'missing'], tablefmt='simple')}\n")
     for suite in state.suites:

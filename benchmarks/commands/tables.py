@@ -28,7 +28,7 @@ def leaderboard(
     from benchmarks.leaderboard import files
     from benchmarks.leaderboard.requested import requested
 
-    # results first: --check in CI is about published records, whatever else was run
+    # results first: --check in CI is about the published records
     out = out or with_records(PUBLISHED, OWN)
     extra = requested(columns)
     if csv or parquet:

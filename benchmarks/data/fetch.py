@@ -13,7 +13,7 @@ REPOSITORY = "ashraq/fashion-product-images-small"
 
 
 def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
-    """Return the folder of the fetched dataset, fetching it first if it is not there yet.
+    """Return the folder of the fetched dataset, which is downloaded first if the cache lacks it.
 
     An interrupted fetch resumes; the folder gets its final name once it has every shard. `endpoint` is
     another hub than the default ($HF_ENDPOINT is honoured). Raises UserError where the hub cannot be reached, does

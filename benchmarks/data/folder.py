@@ -41,7 +41,7 @@ def _table(path: Path) -> Path | None:
     if path.is_dir():
         tables = [file for file in sorted(path.iterdir()) if file.is_file() and folder_csv.is_table(file)]
         return tables[0] if len(tables) == 1 else None
-    # a CSV that was named is opened whatever its columns, so that the error says which are needed
+    # a CSV given as a file is opened with any columns, so that the error says which are needed
     return path if path.is_file() and path.suffix.lower() in folder_csv.ENDINGS else None
 
 

@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def fetched_folder(cache: Path, name: str) -> Path:
-    """Return where `data fetch NAME` puts the dataset; it exists only once all of it is there."""
+    """Return where `data fetch NAME` puts the dataset; it exists only once it is complete."""
     return cache / "fetched" / name
 
 

@@ -34,7 +34,7 @@ _Open = TypeVar("_Open", bound=Callable[..., Source])
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset that can be asked for by name; `dataset` describes the fields."""
+    """A registered dataset; the decorator `dataset` describes the fields."""
 
     name: str
     summary: str
@@ -138,7 +138,7 @@ def names() -> list[str]:
 
 
 def get(name: str) -> Dataset:
-    """Return the dataset of that name; UserError with the nearest names where there is none."""
+    """Return the dataset of that name; UserError with the nearest names if there is none."""
     known = names()
     if name not in known:
         raise UserError(f"There is no dataset {name!r}{nearest(name, known)}; there are {', '.join(known)}.")
@@ -146,7 +146,7 @@ def get(name: str) -> Dataset:
 
 
 def _attempt(what: str, load: Callable[[], object]) -> str:
-    """Call `load`; where it fails, undo what it registered and return one line that names it."""
+    """Call `load`; if it fails, undo what it registered and return one line that names it."""
     before = dict(_registered)
     try:
         load()

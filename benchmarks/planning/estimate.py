@@ -16,7 +16,7 @@ class Outlook:
     `stored`: finished records by cell key. `finished`: keys of finished jobs. `todo`: jobs that cells without a record
     wait for, in order. `images`, `seconds`: what each of these has to train and what that is expected to take, by
     key; `img_per_s` the rates behind it, by backbone: timed when the backbone was probed, or measured in finished
-    jobs. A backbone that is missing there was never timed: the seconds of its jobs are no estimate, only a weight.
+    jobs. A backbone without a rate was never timed: the seconds of its jobs are not an estimate, only a weight.
     """
 
     stored: Mapping[str, Record]

@@ -33,7 +33,7 @@ def pending(plan: Plan, store: Store, cells: Iterable[Cell]) -> dict[str, Job]:
 def prune(plan: Plan, store: Store, cell: Cell) -> None:
     """Remove the states of the cell's finished jobs once every job of the plan that starts from them is finished.
 
-    Those of plain training stay: strategies that act after it, or train its classifier again, may be asked for later.
+    States of plain training stay: strategies that act after it, or train its classifier again, may be run later.
     """
     for key in cell.needed:
         if plan.jobs[key].strategy == "none":

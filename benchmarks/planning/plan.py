@@ -136,7 +136,7 @@ class Setting:
     suite: Suite
     stages: tuple[Stage, ...]
     precision: Mapping[str, Mapping[str, str]]  # backbone -> layout and dtype
-    weights: Mapping[str, str]  # backbone -> sha256 of its first weights; "none" for those that are not there
+    weights: Mapping[str, str]  # backbone -> sha256 of its first weights; backbones with random ones are left out
     text: bool = False  # whether the rows have names
     device: str = "cpu"  # the family, "cpu" or "cuda": each rounds and sums in its own way
 

@@ -1,4 +1,4 @@
-"""What the strategies of a plan share: the epochs that each asks for, and those that it alone has trained."""
+"""What the strategies of a plan share: the epochs that each needs, and those that no other one uses."""
 
 from __future__ import annotations
 

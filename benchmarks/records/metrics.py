@@ -109,7 +109,7 @@ def metric(
 
 
 def get(name: str) -> Metric:
-    """Return the metric of that name; UserError with the nearest names where there is none."""
+    """Return the metric of that name; UserError with the nearest names if there is none."""
     if name not in METRICS:
         known = ", ".join(METRICS)
         raise UserError(f"There is no metric {name!r}{nearest(name, METRICS)}; there are {known}.")

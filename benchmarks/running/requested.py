@@ -1,4 +1,4 @@
-"""The cells that runs were asked for, in `<out>/.work/planned/`, so that `status` knows what is missing."""
+"""The cells that were requested, in `<out>/.work/planned/`, so that `status` knows what is missing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.records.storage import safe_name
 
 
 def note(plan: Plan, work: Path, suite: str) -> None:
-    """Add the plan's cells to those that were asked for before; a cell that is planned again replaces the old one."""
+    """Add the plan's cells to those requested before; a cell that is planned again replaces the old one."""
     cells = {_name(cell): cell for cell in (*asked(work, suite), *plan.cells)}
     content = {"suite": suite, "cells": [dataclasses.asdict(cell) for cell in cells.values()]}
     with contextlib.suppress(OSError):  # a full disk: `status` knows less
@@ -22,12 +22,12 @@ def note(plan: Plan, work: Path, suite: str) -> None:
 
 
 def asked(work: Path, suite: str) -> list[Cell]:
-    """Return the cells that were asked for in a suite; none where nothing can be read."""
+    """Return the requested cells of a suite; none if the file cannot be read."""
     return _read(work / "planned" / f"{safe_name(suite)}.json")[1]
 
 
 def every(work: Path) -> dict[str, list[Cell]]:
-    """Return the cells that were asked for, by suite."""
+    """Return the requested cells by suite."""
     found = dict(_read(path) for path in sorted((work / "planned").glob("*.json")))
     return {suite: cells for suite, cells in found.items() if suite}
 

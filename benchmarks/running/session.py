@@ -1,4 +1,4 @@
-"""From what the user asked for to a plan and the context to run it in."""
+"""From a request to a plan and the context to run it in."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Advance = Callable[[str, int, int], None]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What the user asked for; None and empty tuples mean the suite's defaults.
+    """What the user requested; None and empty tuples mean the suite's defaults.
 
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
     backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
@@ -144,7 +144,7 @@ def _check_size(backbones: int, strategies: int, seeds: int) -> None:
 
 
 def _check_named(patterns: Sequence[str], setting: Setting) -> None:
-    """Raise UserError where a strategy that was asked for by name, and not by a glob, cannot run on this data."""
+    """Raise UserError if a strategy that was requested by name, not by a glob, cannot run on this data."""
     for text in (piece for pattern in patterns for piece in split(pattern)):
         if lacks := setting.lacks(parse(text)) if not is_glob(text) else []:
             raise UserError(f"{text} cannot run: {setting.suite.name} has no {' and no '.join(lacks)}; leave it out.")

@@ -31,7 +31,7 @@ def choose_suite(
 
     "auto" looks at `data`, else at what was fetched. A folder of the user's own, and whatever differs from the suite,
     change its name (`folder-birds`, `catalog-joint`, `catalog-head10`, `catalog-frozen`, `digits-learning_rate=0.1`),
-    so that results do not mix; a session tells folders of one name apart.
+    so that results do not mix; a session distinguishes folders of the same name.
     Raises UserError for what does not exist or fit.
     """
     why = ""

@@ -151,7 +151,7 @@ def load(name_or_file: str) -> Suite:
 
 
 def source(name_or_file: str) -> str:
-    """Return the TOML of the suite of that name, or of that file. Raises UserError where there is none to read."""
+    """Return the TOML of the suite of that name, or of that file. Raises UserError if it cannot be read."""
     path = _path(name_or_file)
     try:
         return path.read_text(encoding="utf-8")

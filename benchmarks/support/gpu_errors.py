@@ -26,7 +26,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def device_lost(error: BaseException) -> bool:
-    """Whether `error` may have left the process's CUDA context unusable, so that only a new process can go on.
+    """Whether `error` may have left the process's CUDA context unusable, so that only a new process can continue.
 
     Some of these errors leave it usable; a new process is right for them too, and costs seconds.
     """

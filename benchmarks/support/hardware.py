@@ -166,7 +166,7 @@ def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/se
         paths = [line.split("::", 1)[1] for line in own.read_text().splitlines() if line.startswith("0::")]
         folders = [root / path.strip("/") for path in paths]
         for folder in {above for start in folders for above in (start, *start.parents) if above.is_relative_to(root)}:
-            with contextlib.suppress(OSError, ValueError):  # "max 100000" is no limit
+            with contextlib.suppress(OSError, ValueError):  # "max 100000": no limit
                 quota, period = (int(number) for number in (folder / "cpu.max").read_text().split())
                 limits.append(quota / period)
     with contextlib.suppress(OSError, ValueError):  # cgroups of version 1

@@ -24,7 +24,7 @@ GRACE_SECONDS = 1.0  # for a process that is just ending
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """Who is at work in a folder: `host`, `process` id, `since` (UTC, ISO 8601) and the `command`."""
+    """The process that works in a folder: `host`, `process` id, `since` (UTC, ISO 8601) and the `command`."""
 
     host: str
     process: int

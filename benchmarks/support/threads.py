@@ -27,7 +27,7 @@ def default_threads(work: Path, *, restarted: bool = False) -> tuple[int | None,
     """Return the CPU threads of a run whose work is in the folder `work`, and a sentence about the choice.
 
     They are the idle cores, so that runs on a busy machine do not wait for each other; None and "" if the environment
-    sets OMP_NUM_THREADS. A run that was `restarted`, or goes on from checkpoints, keeps its number, and with it the
+    sets OMP_NUM_THREADS. A run that was `restarted`, or continues from checkpoints, keeps its number, and with it the
     bits of its results.
     """
     if os.environ.get("OMP_NUM_THREADS"):

@@ -64,7 +64,7 @@ def after_epoch(training: Training) -> None:
 
 
 def after_training(training: Training) -> None:
-    """Let the strategy change the trained network; it may ask for features and validation accuracy."""
+    """Let the strategy change the trained network; it may request features and validation accuracy."""
     training.strategy.after_training(training.network, training.facts, _trained(training))
 
 

@@ -193,7 +193,7 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
     seen: list[tuple[Outputs, Batch]] = []
 
     def step() -> Step:
-        """Return what the hooks are told of this step, with a new generator."""
+        """Return the `Step` that hooks get, with a new generator."""
         return dataclasses.replace(known, generator=_draws(training, at, "loss"))
 
     def loss_of(outputs: Outputs) -> Tensor:

@@ -70,7 +70,7 @@ def make_optimizer(
     """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed.
 
     `weight_decay` overrides the recipe's. `reading`: parameters that read names, trained with AdamW as `text` says.
-    Their groups have a peak learning rate of their own, `peak`; the loop applies the recipe's schedule to it.
+    Each of their groups has its own peak learning rate, `peak`; the loop applies the recipe's schedule to it.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     own = {id(p) for p in reading}

@@ -28,7 +28,7 @@ Part = TypeVar("Part")
 def outputs_of(
     network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice, classes: int, *, features: bool = True
 ) -> Outputs:
-    """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and what else there is.
+    """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and the other outputs.
 
     All on the CPU; without `features` those are [N, 0]. They are means over the batcher's views of a row. The network's
     mode is restored. A GPU keeps the outputs of all batches until the end, so that it waits once.

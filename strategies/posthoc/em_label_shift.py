@@ -1,4 +1,4 @@
-"""Adapt the class prior to the rows that are scored, by expectation-maximisation; no training of its own."""
+"""Adapt the class prior to the rows that are scored, by expectation-maximisation, after plain training."""
 
 from __future__ import annotations
 

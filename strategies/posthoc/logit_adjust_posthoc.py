@@ -1,4 +1,4 @@
-"""Logit adjustment after training: no training of its own."""
+"""Logit adjustment after plain training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nearest class mean: no training of its own."""
+"""Nearest class mean, after plain training."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ class ClassifierRetraining(Retraining):
     Recognition", ICLR 2020, arXiv:1910.09217, section 4 (cRT): the first part draws instances (q = 1); the second
     initialises the classifier again and draws classes equally, p_c = 1 / (number of classes that have samples) (q = 0).
     Everything below the classifier is frozen, batch-norm statistics included, as the paper says; in the official code
-    they move (see `strategies/FIDELITY.md` for a measurement of both). The second part has a learning-rate
-    schedule of its own, as in the paper; with the end of the first one a new classifier would hardly train.
+    they move (see `strategies/FIDELITY.md` for a measurement of both). The second part has its own
+    learning-rate schedule, as in the paper; with the end of the first one a new classifier would hardly train.
 
     Default from the paper: 90 epochs of representation, 10 of classifier on ImageNet-LT, hence `start=0.9`, rounded
     to the nearest epoch, at least one epoch of classifier. `start` is in [0, 1).

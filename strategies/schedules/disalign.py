@@ -27,7 +27,7 @@ class DistributionAlignment(Retraining):
     Zhang, Li, Yan, He, Sun, "Distribution Alignment: A Unified Framework for Long-tail Visual Recognition", CVPR 2021,
     arXiv:2103.16370, section 3.2: s = sigmoid(v f + b) is a confidence from the features f; the network and its
     classifier are frozen. The loss is weighted by w_c ~ n_c^-rho, of sum C (generalised re-weighting). The second part
-    has a learning-rate schedule of its own.
+    has its own learning-rate schedule.
 
     Defaults from the official code for ImageNet-LT: 90 epochs, then 10 (`start=0.9`), and `rho=1.2`. `start` is in
     [0, 1) and is rounded to the nearest epoch, at least one epoch of alignment; `rho` is at least 0.

@@ -26,7 +26,7 @@ class LearnableWeightScaling(Retraining):
     Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 4 (LWS, w'_c = s_c w_c): the classifier keeps its
     directions and learns their lengths, from s_c = 1, with p_c = 1 / (number of classes that have samples). All other
     weights and the batch-norm statistics, the classifier's own included, are frozen (as in `crt`; the official code
-    lets the statistics move). The second part has a learning-rate schedule of its own, as in the paper.
+    lets the statistics move). The second part has its own learning-rate schedule, as in the paper.
 
     Default from the official configuration for ImageNet-LT: 90 epochs of representation, 5 of scales, hence
     `start=0.95`, rounded to the nearest epoch, at least one epoch of scales. `start` is in [0, 1).

@@ -30,7 +30,7 @@ class Mislas(Strategy):
     the second part continues with the first one's classifier, minimises label-aware smoothing (see
     `label-aware-smoothing`) with p_c = 1 / (number of classes that have samples), and lets the frozen network's
     batch-norm statistics move with those batches (section 3.3, shift learning on batch normalisation). The scales are
-    those of `lws`, from 1. The second part has a learning-rate schedule of its own, the classifier at `rate_factor` of
+    those of `lws`, from 1. The second part has its own learning-rate schedule, the classifier at `rate_factor` of
     it.
 
     Defaults from the official configuration for CIFAR100-LT at ratio 100: `alpha=1`, 200 epochs, then 10

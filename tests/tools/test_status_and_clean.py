@@ -71,7 +71,7 @@ def test_status_counts_cells_and_names_what_is_missing_and_unreadable(
 ) -> None:
     assert main(["status"]) == 0
     said = capsys.readouterr().out
-    assert "runs: nobody is at work." in said
+    assert "runs: no run is active." in said
     assert ["tiny", "2", "0", "1"] in [line.split() for line in said.splitlines()]
     assert "tiny: 1 cells are missing; --all names them." in said and "seed 0: missing" not in said
     assert main(["status", "--all"]) == 0
@@ -90,10 +90,10 @@ def test_status_of_a_fresh_clone_is_that_of_the_published_records(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").symlink_to(repository / "results")
     assert main(["status"]) == 0
-    assert "results: nobody is at work." in capsys.readouterr().out
+    assert "results: no run is active." in capsys.readouterr().out
     (tmp_path / "runs" / ".work").mkdir(parents=True)  # a run that has no record yet
     assert main(["status"]) == 0
-    assert "runs: nobody is at work." in capsys.readouterr().out
+    assert "runs: no run is active." in capsys.readouterr().out
 
 
 def _states(out: Path) -> float:

@@ -34,7 +34,7 @@ class ExportOptions(CellOptions):
             metavar="CELL", help="backbone|strategy|seed, a record's file, or recommended: `recommend`'s pick."
         ),
     ]
-    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; empty, or not there yet.")]
+    to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; empty or new.")]
     stage: Annotated[StageName | None, typer.Option(help="Stage to export; default: the last.")] = None
 
     def recommended(self) -> ExportOptions:

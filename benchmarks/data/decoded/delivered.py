@@ -45,7 +45,7 @@ def manifest(loaded: Loaded) -> ImageManifest:
 
 
 def find(folder: Path, wanted: ImageManifest) -> np.ndarray | None:
-    """Return the memory map of decoded images with the wanted hash below `folder`, None if there is none."""
+    """Return the memory map of decoded images with the wanted hash below `folder`, None if it has none."""
     for meta in sorted(folder.glob("*/meta.json")):
         with contextlib.suppress(OSError, ValueError, KeyError):
             if json.loads(meta.read_text(encoding="utf-8"))["pixels"] == wanted.meta["pixels"]:
@@ -56,7 +56,7 @@ def find(folder: Path, wanted: ImageManifest) -> np.ndarray | None:
 
 
 def find_or_write(folder: Path, wanted: ImageManifest, pieces: Iterator[np.ndarray]) -> np.ndarray:
-    """Return the wanted images' memory map; if they are not there, write them from `pieces`, one process at a time.
+    """Return the wanted images' memory map; if the cache lacks them, write them from `pieces`, one process at a time.
 
     Raises ValueError if the pieces do not have the wanted hash.
     """

@@ -35,7 +35,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Article:
-    """One article type: rows, words of its own, and the article type that it is confused with."""
+    """One article type: rows, its own words, and the article type that it is confused with."""
 
     name: str
     sub: str

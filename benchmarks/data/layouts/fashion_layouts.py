@@ -50,7 +50,7 @@ def find(path: Path) -> Callable[[], Layout] | None:
 
 
 def _find_in(folder: Path) -> Callable[[], Layout] | None:
-    """Return what opens the dataset in this folder itself, None if it is not there."""
+    """Return what opens the dataset in this folder itself, None if it has none."""
     table = folder / CSV if (folder / CSV).is_file() else None
     if table is not None and (folder / "images").is_dir():
         return partial(_open_folder, folder, table)

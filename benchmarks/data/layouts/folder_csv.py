@@ -113,7 +113,7 @@ class _Root:
         self._starts = tuple(dict.fromkeys((own, self._root)))
 
     def file(self, cell: str) -> str:
-        """Return the file that a cell names, the first that is there; UserError for one that is not below the root."""
+        """Return the first existing file that a cell can mean; UserError for one that is not below the root."""
         files = [os.path.normpath(os.path.join(start, cell)) for start in self._starts]
         allowed = [file for file in files if self._is_below(file, cell)]
         if not allowed:

@@ -25,7 +25,7 @@ PARTS = {  # the words that name a part of the data, in a split column or as a f
     "test": ("test", "testing", "eval", "evaluation"),
 }
 VALIDATION_TRAINS = "marked for validation, trained on (a run sets a part of its own aside)"
-TEST_PART = 0.3  # of each class, if the data has no split of its own
+TEST_PART = 0.3  # of each class, if the data has no split
 
 
 class Images(NamedTuple):
@@ -88,7 +88,7 @@ def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:
 
 
 def text_of(name: str) -> str:
-    """Return a file name as text that can be written as UTF-8, whatever its bytes are."""
+    """Return a file name as text that can always be written as UTF-8."""
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""The image files below a folder, whatever else is in it: link cycles, pipes, files that vanish."""
+"""Find the image files below a folder, in spite of link cycles, pipes and files that vanish."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ from benchmarks.running.supervised import Supervised
 from benchmarks.support.disk import DiskFull, ends_if_full
 
 LISTEN_SECONDS = 1.0
-QUIET_SECONDS = 60.0  # without a worker before the user is told
+QUIET_SECONDS = 60.0  # without a worker before a message is printed
 SHOWS_SECONDS = 60.0  # until a worker's file is visible in a shared folder: NFS caches that it was missing
 
 
@@ -125,7 +125,7 @@ def _config(
 
 
 def _needed(context: RunContext) -> Mapping[str, FirstWeights]:
-    """Return the first weights that jobs load: none where backbones stay as they are, and their features are there."""
+    """Return the first weights that jobs load: none if backbones are frozen, since their features are stored."""
     return {} if context.suite.recipe.frozen else context.first_weights
 
 
@@ -149,7 +149,7 @@ class Run:
         self.spent: dict[str, tuple[int, float]] = {}  # backbone -> images and seconds of this run's finished jobs
         self._traces: dict[str, str] = {}  # job -> traceback of its failure
         self._unbegun = set[str]()  # jobs whose worker died before it had begun
-        # since when no worker is up; None: one is, or the user was told
+        # since when no worker is up; None: one is, or the message was printed
         self._waits_since: float | None = time.monotonic()
         self.done, self.failures = 0, list[Cell]()
 
@@ -192,7 +192,7 @@ class Run:
             with ends_if_full(self.context.store.work):
                 for name, content in update.files.items():
                     write_bytes(self.context.store.work / name, content)
-        except OSError as error:  # the job goes on without a checkpoint, but fails without a result
+        except OSError as error:  # the job continues without a checkpoint, but fails without a result
             update = dataclasses.replace(update, error=update.error or reason_of(error))
         if update.full:
             raise DiskFull(update.error)

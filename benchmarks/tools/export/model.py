@@ -105,7 +105,7 @@ def open_graph(graph: bytes) -> Any:
     options.log_severity_level = 4  # its errors come as exceptions
     try:
         return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception:  # each of its errors has a type of its own
+    except Exception:  # its errors have many types
         return None
 
 

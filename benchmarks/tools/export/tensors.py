@@ -81,7 +81,7 @@ def tensors_of(network: Network, image_size: int) -> Tensors:
 
 
 def _arguments(timm_name: str, image_size: int) -> dict[str, Any] | None:
-    """Return what `timm.create_model` has to be told of the image size; None if it is no timm model."""
+    """Return the arguments about image size for `timm.create_model`; None if it is not a timm model."""
     import timm
 
     config = timm.get_pretrained_cfg(timm_name) if timm_name else None

@@ -57,7 +57,7 @@ def trained_stage(
     """Return the stage called `name` of a cell, whose states are in the store `kept`; the session's store is scratch.
 
     Where the state or its predictions were removed or are damaged, the stage is trained again, from the last state that
-    is left. Raises UserError if that fails, or needs a GPU that is not there.
+    is left. Raises UserError if that fails, or needs a GPU and there is none.
     """
     plan, context = session.plan, session.context
     index = next(i for i, stage in enumerate(context.stages) if stage.data.name == name)
@@ -103,7 +103,7 @@ def _joined(below: nn.Module, above: nn.Module) -> nn.Module:
 
 
 def _bring(to: Store, kept: Store, key: str, *, predictions: bool = False) -> bool:
-    """Copy a job's state, and its predictions where asked for; False where one is missing or damaged."""
+    """Copy a job's state, and on request its predictions; False if one is missing or damaged."""
     to.folder(key).mkdir(parents=True, exist_ok=True)
     try:
         shutil.copyfile(kept.state(key), to.state(key))

@@ -102,7 +102,7 @@ def affine_B23(recipe: Ranges, source: int, size: int, uniforms_BK: np.ndarray) 
 
 
 class Batches(Protocol):
-    """What a training and its predictions ask for batches.
+    """Makes the batches of a training and of its predictions.
 
     `Batcher` gives images, `FeatureBatcher` stored features, `NameBatcher` names alone.
     """
