@@ -166,7 +166,7 @@ def ease_small_maps(network: nn.Module) -> None:
 
 
 def restore_convolutions(network: nn.Module) -> None:
-    """Undo `ease_small_maps`, in place: exporters know torch's own convolutions."""
+    """Undo `ease_small_maps`, in place."""
     for module in network.modules():
         if type(module) is SmallMapConv2d:
             module.__class__ = nn.Conv2d  # type: ignore[assignment]

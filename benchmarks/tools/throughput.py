@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import torch
 
-from backbones.convolutions.small_maps import SmallMapConv2d
+from backbones.convolutions.small_maps import restore_convolutions
 from backbones.network import Network, build
 from backbones.probe import Choice, autocast, probe
 from benchmarks.data.base import Loaded
@@ -89,26 +89,16 @@ def measure(
     return _speed(backbone, choice, rates)
 
 
-def report(
-    backbones: Sequence[str],
-    device: torch.device,
-    say: Callable[[str], None] = print,
-    *,
-    steps: int = 8,
-    rounds: int = 5,
-) -> list[Speed]:
+def report(backbones: Sequence[str], device: torch.device, *, steps: int, rounds: int) -> None:
     """Measure each backbone at 64 px and print a Markdown table."""
-    say("| backbone | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare | loop / plain |")
-    say("|---|---|---:|---:|---:|---:|---:|")
-    speeds = []
+    print("| backbone | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare | loop / plain |")
+    print("|---|---|---:|---:|---:|---:|---:|")
     for backbone in backbones:
         s = measure(backbone, device=device, steps=steps, rounds=rounds)
-        say(
+        print(
             f"| {s.backbone} | {s.layout} {s.dtype} | {s.bare_img_per_s:.0f} | {s.loop_img_per_s:.0f} "
             f"| {s.plain_img_per_s:.0f} | {s.loop_over_bare:.2f} | {s.loop_over_plain:.2f} |"
         )
-        speeds.append(s)
-    return speeds
 
 
 def _speed(backbone: str, choice: Choice, rates: dict[str, list[float]]) -> Speed:
@@ -126,13 +116,6 @@ def photographs(count: int, size: int) -> np.ndarray:
     draws = np.random.Generator(np.random.Philox(0))
     coarse_NHWC = draws.integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
     return np.stack([cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC) for image in coarse_NHWC])
-
-
-def take_torchs_convolutions(network: torch.nn.Module) -> None:
-    """Undo `ease_small_maps`, in place: a plain script uses torch's own convolutions."""
-    for module in network.modules():
-        if type(module) is SmallMapConv2d:
-            module.__class__ = torch.nn.Conv2d  # type: ignore[assignment]
 
 
 def _bare(
@@ -211,9 +194,7 @@ def _plain(
     from torch.utils.data import DataLoader
     from torchvision import transforms
 
-    jpegs = []
-    for image in images_NHWC:
-        jpegs.append(cv2.imencode(".jpg", cv2.resize(image, (60, 80)))[1].tobytes())
+    jpegs = [cv2.imencode(".jpg", cv2.resize(image, (60, 80)))[1].tobytes() for image in images_NHWC]
     steps = [
         transforms.Resize((recipe.image_size, recipe.image_size)),
         transforms.RandomHorizontalFlip(),
@@ -223,7 +204,7 @@ def _plain(
     ]
     files = _Files(jpegs, folder, transforms.Compose(steps))
     network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device).train()
-    take_torchs_convolutions(network)
+    restore_convolutions(network)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     workers = min(usable_cores(), MOST_WORKERS)
 

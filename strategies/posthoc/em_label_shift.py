@@ -1,4 +1,4 @@
-"""Adapt the class prior to the rows that are scored, by expectation-maximisation, after plain training."""
+"""Adapt the class prior to the rows that are scored, by expectation-maximisation, after training."""
 
 from __future__ import annotations
 

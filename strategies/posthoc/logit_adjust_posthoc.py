@@ -1,4 +1,4 @@
-"""Logit adjustment after plain training."""
+"""Logit adjustment after training."""
 
 from __future__ import annotations
 

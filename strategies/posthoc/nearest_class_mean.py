@@ -1,4 +1,4 @@
-"""Nearest class mean, after plain training."""
+"""Nearest class mean, after training."""
 
 from __future__ import annotations
 

@@ -13,10 +13,11 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from backbones.convolutions.small_maps import restore_convolutions
 from backbones.network import Network, build
 from backbones.probe import Choice, probe
 from benchmarks.data.load import cache_folder
-from benchmarks.tools.throughput import bare_steps, take_torchs_convolutions
+from benchmarks.tools.throughput import bare_steps
 from benchmarks.training.allocator import keep_freed_memory
 
 BATCH_SIZE, CLASSES = 64, 20
@@ -50,7 +51,7 @@ def bench_step_over_torchs(
         backbone, image_size=px, batch_size=BATCH_SIZE, device="cpu", cache_file=cache_folder() / "probe.json"
     )
     eased, plain = (build(backbone, CLASSES, image_size=px, seed=0) for _ in range(2))
-    take_torchs_convolutions(plain)
+    restore_convolutions(plain)
     ours, torchs = _timed(eased, choice, px), _timed(plain, choice, px)
     ms: list[tuple[float, float]] = []
     benchmark.pedantic(lambda: ms.append((ours(), torchs())), rounds=ROUNDS, iterations=1)

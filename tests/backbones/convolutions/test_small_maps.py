@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from backbones.convolutions.small_maps import SmallMapConv2d, ease_small_maps
+from backbones.convolutions.small_maps import SmallMapConv2d, ease_small_maps, restore_convolutions
 from backbones.convolutions.taps import taps_used
 from backbones.network import build
-from benchmarks.tools.throughput import take_torchs_convolutions
 
 
 def _pair(**options: object) -> tuple[nn.Conv2d, nn.Conv2d]:
@@ -205,7 +204,7 @@ def test_a_network_trains_as_with_torchs_convolutions() -> None:
     ours, torchs = (build("resnet10t", 5, image_size=32, seed=0).double() for _ in range(2))
     for network in (ours, torchs):
         network.to(memory_format=torch.channels_last)
-    take_torchs_convolutions(torchs)
+    restore_convolutions(torchs)
     torch.testing.assert_close(_trained(ours), _trained(torchs), rtol=1e-9, atol=1e-9)
 
 
