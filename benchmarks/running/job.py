@@ -56,7 +56,7 @@ def run_job(
     keep_freed_memory()
     restart_peak_memory(context.device)
     training, spent = resume(context, job, say)
-    require_room(context.store.work, _bytes_to_write(context, training))
+    require_room(context.store.work, _bytes_to_write(training))
     checkpoints = Checkpoints(context, training, spent, on_step)
     with ends_if_full(context.store.work), float32_arithmetic(training.recipe.tf32):
         try:
@@ -76,7 +76,7 @@ def run_job(
     return result
 
 
-def _bytes_to_write(context: RunContext, training: Training) -> int:
+def _bytes_to_write(training: Training) -> int:
     """Return about how many bytes the job's state and predictions take, without checkpoints."""
     tensors = training.network.state_dict().values()
     trained = [p for p in training.network.parameters() if p.requires_grad]

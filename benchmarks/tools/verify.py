@@ -45,7 +45,7 @@ def differences(record: Record, again: Record, out: Path, fresh: Path) -> Iterat
             yield f"stage {one.name}: classes or test rows differ"
             continue
         hits = _hits(one, other, 0.0 if exact else GPU_HITS)
-        logits = _logits(one, other, Store(out), Store(fresh)) if exact else None
+        logits = _logits(one, Store(out), Store(fresh)) if exact else None
         yield from (f"stage {one.name}: {text}" for text in (hits, logits) if text)
 
 
@@ -76,7 +76,7 @@ def _hits(one: StageResult, other: StageResult, tolerance: float) -> str | None:
     return None
 
 
-def _logits(one: StageResult, other: StageResult, stored: Store, fresh: Store) -> str | None:
+def _logits(one: StageResult, stored: Store, fresh: Store) -> str | None:
     """Return where stored predictions, companions' too, differ first; None if they are equal or were removed.
 
     The last job of a stage and of each companion has predictions.
