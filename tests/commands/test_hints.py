@@ -25,7 +25,7 @@ def _session(device: str, image_size: int) -> SimpleNamespace:
         ("cpu", 32, 40, 2, None),  # asked for by the user
         ("cpu", 32, 4, None, None),  # sooner done than Ray has started
         ("cpu", 224, 40, None, None),
-        ("cuda", 32, 4, None, "3 more would: add --executor ray"),
+        ("cuda", 32, 4, None, "leaves 3 idle: add --executor ray"),
     ],
 )
 def test_what_would_be_faster(
