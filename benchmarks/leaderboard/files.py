@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from backbones.files import write_bytes
 from benchmarks.leaderboard import describe
-from benchmarks.leaderboard.across import PAGE, across
 from benchmarks.leaderboard.columns import Column, render
+from benchmarks.leaderboard.compared.across import PAGE, across
 from benchmarks.leaderboard.figures import registry as figures
 from benchmarks.leaderboard.markdown import MARKER, escape, page
 from benchmarks.leaderboard.per_class.class_page import class_page

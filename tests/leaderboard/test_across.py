@@ -13,7 +13,7 @@ from scipy.stats import wilcoxon as reference
 
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
-from benchmarks.leaderboard.across import PAGE, wilcoxon
+from benchmarks.leaderboard.compared.across import PAGE, wilcoxon
 from benchmarks.records import storage
 from tests.leaderboard import make
 

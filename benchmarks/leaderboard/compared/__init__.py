@@ -1,1 +1,1 @@
-"""Tables of entries that belong together: combinations with their parts, tuned settings with the default."""
+"""What is compared with what: combinations with their parts, tuned settings with the default, over data sets."""
