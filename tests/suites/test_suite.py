@@ -56,7 +56,7 @@ def test_the_long_tailed_suites_have_the_methods_of_the_literature(name: str, di
     parts = {part.name: part for text in suite.load(name).strategies for part in parse(text).parts()}
     assert {
         "ride", "sade", "cmo", "mislas", "seesaw", "influence-balanced", "label-aware-smoothing", "lws",
-        "weight-balancing", "crt", "ldam", "drw", "balanced-softmax",
+        "weight-balancing", "crt", "ldam", "drw", "balanced-softmax", "bcl", "proco", "glmc", "h2t",
     } <= set(parts)  # fmt: skip
     assert not any("validation" in part.needs for part in parts.values()), "nothing is held back for validation"
     assert parts["ride"].parameters()["diversity"] == diversity
