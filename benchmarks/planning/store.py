@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class JobResult:
-    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs, its loss per epoch.
+    """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs; loss, accuracy of each.
 
     `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: into how many a batch was cut because
     a whole one did not fit on a GPU. `hardware`: the machine.
@@ -40,6 +40,7 @@ class JobResult:
     peak_memory_bytes: int
     pieces: int = 1
     hardware: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
+    accuracies: tuple[float, ...] = ()
 
 
 class Store:
@@ -69,7 +70,9 @@ class Store:
         """Return the result of a finished job; None if it is not finished, or its file cannot be read."""
         try:
             content: dict[str, Any] = json.loads((self.folder(key) / "result.json").read_text(encoding="utf-8"))
-            return JobResult(**{**content, "losses": tuple(content["losses"])})
+            for name in {"losses", "accuracies"} & set(content):
+                content[name] = tuple(content[name])
+            return JobResult(**content)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 

@@ -55,6 +55,15 @@ def ece(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
     return _gap(probabilities_NC.max(axis=1), hits(probabilities_NC, labels_N, 1))
 
 
+def reliability(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> tuple[tuple[int, float, int], ...]:
+    """Return (rows, their summed confidence, their hits) of each of the bins of `ece`, which this adds up to."""
+    confidence_N = probabilities_NC.max(axis=1)
+    bins_N = _bins(confidence_N)
+    rows, hits_sum = (np.bincount(bins_N, w, BINS) for w in (None, hits(probabilities_NC, labels_N, 1)))
+    sums = np.bincount(bins_N, confidence_N, BINS)
+    return tuple((int(n), round(float(s), 4), int(h)) for n, s, h in zip(rows, sums, hits_sum, strict=True))
+
+
 def class_ece(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
     """Return the class-wise calibration error: the mean over classes with test rows of `ece` of one class's p.
 
@@ -66,8 +75,12 @@ def class_ece(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
 
 def _gap(confidence_N: np.ndarray, true_N: np.ndarray) -> float:
     """Return sum_b |sum of truths - sum of confidences in bin b| / N."""
-    bins_N = np.clip(np.ceil(confidence_N * BINS).astype(np.int64) - 1, 0, BINS - 1)
-    return float(np.abs(np.bincount(bins_N, true_N - confidence_N, BINS)).sum() / len(bins_N))
+    return float(np.abs(np.bincount(_bins(confidence_N), true_N - confidence_N, BINS)).sum() / len(true_N))
+
+
+def _bins(confidence_N: np.ndarray) -> np.ndarray:
+    """Return the bin of each confidence, int64 [N]."""
+    return np.clip(np.ceil(confidence_N * BINS).astype(np.int64) - 1, 0, BINS - 1)
 
 
 def auroc(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:

@@ -27,7 +27,9 @@ class StageResult:
     `pack_bits` over them, class by class, so that `test_n` says which bits belong to which class. `rows_key`: hash of
     the rows' ids in the data set's order; two records can be paired only if it is equal. `jobs`: keys of the jobs
     trained for the stage, `seconds` their training time, `img_per_s` their training throughput. `metrics`: values of
-    the registered metrics that need probabilities, by name.
+    the registered metrics that need probabilities, by name. `reliability`: (rows, summed confidence, hits) of each bin
+    of the calibration error (`probabilistic.reliability`). `losses`, `accuracies`: mean training loss and accuracy of
+    each epoch. These three are empty in records of earlier versions.
 
     Raises `RecordError` on construction if the counts contradict each other.
     """
@@ -52,6 +54,9 @@ class StageResult:
     seconds: float
     img_per_s: float
     metrics: dict[str, float] = dataclasses.field(default_factory=dict)
+    reliability: tuple[tuple[int, float, int], ...] = ()
+    losses: tuple[float, ...] = ()
+    accuracies: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that lengths, counts and bits agree."""
@@ -66,6 +71,10 @@ class StageResult:
             raise RecordError(f"stage {self.name!r} counts more hits than rows, or more in the top 1 than in the top 5")
         if sum(self.test_n) != self.rows or min(self.train_n, default=0) < 0:
             raise RecordError(f"stage {self.name!r} has {self.rows} rows, but its classes sum to {sum(self.test_n)}")
+        if self.reliability and sum(rows for rows, _, _ in self.reliability) != self.rows:
+            raise RecordError(f"stage {self.name!r} has bins of confidence that do not sum to its {self.rows} rows")
+        if any(len(values) not in (0, self.epochs) for values in (self.losses, self.accuracies)):
+            raise RecordError(f"stage {self.name!r} does not have one loss and one accuracy per epoch")
         for bits, hits in ((self.top1_bits, self.top1_hits), (self.top5_bits, self.top5_hits)):
             if count_bits(bits, self.test_n) != hits:
                 raise RecordError(f"stage {self.name!r} has bits that do not sum to its hits, class by class")

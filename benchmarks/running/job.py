@@ -88,13 +88,13 @@ def _bytes_to_write(training: Training) -> int:
 
 def resume(context: RunContext, job: Job, say: Callable[[str], None] = lambda _: None) -> tuple[Training, dict]:
     """Return the training at the job's newest checkpoint, else at its start, and the cost so far."""
-    spent: dict = {"seconds": 0.0, "images": 0, "losses": []}
+    spent: dict = {"seconds": 0.0, "images": 0, "losses": [], "accuracies": []}
     state, damaged = checkpoint.newest(context.store.checkpoint(job.key), job.key)
     for sentence in damaged:
         say(f"{sentence} The job {'continues from the one before' if state else 'starts again'}.")
     resumed = state is not None
     if state is not None:
-        spent = state[1]["spent"]
+        spent |= state[1]["spent"]
     elif job.continues and job.parent:
         state = checkpoint.load(context.store.state(job.parent))
     training = begin(context, job)

@@ -53,11 +53,12 @@ class Checkpoints:
 
 
 def total(training: Training, spent: dict) -> dict:
-    """Return what was `spent` before and in this training: seconds, images, the losses of the epochs."""
+    """Return what was `spent` before and in this training: seconds, images, loss and accuracy of each epoch."""
     return {
         "seconds": spent["seconds"] + sum(e.seconds for e in training.history) + training.after_seconds,
         "images": spent["images"] + sum(e.images for e in training.history),
         "losses": (*spent["losses"], *(e.loss for e in training.history)),
+        "accuracies": (*spent["accuracies"], *(e.accuracy for e in training.history)),
     }
 
 
@@ -72,6 +73,7 @@ def pack(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.St
         "epoch": training.epoch,
         "step": training.step,
         "loss_sum": float(training.loss_sum),
+        "hits": int(training.hits),
         "pieces": training.pieces,
         "trains": training.job.segment.phase.trains,
         "spent": so_far,
@@ -93,6 +95,7 @@ def restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict,
     training.epoch = int(numbers["epoch"])
     if resumed:
         training.step, training.loss_sum = int(numbers["step"]), float(numbers["loss_sum"])
+        training.hits = int(numbers.get("hits", 0))  # checkpoints of earlier versions have none
         training.pieces = int(numbers["pieces"])
     accuracy = numbers["validation_accuracy"]
     if accuracy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from benchmarks.data.split import unseen
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.stages import Stage, rows_key
 from benchmarks.planning.store import JobResult, Store
-from benchmarks.records import confusions
+from benchmarks.records import confusions, probabilistic
 from benchmarks.records.bits import pack_bits
 from benchmarks.records.hits import hits, per_class
 from benchmarks.records.metrics import from_probabilities
@@ -74,8 +74,23 @@ def score_stage(
         seconds=sum(result.seconds for result in every),
         img_per_s=sum(result.images for result in results) / seconds if seconds else 0.0,
         metrics=from_probabilities(logits_NC, labels_N, _temperature(checked_logits_NC, checked_labels_N)),
+        reliability=_reliability(logits_NC, labels_N),
+        losses=_per_epoch(results, "losses"),
+        accuracies=_per_epoch(results, "accuracies"),
     )
     return scored, told
+
+
+def _reliability(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[tuple[int, float, int], ...]:
+    """Return the bins of confidence of the test rows; none where a logit is not finite."""
+    probabilities_NC = probabilistic.softmax(logits_NC) if len(labels_N) else None
+    return () if probabilities_NC is None else probabilistic.reliability(probabilities_NC, labels_N)
+
+
+def _per_epoch(results: Sequence[JobResult], name: Literal["losses", "accuracies"]) -> tuple[float, ...]:
+    """Return the values of a stage's epochs; none where a job of an earlier version stored too few."""
+    values = tuple(round(value, 6) for result in results for value in getattr(result, name))
+    return values if len(values) == sum(result.epochs for result in results) else ()
 
 
 def stage_outputs(store: Store, keys: Sequence[str], checked_labels_N: np.ndarray) -> tuple[Outputs, Outputs]:

@@ -135,15 +135,16 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         if training.stored is None:
             mixed = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
             batch = keeping_views(mixed, batch)
-        loss_sum += _step(training, batch, known, at) * len(batch.labels_B)
-        training.step, training.loss_sum = step + 1, loss_sum
+        loss, hits = _step(training, batch, known, at)
+        loss_sum += loss * len(batch.labels_B)
+        training.step, training.loss_sum, training.hits = step + 1, loss_sum, training.hits + hits
         on_step(training.epoch, step)
-    training.step, training.loss_sum = 0, 0.0
-    loss = float(loss_sum) / len(rows_N)
-    if not np.isfinite(loss):
-        raise TrainingError(f"the loss became {loss} in epoch {training.epoch + 1} of stage {stage.data.name}.")
+    mean_loss, accuracy = float(loss_sum) / len(rows_N), int(training.hits) / len(rows_N)
+    training.step, training.loss_sum, training.hits = 0, 0.0, 0
+    if not np.isfinite(mean_loss):
+        raise TrainingError(f"the loss became {mean_loss} in epoch {training.epoch + 1} of stage {stage.data.name}.")
     images = len(rows_N) if training.stored is None else 0
-    return Epoch(training.epoch, loss, time.perf_counter() - started, rate, images)
+    return Epoch(training.epoch, mean_loss, accuracy, time.perf_counter() - started, rate, images)
 
 
 def epoch_rows(training: Training, progress: Progress, key: tuple[int, ...]) -> np.ndarray:
@@ -184,8 +185,8 @@ def _draws(training: Training, at: int, what: str) -> torch.Generator:
     return torch.Generator(device="cpu").manual_seed(seed_for(training.job.seed, training.job.stage, at, what))
 
 
-def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
-    """One optimiser step; return the loss, still on the device. `known`: what all steps of the epoch share.
+def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tensor, int | Tensor]:
+    """One optimiser step; return loss and hits, still on the device. `known`: what all steps of the epoch share.
 
     Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
     """
@@ -233,7 +234,14 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> Tensor:
     outputs, given = seen[0]
     with torch.no_grad():
         strategy.after_step(training.network, detached(outputs), given, step())
-    return loss.detach()
+    return loss.detach(), _hits(outputs.logits_BC.detach(), given.labels_B)
+
+
+def _hits(logits_BC: Tensor, labels_B: Tensor) -> int | Tensor:
+    """Return how many samples have their highest logit at their label."""
+    if logits_BC.device.type == "cpu":  # in NumPy a third of torch's time, 4 of 250 microseconds of the shortest steps
+        return int((logits_BC.numpy().argmax(axis=1) == labels_B.numpy()).sum())
+    return (logits_BC.argmax(dim=1) == labels_B).sum()
 
 
 def _gradients_again(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> None:

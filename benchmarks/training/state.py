@@ -24,10 +24,14 @@ class TrainingError(Exception):
 
 @dataclasses.dataclass
 class Epoch:
-    """Outcome of an epoch: mean `loss`, `seconds` of training, final `learning_rate`, number of `images`."""
+    """Outcome of an epoch: mean `loss`, `accuracy` on its batches, `seconds`, last `learning_rate`, number of `images`.
+
+    `accuracy`: share of samples, as drawn and augmented, whose highest logit is that of their label.
+    """
 
     epoch: int
     loss: float
+    accuracy: float
     seconds: float
     learning_rate: float
     images: int
@@ -45,9 +49,9 @@ class StoredFeatures:
 class Training:
     """A training in progress: what a checkpoint holds, and what is needed to continue.
 
-    `step`, `loss_sum`: steps done in the current epoch and their summed loss. `pieces`: micro-batches per batch.
-    `after_seconds`: duration of `Strategy.after_training`. `validation`: features of the validation rows, kept where
-    they stay as they are.
+    `step`, `loss_sum`, `hits`: steps done in the current epoch, the summed loss of their samples, and how many of these
+    had their highest logit at their label. `pieces`: micro-batches per batch. `after_seconds`: duration of
+    `Strategy.after_training`. `validation`: features of the validation rows, kept where they stay as they are.
     """
 
     job: Job
@@ -65,5 +69,6 @@ class Training:
     validation: RowFeatures | None = None
     step: int = 0
     loss_sum: float | Tensor = 0.0
+    hits: int | Tensor = 0
     pieces: int = 1
     after_seconds: float = 0.0

@@ -106,7 +106,8 @@ def schema_1(one: Record) -> dict[str, object]:
     content = dataclasses.asdict(one)
     flat = {name: value for part in ("setup", "environment", "cost") for name, value in content.pop(part).items()}
     for stage in content["stages"]:
-        del stage["metrics"]
+        for name in ("metrics", "reliability", "losses", "accuracies"):
+            del stage[name]
     return {**content, **flat, "schema": 1}
 
 

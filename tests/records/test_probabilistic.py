@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from benchmarks.records import metrics
+from benchmarks.records import metrics, probabilistic
 from strategies.posthoc.calibration import temperature
 
 
@@ -51,6 +51,22 @@ def test_each_agrees_with_an_independent_computation(seed):
     assert found["class-ece"] == pytest.approx(np.mean(own))
     for name, function in (("auroc", roc_auc_score), ("average-precision", average_precision_score)):
         assert found[name] == pytest.approx(np.mean([function(labels_N == c, p_NC[:, c]) for c in tested]))
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_bins_of_confidence_add_up_to_the_calibration_error(seed):
+    logits_NC, labels_N = draw(seed)
+    p_NC = probabilistic.softmax(logits_NC)
+    bins = probabilistic.reliability(p_NC, labels_N)
+    assert len(bins) == 15
+    for k, (rows, confidence, right) in enumerate(bins):
+        inside = [
+            (p.max(), p.argmax() == y) for p, y in zip(p_NC, labels_N, strict=True) if k / 15 < p.max() <= (k + 1) / 15
+        ]
+        assert (rows, right) == (len(inside), sum(hit for _, hit in inside))
+        assert confidence == pytest.approx(sum(c for c, _ in inside), abs=1e-4)
+    gaps = [abs(right - confidence) for _, confidence, right in bins]
+    assert sum(gaps) / len(labels_N) == pytest.approx(probabilistic.ece(p_NC, labels_N), abs=1e-4)
 
 
 def test_area_under_the_curve_is_the_share_of_pairs_in_order():

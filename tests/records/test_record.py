@@ -138,7 +138,8 @@ def test_a_right_checksum_does_not_excuse_wrong_content(tmp_path, changes):
     [
         {"top1_hits": (31, 0, 0)}, {"test_n": (30, 8, 3)}, {"rows": 41}, {"train_n": (1, 2)}, {"train_n": (1, 2, -3)},
         {"top1_bits": "AAAAAAA="}, {"top5_bits": "not base64"}, {"validation_top1_hits": (1, 0, 0)},
-        {"classes": ("a", "a", "b")},
+        {"classes": ("a", "a", "b")}, {"reliability": ((39, 20.5, 30),)}, {"losses": (1.0,)},
+        {"accuracies": (0.5, 0.6)},
     ],
 )  # fmt: skip
 def test_counts_that_contradict_each_other_are_refused(changes):

@@ -28,7 +28,7 @@ from benchmarks.training.loop import run, weighted_cross_entropy
 from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import TrainingError
 from strategies import registry
-from strategies.base import Facts, Phase, Strategy
+from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy
 from strategies.common import weighted_mean
 from tests.making import digits_session, digits_suite, with_phase
 
@@ -108,10 +108,41 @@ def test_a_job_interrupted_at_any_step_and_run_again_gives_the_same_bits(
         assert broken.store.result(key) is None
     result = run_job(broken, whole.plan.jobs[key])
     assert len(result.losses) == result.epochs == 3
-    assert (result.losses, result.images) == (expected.losses, expected.images)
+    assert (result.losses, result.accuracies) == (expected.losses, expected.accuracies)
+    assert result.images == expected.images
     assert same(state_of(whole, key), checkpoint.load(broken.store.state(key))[0])
     for name, logits in whole.context.store.predictions(key).items():
         np.testing.assert_array_equal(logits, broken.store.predictions(key)[name])
+
+
+@pytest.mark.parametrize("text", ["t-counts", "t-counts+mixup"])
+def test_the_accuracy_of_an_epoch_is_that_of_its_batches_and_is_recorded(
+    tmp_path: Path, own_registry: None, text: str
+) -> None:
+    hits: list[list[bool]] = []
+
+    @registry.register
+    @dataclasses.dataclass(frozen=True)
+    class Counts(Strategy):
+        name: ClassVar[str] = "t-counts"
+
+        def after_step(self, network: Any, outputs: Outputs, batch: Batch, step: Step) -> None:
+            right = [int(np.argmax(z)) == int(y) for z, y in zip(outputs.logits_BC, batch.labels_B, strict=True)]
+            hits.append(right)
+
+    session = digits_session(tmp_path, digits_suite({"epochs": {"head": 3, "tail": 1}}), strategies=(text,))
+    cell = session.plan.cells[0]
+    result = run_job(session.context, session.plan.jobs[cell.jobs[0][-1]])
+    steps = len(hits) // 3
+    expected = [float(np.mean(np.concatenate(hits[k * steps : (k + 1) * steps]))) for k in range(3)]
+    assert result.accuracies == pytest.approx(expected)
+    assert 0 < result.accuracies[0] < result.accuracies[-1]
+    run_job(session.context, session.plan.jobs[cell.jobs[1][-1]])
+    head = done_record(session.context, session.plan, cell).stages[0]
+    assert head.losses == pytest.approx(result.losses, abs=1e-6)
+    assert head.accuracies == pytest.approx(expected, abs=1e-6)
+    assert sum(rows for rows, _, _ in head.reliability) == head.rows
+    assert sum(right for _, _, right in head.reliability) == sum(head.top1_hits)
 
 
 def test_the_second_stage_starts_from_the_backbone_of_the_first_with_a_new_classifier(tmp_path: Path) -> None:
