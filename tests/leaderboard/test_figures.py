@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import subprocess
@@ -18,7 +19,8 @@ from benchmarks.records import storage
 from tests.leaderboard import make
 
 SVG = "{http://www.w3.org/2000/svg}"
-NAMES = ["against-plain", "by-training-rows", "confused-pairs", "tail-against-head"]
+FROM_HITS = ["against-plain", "by-training-rows", "tail-against-head"]
+NAMES = sorted([*FROM_HITS, "confused-pairs", "learning-curves", "reliability"])
 
 
 def drawn(records):
@@ -32,7 +34,19 @@ def texts(svg: str) -> list[str]:
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
     made = make.write_fashion(tmp_path_factory.mktemp("out"), seeds=2)
-    return [make.change(one, extra={"confusions": {"head": [], "tail": [[0, 1, 9], [2, 0, 5]]}}) for one in made]
+    extra = {"confusions": {"head": [], "tail": [[0, 1, 9], [2, 0, 5]]}}
+    return [with_curves(make.change(one, extra=extra)) for one in made]
+
+
+def with_curves(one):
+    """Return the record with four epochs, and all rows in one bin of confidence 0.9."""
+
+    def stage(result):
+        bins = ((0, 0.0, 0),) * 13 + ((result.rows, 0.9 * result.rows, sum(result.top1_hits)), (0, 0.0, 0))
+        losses = tuple(2.0 / epoch + one.seed / 10 for epoch in (1, 2, 3, 4))
+        return dataclasses.replace(result, reliability=bins, losses=losses, accuracies=(0.2, 0.4, 0.6, 0.7))
+
+    return dataclasses.replace(one, stages=tuple(stage(result) for result in one.stages))
 
 
 def test_every_figure_is_small_valid_svg_without_anything_of_this_machine(records):
@@ -87,10 +101,34 @@ def test_pairs_are_named_with_rows_under_both(records):
     assert f"{first[0]} for {first[1]} 9 then 9" in one.alt
 
 
+def test_the_reliability_diagram_tells_the_calibration_error(records):
+    one = drawn(records)["reliability"]
+    plain = [r for r in records if r.backbone == one.backbone and r.strategy == "none"]
+    tail = [record.stages[1] for record in plain]
+    gap = abs(0.9 - sum(sum(s.top1_hits) for s in tail) / sum(s.rows for s in tail))
+    assert f"tail: calibration error {gap:.3f} under plain training" in one.alt
+    assert {"confidence", "hits, tail classes", "hits, head classes", "plain training"} <= set(texts(one.svg))
+
+
+def test_the_curves_are_means_over_seeds_and_end_where_training_ended(records):
+    one = drawn(records)["learning-curves"]
+    assert "tail, training loss at the end: plain 0.550, best 0.550." in one.alt
+    assert "head, training accuracy at the end: plain 0.700, best 0.700." in one.alt
+    assert one.markdown().startswith("<details><summary>Loss and accuracy per epoch</summary>\n\n![")
+    without = [
+        dataclasses.replace(r, stages=tuple(dataclasses.replace(s, accuracies=()) for s in r.stages)) for r in records
+    ]
+    told = drawn(without)["learning-curves"].alt.partition("The best is")[
+        2
+    ]  # jobs of earlier versions kept losses only
+    assert "loss at the end" in told and "accuracy" not in told
+
+
 def test_without_confusions_or_plain_training_figures_are_left_out():
     better = (make.stage_result("head", accuracy=0.9), make.stage_result("tail", accuracy=0.9))
     plain, other = make.record(), make.record(better, strategy="other")
-    assert sorted(drawn([plain, other])) == [name for name in NAMES if name != "confused-pairs"]
+    assert sorted(drawn([plain, other])) == FROM_HITS
+    assert "reliability" not in drawn([with_curves(plain), other])
     assert sorted(drawn([other])) == []
     assert registry.of_suite([]) == []
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from benchmarks.leaderboard.figures import style
-from benchmarks.leaderboard.markdown import escape
+from benchmarks.leaderboard.markdown import escape, folded
 from benchmarks.leaderboard.sections import Section
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Entry:
     name: str
     alt: str
     page: Page
+    folded: str
     draw: Draw
 
 
@@ -50,6 +51,7 @@ class Drawn:
     name: str
     alt: str
     page: Page
+    folded: str
     section: int
     backbone: str
     svg: str
@@ -61,23 +63,25 @@ class Drawn:
 
     def markdown(self, above: str = "") -> str:
         """Return the image for a page; `above` leads from the page's folder to the suite's, such as "../"."""
-        return f"![{escape(self.alt)}]({above}{self.file})"
+        image = f"![{escape(self.alt)}]({above}{self.file})"
+        return folded(image, self.folded) if self.folded else image
 
 
 FIGURES: dict[str, Entry] = {}
 
 
-def figure(name: str, alt: str, page: Page = "leaderboard") -> Callable[[Draw], Draw]:
+def figure(name: str, alt: str, page: Page = "leaderboard", folded: str = "") -> Callable[[Draw], Draw]:
     """Decorator for the function that draws a figure; it is returned unchanged.
 
     `name`: of its file. `alt`: alternative text, which the drawing's `shows` completes. `page`: where it is included,
-    in the leaderboard or in the backbone's per-class page. Raises ValueError for a name that is taken.
+    in the leaderboard or in the backbone's per-class page. `folded`: the title that opens it; without one it is shown.
+    Raises ValueError for a name that is taken.
     """
 
     def register(draw: Draw) -> Draw:
         if name in FIGURES:
             raise ValueError(f"the figure {name!r} is registered already; choose another name")
-        FIGURES[name] = Entry(name, alt, page, draw)
+        FIGURES[name] = Entry(name, alt, page, folded, draw)
         return draw
 
     return register
@@ -101,7 +105,7 @@ def of_suite(found: Sequence[Section]) -> list[Drawn]:
             if drawing is not None:
                 alt = f"{entry.alt} {drawing.shows}".strip()
                 svg = style.svg(drawing.figure, alt)
-                drawn.append(Drawn(entry.name, alt, entry.page, position, backbone, svg))
+                drawn.append(Drawn(entry.name, alt, entry.page, entry.folded, position, backbone, svg))
     return drawn
 
 
