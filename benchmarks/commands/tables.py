@@ -66,11 +66,22 @@ def report(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder with records; default: results, or runs.")
     ] = None,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="With pictures of test rows that changed sides; do not publish them.")
+    ] = False,
+    data: Annotated[Path | None, typer.Option(metavar="PATH", help="The images, for --thumbnails.")] = None,
 ) -> int:
     """Write a page to explore a suite's records: SUITE/report.html, opened without a network."""
     from benchmarks.leaderboard.report import page
 
-    paths, problems = page.write(out or with_records(PUBLISHED, OWN), suite)
+    pictures = None
+    if data is not None and not thumbnails:
+        raise UserError("--data PATH is for --thumbnails; give both, or neither.")
+    if thumbnails:
+        from benchmarks.tools.thumbnails import thumbnails as pictures_from
+
+        pictures = pictures_from(data)
+    paths, problems = page.write(out or with_records(PUBLISHED, OWN), suite, pictures)
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
     for path in paths:

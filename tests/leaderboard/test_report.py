@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import io
 import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.cli import main
+from benchmarks.data.load import load
 from benchmarks.leaderboard.report import page as report
 from benchmarks.leaderboard.report import reproduce
+from benchmarks.planning.stages import make_stages, rows_key
 from benchmarks.records import stats, storage
+from benchmarks.suites import suite
 from tests.leaderboard import make
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -67,10 +74,11 @@ def opened(browser, tmp_path):
     tab.on("pageerror", lambda error: troubles.append(f"error: {error}"))
     tab.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
-    def open_report(suite: str = "toy"):
+    def open_report(suite: str = "toy", *switches: str):
         path = tmp_path / suite / "report.html"
-        assert main(["report", "--out", str(tmp_path), "--suite", suite]) == 0
-        tab.on("request", lambda r: None if r.url == path.as_uri() else troubles.append(f"request: {r.url}"))
+        assert main(["report", "--out", str(tmp_path), "--suite", suite, *switches]) == 0
+        own = (path.as_uri(), "data:image/jpeg;base64,")
+        tab.on("request", lambda r: None if r.url.startswith(own) else troubles.append(f"request: {r.url}"))
         tab.goto(path.as_uri())
         return tab
 
@@ -182,6 +190,69 @@ def test_a_class_shows_what_it_is_taken_for_and_leads_back(opened, tmp_path):
     tab.locator("#class").select_option(label="Caps (tail)")
     tab.locator("#taken").get_by_role("button", name="oversample").click()
     assert tab.evaluate("document.activeElement.textContent") == "oversample"
+
+
+def test_the_curves_of_the_two_strategies_are_drawn_and_told(opened, tmp_path):
+    write_records(tmp_path)
+    tab = opened()
+    assert "no loss per epoch" in tab.locator("#curves").inner_text()
+    for seed, strategy in ((0, "none"), (1, "none"), (0, "oversample")):
+        losses = tuple(2.0 / epoch + seed for epoch in (1, 2, 3, 4))
+        stages = staged(0.5, seed, ("Ties", "Caps", "odd class", "Rare", "Untested", "Scarves"))
+        stages = tuple(dataclasses.replace(s, losses=losses, accuracies=(0.1, 0.2, 0.3, 0.4)) for s in stages)
+        storage.write(make.record(stages, strategy=strategy, seed=seed), tmp_path)
+    tab = opened()
+    tab.locator("#first").select_option(label="oversample")
+    plots = [one.get_attribute("aria-label") for one in tab.locator("#curves svg[role=img]").all()]
+    assert [name.partition(":")[0] for name in plots] == [
+        "training accuracy, tail", "training loss, tail", "training accuracy, head", "training loss, head",
+    ]  # fmt: skip
+    assert "none 2.500 after epoch 1, 1.000 at the end" in plots[1]  # the mean over both seeds
+    tab.locator("#second").select_option(label="text-fallback")
+    assert "none" not in tab.locator("#curves svg[role=img]").first.get_attribute("aria-label")
+
+
+def test_thumbnails_show_the_rows_that_changed_sides(opened, tmp_path):
+    asked = suite.load("digits")
+    loaded = load("digits", size=16, cache=tmp_path / "cache", options=asked.options)
+    stages = make_stages(loaded, asked)
+    own = {"head_classes": asked.head_classes, "validation": asked.validation}
+    recipe = {**asked.recipe.model_dump(mode="json"), **own}
+    changed: dict[str, list[int]] = {"none": [], "oversample": [3], "focal": [3, 5]}  # rows of the tail's first class
+    for strategy, wrong in changed.items():
+        results = []
+        for stage in stages:
+            test_n = tuple(stage.counts(stage.data.test_rows).tolist())
+            hits_N = np.ones(sum(test_n), dtype=bool)
+            hits_N[wrong if stage.data.name == "tail" else []] = False
+            made = make.stage_result(stage.data.name, stage.facts.counts_C, test_n, classes=stage.names, hits_N=hits_N)
+            results.append(dataclasses.replace(made, rows_key=rows_key(loaded, stage.data.test_rows)))
+        one = make.record(tuple(results), strategy=strategy, suite="digits", dataset="digits", recipe=recipe)
+        storage.write(one, tmp_path)
+    tab = opened("digits", "--thumbnails")
+    tab.locator("#first").select_option(label="oversample")
+    tab.locator("#class").select_option(label=f"{stages[1].names[0]} (tail)")
+    pictures = tab.locator("#rows figure")
+    assert [one.inner_text() for one in pictures.all()] == ["first right in 0 of 1\nsecond right in 1 of 1"]
+    assert "1 of the 2 rows" in tab.locator("#rows").inner_text()
+    image = pictures.locator("img")
+    assert image.get_attribute("alt") == f"test row 4 of {stages[1].names[0]}"
+    assert image.evaluate("e => e.decode().then(() => e.naturalWidth)") == 64
+    of_class = [row for row in stages[1].data.test_rows if stages[1].labels_N[row] == 0]
+    drawn = Image.open(io.BytesIO(base64.b64decode(image.get_attribute("src").partition(",")[2]))).resize((16, 16))
+    gaps = [np.abs(np.asarray(drawn, dtype=float) - loaded.images_NHWC[row]).mean() for row in of_class]
+    assert int(np.argmin(gaps)) == 3
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 1100
+
+
+def test_thumbnails_need_the_data_of_the_records(tmp_path, capsys):
+    asked = suite.load("digits")
+    recipe = {**asked.recipe.model_dump(mode="json"), "head_classes": 5, "validation": 0.1}
+    storage.write(make.record(suite="digits", dataset="digits", recipe=recipe), tmp_path)
+    assert main(["report", "--thumbnails", "--out", str(tmp_path)]) == 2
+    assert "the test rows of digits are not those of the dataset 'digits'" in capsys.readouterr().err
+    assert main(["report", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
+    assert "--data PATH is for --thumbnails" in capsys.readouterr().err
 
 
 def test_hostile_names_are_text_and_run_nothing(opened, tmp_path):

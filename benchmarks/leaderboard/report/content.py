@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.leaderboard import describe, tables, trade
 from benchmarks.leaderboard.compared import tuned
+from benchmarks.leaderboard.figures.learning_curves import What, curve
 from benchmarks.leaderboard.report import reproduce
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.ties import IMAGES, NAMES, TEST_ROWS, kind, marked, placed
@@ -21,11 +22,27 @@ RANKED_BY = ("class-mean", "overall")
 KINDS = (IMAGES, NAMES, TEST_ROWS)
 
 
-def content(suite: str, found: Sequence[Section], failed: Sequence[Record]) -> dict[str, Any]:
-    """Return all that the page of a suite shows; the same records give the same content, on every machine."""
+# of a stage, per class: (position among the class's test rows, picture as a data URI) of some rows
+Pictures = list[list[list[tuple[int, str]]]]
+
+
+def content(
+    suite: str,
+    found: Sequence[Section],
+    failed: Sequence[Record],
+    pictures: Callable[[Section], Pictures] | None = None,
+) -> dict[str, Any]:
+    """Return all that the page of a suite shows; the same records give the same content, on every machine.
+
+    `pictures(section)`: of some test rows, per stage; without it, and where the page has no bits, it holds none.
+    """
+    sections = [(section.merged(), _section(section.merged())) for section in found]
     return {
         "suite": suite,
-        "sections": [_section(section.merged()) for section in found],
+        "sections": [
+            {**told, "pictures": pictures(section) if pictures and told["hasBits"] else None}
+            for section, told in sections
+        ],
         "failed": [{"name": record.name, "error": record.error or ""} for record in failed],
         "quantiles": _quantiles(),
     }
@@ -108,6 +125,7 @@ def _entry(section: Section, entry: Entry, bits: bool) -> dict[str, Any]:
         ],
         "bits": [[record.stages[s].top1_bits for record in entry.records] for s in stages] if bits else None,
         "taken": [_taken(entry, s) for s in stages],
+        "curves": [_curves(entry, s) for s in stages],
     }
 
 
@@ -135,6 +153,13 @@ def _taken(entry: Entry, stage: int) -> list[list[int]] | None:
             sums[label][other] = sums[label].get(other, 0) + rows
     most = [sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_OTHERS] for counts in sums]
     return [[number for pair in pairs for number in pair] for pairs in most]
+
+
+def _curves(entry: Entry, stage: int) -> dict[str, list[float]]:
+    """Return loss and accuracy of each epoch, mean over seeds; empty lists where none were kept."""
+    names: tuple[What, ...] = ("losses", "accuracies")
+    found = {name: curve(entry, stage, name) for name in names}
+    return {name: [] if values is None else [round(float(v), 4) for v in values] for name, values in found.items()}
 
 
 def _against(one: Any) -> list[Any] | None:

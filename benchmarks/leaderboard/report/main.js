@@ -25,9 +25,15 @@ function showSection(section) {
   options(byId("class"), section.stages.flatMap((stage, s) => stage.classes.map((name, c) => [`${s} ${c}`, `${name} (${stage.name})`])).sort((a, b) => b[0][0] - a[0][0] || a[0].slice(2) - b[0].slice(2)));
   showScatter(section);
   showRanking(section);
-  showPair(section);
+  showTwo(section);
   showClass(section);
   byId("recipe").replaceChildren(...[["fingerprint", section.fingerprint], ...section.recipe].flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+}
+
+function showTwo(section) {
+  showPair(section);
+  showCurves(section);
+  showRows(section);
 }
 
 function start() {
@@ -36,8 +42,8 @@ function start() {
   byId("section-choice").hidden = content.sections.length < 2;
   byId("section").addEventListener("change", () => showSection(chosen()));
   for (const id of ["filter", "kind", "group"]) byId(id).addEventListener("input", () => filterRanking(chosen()));
-  for (const id of ["first", "second"]) byId(id).addEventListener("change", () => showPair(chosen()));
-  byId("class").addEventListener("change", () => showClass(chosen()));
+  for (const id of ["first", "second"]) byId(id).addEventListener("change", () => showTwo(chosen()));
+  byId("class").addEventListener("change", () => { showClass(chosen()); showRows(chosen()); });
   for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
   if (content.failed.length) {
     byId("failed").append(make("h3", {}, "Failed cells"), make("ul", {}, ...content.failed.map((one) => make("li", {}, `${one.name}: ${one.error}`))));

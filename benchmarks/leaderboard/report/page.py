@@ -10,47 +10,60 @@ import base64
 import hashlib
 import html
 import json
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from backbones.files import write_bytes
 from benchmarks.leaderboard.report import recommendation
-from benchmarks.leaderboard.report.content import content
-from benchmarks.leaderboard.sections import sections
+from benchmarks.leaderboard.report.content import Pictures, content
+from benchmarks.leaderboard.sections import Section, sections
 from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError, one_line
 
 NAME = "report.html"
 MARKER = "<!-- Made by `python -m benchmarks report`; edits are overwritten. -->"
-SCRIPTS = ("elements", "statistics", "ranking", "scatter", "compare", "confusions", "main")
+SCRIPTS = ("elements", "statistics", "ranking", "scatter", "compare", "curves", "confusions", "thumbnails", "main")
 
 
-def report(suite: str, records: list[Record], recommended: str = "") -> str:
-    """Return the HTML of a suite's report, with the HTML of its recommendation, `recommended`, if there is one."""
+def report(
+    suite: str,
+    records: list[Record],
+    recommended: str = "",
+    pictures: Callable[[Section], Pictures] | None = None,
+) -> str:
+    """Return the HTML of a suite's report, with the HTML of its recommendation, `recommended`, if there is one.
+
+    `pictures`: as in `content`.
+    """
     found = sections(records)
     failed = [record for record in records if record.status == "failed"]
     script = "\n".join(_file(f"{name}.js") for name in SCRIPTS)
     script = f'(() => {{\n"use strict";\n{script}\n}})();\n'
     style = _file("page.css")
     policy = f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'"
+    policy += "; img-src data:" if pictures else ""
     values = {
         "MARKER": MARKER,
         "POLICY": policy,
         "TITLE": html.escape(one_line(suite)),
         "STYLE": style,
         "RECOMMENDATION": recommended,
-        "CONTENT": _inert(json.dumps(content(suite, found, failed), separators=(",", ":"), allow_nan=False)),
+        "CONTENT": _inert(json.dumps(content(suite, found, failed, pictures), separators=(",", ":"), allow_nan=False)),
         "SCRIPT": script,
     }
     first, *parts = _file("page.html").split("{{")
     return first + "".join(values[name] + rest for name, rest in (part.split("}}", 1) for part in parts))
 
 
-def write(out: Path, suite: str | None = None) -> tuple[list[Path], list[str]]:
+def write(
+    out: Path, suite: str | None = None, pictures: Callable[[Section], Pictures] | None = None
+) -> tuple[list[Path], list[str]]:
     """Write `<suite>/report.html` for one suite or all below `out`; return the paths, a sentence per unreadable record.
 
-    Raises `UserError` where there are no records, or where a report of another origin is in the way.
+    `pictures`: as in `content`. Raises `UserError` where there are no records, or where a report of another origin is
+    in the way.
     """
     folders = sorted(path.parent for path in Path(out).glob("*/records") if suite in (None, path.parent.name))
     paths, problems = [], []
@@ -62,7 +75,7 @@ def write(out: Path, suite: str | None = None) -> tuple[list[Path], list[str]]:
         path = folder / NAME
         if path.exists() and MARKER not in path.read_text(encoding="utf-8", errors="replace")[:500]:
             raise UserError(f"{path} was not made by this command; move it away or choose another --out.")
-        write_bytes(path, report(folder.name, records, recommendation.section(folder)).encode())
+        write_bytes(path, report(folder.name, records, recommendation.section(folder), pictures).encode())
         paths.append(path)
     if not paths:
         wanted = f"{suite}/records" if suite else "<suite>/records"

@@ -90,7 +90,7 @@ function toggle(section, entry, row, button, open = button.getAttribute("aria-ex
   if (entry.names.length > 1) first.append("Its strategies are right on the same test rows in every seed. ");
   for (const [slot, text] of [["first", "Compare as first"], ["second", "Compare as second"]]) {
     const pick = make("button", { type: "button" }, text);
-    pick.addEventListener("click", () => { byId(slot).value = String(section.entries.indexOf(entry)); showPair(section); go("compare"); });
+    pick.addEventListener("click", () => { byId(slot).value = String(section.entries.indexOf(entry)); showTwo(section); go("compare"); });
     first.append(pick, " ");
   }
   row.after(make("tr", { class: "details" }, make("td", { colspan: row.children.length }, first, ...told)));
