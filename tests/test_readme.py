@@ -55,6 +55,7 @@ def test_the_answer_is_that_of_the_leaderboards(repository: Path) -> None:
     text = (repository / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 120
     page = (repository / "results" / "fashion-frozen" / "leaderboard.md").read_text(encoding="utf-8").replace("*", "")
+    text, page = (read.replace("\u00a0", " ") for read in (text, page))
     rows = re.findall(r"^\| `([\w+-]+)`.*?\|(.*)\|$", text.partition("## Start")[0], re.MULTILINE)
     assert len(rows) > 5
     for strategy, cells in rows:

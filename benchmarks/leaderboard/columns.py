@@ -10,10 +10,11 @@ short.py for the table that a run prints. For example, in `cost_columns`:
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
-from benchmarks.leaderboard.markdown import NOTHING, escape, mark_best, number, table
+from benchmarks.leaderboard.markdown import NO_BREAK, NOTHING, escape, mark_best, number, table
 from benchmarks.leaderboard.sections import Entry
 from benchmarks.records import metrics
 
@@ -50,8 +51,11 @@ BACKBONE: Column[Entry] = Column("backbone", lambda entry: entry.backbone, escap
 STRATEGY: Column[Entry] = Column("strategy", lambda entry: entry.title, escape, left=True)
 
 
-def of_metric(name: str, stage: int, header: str = "", top: int = 1) -> Column[Entry]:
-    """Return the column of a registered metric in a stage (a position), mean over seeds; `top`: 5 for top-5 hits."""
+def of_metric(name: str, stage: int, header: str = "", top: int = 1, spread: bool = False) -> Column[Entry]:
+    """Return the column of a registered metric in a stage (a position), mean over seeds; `top`: 5 for top-5 hits.
+
+    `spread`: followed by the standard deviation over seeds, where there are several; for metrics of top-1 hits.
+    """
     metric = metrics.get(name)
     best: dict[bool | None, Best | None] = {True: "highest", False: "lowest", None: None}
     return Column(
@@ -59,7 +63,12 @@ def of_metric(name: str, stage: int, header: str = "", top: int = 1) -> Column[E
         lambda entry: entry.scores[stage].mean(name, top) if metric.needs == "hits" else entry.mean(name, stage),
         lambda value: number(value, metric.digits),
         best=best[metric.higher_is_better],
+        after=(lambda entry: _spread(entry.scores[stage].deviation(name))) if spread else None,
     )
+
+
+def _spread(deviation: float) -> str:
+    return "" if math.isnan(deviation) else f"{NO_BREAK}±{NO_BREAK}{number(deviation)}"
 
 
 def render(columns: Sequence[Column[T]], rows: Sequence[T], last: Mapping[str, str] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from benchmarks.support.errors import one_line
 
 MARKER = "<!-- Made from the records by `python -m benchmarks leaderboard`; edits are overwritten. -->"
 NOTHING = "–"
+NO_BREAK = "\u00a0"
 
 _INERT = str.maketrans(
     {c: f"\\{c}" for c in "\\`*_[]#~"}
@@ -59,8 +61,13 @@ def table(headers: Sequence[str], columns: Sequence[Sequence[str]], left: int = 
     return "\n".join(f"|{'|'.join(row)}|" for row in zip(*texts, strict=True))
 
 
+def plain_html(text: str) -> str:
+    """Return `text` as one line of inert HTML, for summaries, in which Markdown does not count."""
+    return html.escape(one_line(text)).replace("@", "&#64;") or "(empty)"
+
+
 def folded(block: str, summary: str) -> str:
-    """Return a block that opens when its summary is clicked."""
+    """Return a block that opens when its summary, HTML, is clicked."""
     return f"<details><summary>{summary}</summary>\n\n{block}\n\n</details>"
 
 

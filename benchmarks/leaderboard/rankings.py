@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-
 from benchmarks.leaderboard import describe, published, tables
 from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Column, of_metric, render
 from benchmarks.leaderboard.markdown import escape, folded, number
@@ -12,18 +9,25 @@ from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.ties import IMAGES, Placed, kind, placed
 from benchmarks.records import metrics
 
-MOST_ROWS = 20  # of a table on the first screen
+MOST_ROWS = 20  # of all tables on the first screen
+MOST_OF_OTHERS = 4  # of them for each kind of strategies that see more than images
 RANKED_BY = ("class-mean", "overall")
 
 
 def rankings(section: Section) -> list[str]:
     """Return a table for the strategies that see images alone and one for each other kind, with what they show."""
-    blocks = []
     kinds = sorted({kind(entry) for entry in section.entries}, key=lambda name: (name != IMAGES, name))
-    for name in kinds:
-        rows = placed([entry for entry in section.entries if kind(entry) == name])
-        blocks += ["### Ranking" if name == IMAGES else f"### Ranking: {name}", *_table(section, rows)]
-    return [*blocks, _note(section)]
+    found = {name: placed([entry for entry in section.entries if kind(entry) == name]) for name in kinds}
+    reference = _published(section)
+    left = MOST_ROWS - sum(min(len(found[name]), MOST_OF_OTHERS) for name in kinds[1:]) - bool(reference)
+    blocks = []
+    for name, rows in found.items():
+        first = name == kinds[0]
+        blocks.append("### Ranking" if name == IMAGES else f"### Ranking: {name}")
+        blocks += _table(
+            section, rows, max(left, MOST_OF_OTHERS) if first else MOST_OF_OTHERS, reference if first else None
+        )
+    return [*blocks, *_note(section)]
 
 
 PLACES: tuple[Column[Placed], ...] = (
@@ -33,14 +37,18 @@ PLACES: tuple[Column[Placed], ...] = (
 
 
 def ranking_columns(section: Section) -> list[Column[Entry]]:
-    """Return the columns behind `PLACES`: top-1 with its spread over seeds, per stage, and the cost."""
+    """Return the columns behind `PLACES`: top-1 per stage, the first with its spread over seeds, and the cost."""
     stages = range(len(section.first.stages))[::-1]
     seeds = {entry.seeds for entry in section.entries}
     return [
         *([BACKBONE] if len({entry.backbone for entry in section.entries}) > 1 else []),
         STRATEGY,
         *([Column[Entry]("seeds", lambda entry: entry.seeds)] if len(seeds) > 1 else []),
-        *(_with_spread(section, stage, name) for stage in stages for name in RANKED_BY),
+        *(
+            of_metric(name, stage, _header(section, stage, name), spread=(stage, name) == (stages[0], RANKED_BY[0]))
+            for stage in stages
+            for name in RANKED_BY
+        ),
         Column("cost alone", lambda entry: tables.mean(entry, "seconds_alone"), describe.seconds),
     ]
 
@@ -58,27 +66,29 @@ def _of_entry(column: Column[Entry]) -> Column[Placed]:
     )
 
 
-def _table(section: Section, rows: list[Placed]) -> list[str]:
+def _table(section: Section, rows: list[Placed], most: int, reference: dict[str, str] | None) -> list[str]:
     """Return the table, folded after its first rows; plain training is always among those that are shown."""
     columns = [*PLACES, *map(_of_entry, ranking_columns(section))]
-    reference = _published(section)
-    if len(rows) <= MOST_ROWS + 2:
+    if len(rows) <= most:
         return [render(columns, rows, reference)]
     plain = next((row for row in rows if BASELINE in row.entry.names), None)
-    shown = rows[:MOST_ROWS] if plain is None or plain in rows[:MOST_ROWS] else [*rows[: MOST_ROWS - 1], plain]
+    shown = rows[:most] if plain is None or plain in rows[:most] else [*rows[: most - 1], plain]
     rest = [row for row in rows if row not in shown]
     return [render(columns, shown, reference), folded(render(columns, rest), f"{len(rest)} more")]
 
 
-def _note(section: Section) -> str:
-    """Return what the tables show."""
+def _note(section: Section) -> list[str]:
+    """Return what the tables show: what one needs to know at once, and the definitions folded."""
     first, seeds = section.entries[0], sorted({entry.seeds for entry in section.entries})
     constant = f"Backbone {escape(first.backbone)}. " if len({entry.backbone for entry in section.entries}) == 1 else ""
     if len(seeds) == 1:
         constant += f"{seeds[0]} seed{'' if seeds[0] == 1 else 's'}. "
+    brief = (
+        f"{constant}Top-1 accuracy on the test rows, mean over seeds, ± their standard deviation. Strategies of "
+        "group 1 cannot be told from the best."
+    )
     note = (
-        f"{constant}Top-1 accuracy on the test rows, mean over seeds ± standard deviation. *Class mean*: every class "
-        "with test rows counts once; *top-1*: every row counts once. Sorted by "
+        "*Class mean*: every class with test rows counts once; *top-1*: every row counts once. Sorted by "
         f"{_header(section, -1, RANKED_BY[0])}; the best of a column is bold. *Group 1* cannot be told from the best "
         "row (paired test, Holm-corrected for the rows it is compared with), the next group not from its own best. "
         "*Ranks*: all that a row may have, from all pairs, Holm-corrected together. Strategies in one row are "
@@ -88,21 +98,11 @@ def _note(section: Section) -> str:
         note += (
             " The last row is the study's published table and was not run here; classes missing from it count as zero."
         )
-    return note
+    return [brief, folded(note, "How to read it")]
 
 
 def _header(section: Section, stage: int, metric: str) -> str:
     return f"{section.first.stages[stage].name} {metrics.get(metric).header}"
-
-
-def _with_spread(section: Section, stage: int, metric: str) -> Column[Entry]:
-    """Return the column "mean ± sd" of a metric; without sd for a single seed."""
-
-    def spread(entry: Entry) -> str:
-        sd = entry.scores[stage].deviation(metric)
-        return "" if math.isnan(sd) else f" ± {number(sd)}"
-
-    return dataclasses.replace(of_metric(metric, stage, _header(section, stage, metric)), after=spread)
 
 
 def _published(section: Section) -> dict[str, str] | None:

@@ -16,7 +16,6 @@ from benchmarks.leaderboard.sections import Section
 from benchmarks.records.record import Record
 from benchmarks.records.storage import safe_name
 
-LONG_LINES = 30
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
 
@@ -66,7 +65,8 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
     blocks += [f"Class by class: {links}.", *rankings(merged)]
     if figures and len(backbones) > 1:
         blocks.append(f"The figures show {escape(figures[0].backbone)}.")
-    blocks += [*(one.markdown() for one in figures), *texts.telling(section)]
+    blocks += [one.markdown() for one in sorted(figures, key=lambda one: bool(one.folded))]
+    blocks += texts.telling(section)
     shown = section if columns else merged  # the same hits may come from other probabilities
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(shown, stage, columns))]
@@ -77,9 +77,10 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
 
 
 def _folded(blocks: Sequence[str]) -> str:
-    """Return a table and what it shows, folded where it is long."""
+    """Return a table and what it shows, folded; a sentence alone as it is."""
     text = "\n\n".join(blocks)
-    return folded(text, "Table") if text.count("\n") > LONG_LINES else text
+    rows = sum(line.startswith("|") for line in blocks[0].splitlines()) - 2
+    return folded(text, f"Table of {rows} row{'' if rows == 1 else 's'}") if rows > 0 else text
 
 
 def _failed(records: Sequence[Record]) -> list[str]:

@@ -32,7 +32,7 @@ def stage_columns(section: Section, stage: int, extra: Sequence[str] = ()) -> li
         return f" {escape(classes[position])}{few}"
 
     tops = [
-        of_metric(name, stage, header, top)
+        of_metric(name, stage, header, top, spread=top == 1)
         for top in ((1, 5) if len(classes) > FEW_CLASSES else (1,))
         for name, header in (("overall", f"top-{top}"), ("class-mean", f"top-{top} class mean"))
     ]
@@ -59,9 +59,9 @@ def stage_table(section: Section, stage: int, extra: Sequence[str] = ()) -> list
     """
     classes = section.first.stages[stage].classes
     note = (
-        "Means over seeds. *Many*, *medium*, *few*: top-1 class mean of the classes with more than 100, 20 to 100, "
-        "fewer than 20 training rows (groups without test rows are left out). *Worst class*: the lowest top-1 over all "
-        "seeds. *Classes at zero*: classes with test rows without a single hit."
+        "Means over seeds, ± standard deviation. *Many*, *medium*, *few*: top-1 class mean of the classes with more "
+        "than 100, 20 to 100, fewer than 20 training rows (groups without test rows are left out). *Worst class*: the "
+        "lowest top-1 over all seeds. *Classes at zero*: classes with test rows without a single hit."
     )
     untested = [name for name, n in zip(classes, section.first.stages[stage].test_n, strict=True) if n == 0]
     if untested:
@@ -75,10 +75,11 @@ def against_columns(section: Section, entries: Sequence[Entry], q: bool = False)
     `q`: each with its Benjamini-Hochberg q-values.
     """
     stages = [(stage, result.name) for stage, result in reversed(list(enumerate(section.first.stages)))]
+    seeds = Column[Entry]("seeds", lambda entry: len({ours.seed for ours, _ in section.comparable(entry)}))
     return [
         *_backbone(section),
         STRATEGY,
-        Column("seeds", lambda entry: len({ours.seed for ours, _ in section.comparable(entry)})),
+        *([seeds] if len({seeds.value(entry) for entry in entries}) > 1 else []),
         *(
             column
             for stage, name in stages
@@ -146,12 +147,22 @@ def cost_columns(section: Section) -> list[Column[Entry]]:
         *_backbone(section),
         STRATEGY,
         *([] if one else [machine]),
-        Column("computed in", lambda entry: describe.precision(entry.records), left=True),
+        *([] if _one_precision(section) else [Column[Entry]("computed in", _precision, left=True)]),
         Column("alone", lambda entry: mean(entry, "seconds_alone"), describe.seconds, best=least),
         Column("marginal", lambda entry: mean(entry, "seconds_marginal"), describe.seconds),
         Column("images/s", _images_per_second, partial(number, digits=0), best=most),
         Column("peak GiB", _peak_gib, partial(number, digits=2), best=least),
     ]
+
+
+def _precision(entry: Entry) -> str:
+    return describe.precision(entry.records)
+
+
+def _one_precision(section: Section) -> str:
+    """Return data type and layout of all records; empty where they differ."""
+    found = {_precision(entry) for entry in section.entries}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _images_per_second(entry: Entry) -> float:
@@ -168,7 +179,8 @@ def cost(section: Section) -> list[str]:
     return [
         render(cost_columns(section), section.entries),
         "Per seed. *Alone*: time of all the jobs that the cell needs; *marginal*: what it added to the cells that ran "
-        "before it, whose jobs it shares. *Images/s*: training throughput, mean over stages.",
+        "before it, whose jobs it shares. *Images/s*: training throughput, mean over stages."
+        + (f" Computed in {one}." if (one := _one_precision(section)) else ""),
         *_epochs(section),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from benchmarks.records import storage
 from tests.leaderboard import make
 
 BOARD = Path("toy/leaderboard.md")
+RANKINGS = ("Ranking", "Ranking: product name", "Ranking: all test rows together")
+READS_NAMES = ("text-only", "text-fusion", "text-fallback", "text-fallback+oversample", "text-fallback+mixup")
 
 
 def generate(tmp_path, *made):
@@ -33,6 +36,12 @@ def tables(text: str, title: str) -> list[list[dict[str, str]]]:
     return found
 
 
+def of_class(page: str, name: str) -> list[dict[str, str]]:
+    """Return the table of the folded block of a class, a row per strategy."""
+    [block] = [part for part in page.split("<details>") if part.startswith(f"<summary><b>{name}</b>")]
+    return tables(f"\n# {name}\n{block.partition('</details>')[0]}", name)[0]
+
+
 def staged(accuracy: float, seed: int = 0, **changes):
     """A record whose stages hit exactly this share of each class's rows."""
     test_n = (40, 20, 20)
@@ -47,7 +56,8 @@ def test_ranking_spread_best_and_difference(tmp_path):
     text = generate(tmp_path, *made)[BOARD]
     [ranking] = tables(text, "Ranking")
     assert [row["strategy"] for row in ranking] == ["better", "none"]
-    assert [row["tail class mean"] for row in ranking] == ["**0.800** ± 0.071", "0.550 ± 0.071"]
+    shown = [row["tail class mean"].replace("\u00a0", " ") for row in ranking]
+    assert shown == ["**0.800** ± 0.071", "0.550 ± 0.071"]
     assert "2 seeds." in text
     assert [(row["group"], row["ranks"]) for row in ranking] == [("1", "1"), ("2", "2")]
     [against] = tables(text, "Against plain training")
@@ -164,6 +174,19 @@ def test_the_first_screen_has_twenty_rows_with_plain_training_and_folds_the_rest
     assert shown[-1]["strategy"] == "none"
 
 
+def test_all_rankings_together_have_twenty_rows_and_all_else_is_folded(tmp_path):
+    made = [staged(0.1), *(staged(0.3 + 0.025 * k, strategy=f"s{k:02}") for k in range(27))]
+    made += [staged(0.14 + 0.03 * k, strategy=name) for k, name in enumerate(READS_NAMES)]
+    made.append(staged(0.97, strategy="em-label-shift"))
+    text = generate(tmp_path, *made)[BOARD]
+    shown = re.sub("<details>.*?</details>", "", text, flags=re.DOTALL)
+    rows = [row for title in (*RANKINGS, "Tail classes", "Cost") for table in tables(shown, title) for row in table]
+    assert len(rows) == 20
+    assert {"none", "s26", "em-label-shift"} <= {row["strategy"] for row in rows}
+    for name in ("Tail classes", "Head classes", "Against plain training", "Cost"):
+        assert len(tables(text, name)[0]) >= 20
+
+
 def test_the_page_says_first_what_it_cannot_say(tmp_path):
     text = generate(tmp_path, staged(0.5), staged(0.9, strategy="better"))[BOARD]
     first = text.split("\n\n")[2]
@@ -219,10 +242,10 @@ def test_classes_without_test_rows_and_classes_at_zero_are_shown(tmp_path):
     )
     pages = generate(tmp_path, make.record((stage,)))
     board, page = pages[BOARD], pages[Path("toy/per-class/resnet10t.md")]
-    [rows] = tables(page, "All classes")
-    assert [(row["class"], row["test rows"], row["none"].split(" / ")[0]) for row in rows] == [
-        ("Full", "4", "0.75"), ("Untested", "no test rows", "–"), ("Zero", "3", "0.00"),
-    ]  # fmt: skip
+    assert "<summary><b>Full</b>, 300 training and 4 test rows: none 0.75</summary>" in page
+    assert of_class(page, "Full")[0]["top-1 [95 %]"].startswith("0.75 [0.30, ")
+    assert of_class(page, "Zero")[0]["top-1 [95 %]"].startswith("0.00 [0.00, ")
+    assert "<b>Untested</b>" not in page and "not scored: Untested." in page
     [scores] = tables(board, "All classes")
     assert scores[0]["worst class"] == "0.000 Zero (3 test rows)"
     assert scores[0]["classes at zero"] == "1.0"
@@ -234,11 +257,11 @@ def test_published_figures_stand_beside_fashion_and_are_marked(tmp_path):
     made = make.fashion("resnet10t", "none", 0)
     pages = generate(tmp_path, made, make.change(made, suite="other", dataset="folder"))
     page = pages[Path("fashion-small/per-class/resnet10t.md")]
-    label = f"study ({published.LABEL})"
-    by_class = {row["class"]: row[label] for row in tables(page, "Head classes")[0] + tables(page, "Tail classes")[0]}
-    assert by_class["Shirts"] == "0.98 / 1.00"
-    assert by_class["Flats"] == by_class["Sarees"] == ""
-    assert by_class["Tights"] == "0.00 / –"
+    shirts, tights = (of_class(page, name)[-1] for name in ("Shirts", "Tights"))
+    assert published.LABEL in shirts["strategy"] and published.LABEL in tights["strategy"]
+    assert (shirts["top-1 [95 %]"], shirts["top-5"]) == ("0.98", "1.00")
+    assert (tights["top-1 [95 %]"], tights["top-5"]) == ("0.00", "–")
+    assert of_class(page, "Flats")[-1]["strategy"] == "none"
     last = tables(pages[Path("fashion-small/leaderboard.md")], "Ranking")[0][-1]
     assert published.LABEL in last["strategy"]
     assert "**" not in "".join(last.values())
@@ -291,16 +314,27 @@ def test_the_best_strategy_of_each_class_is_named_and_ties_are_counted(tmp_path)
     assert "its top-1" not in generate(tmp_path / "two", *made[:2])[Path("toy/per-class/resnet10t.md")]
 
 
-def test_many_strategies_stand_in_several_tables_each_beside_plain_training(tmp_path):
+def test_a_class_opens_to_the_strategies_that_matter_and_names_all_others(tmp_path):
     names = [f"s{number:02}" for number in range(20)]
-    made = [staged(0.5), *(staged(number / 20, strategy=name) for number, name in enumerate(names))]
+    made = [staged(0.52), *(staged(0.05 * number, strategy=name) for number, name in enumerate(names))]
+    made.append(staged(0.99, strategy="text-only"))
     text = generate(tmp_path, *made)[Path("toy/per-class/resnet10t.md")]
-    heads = [line for line in text.split("## Tail classes")[0].splitlines() if line.startswith("| class")]
-    wide = [[cell.strip() for cell in line.strip("|").split("|")] for line in heads if "best" not in line]
-    assert [row.count("none") for row in wide] == [1, 1, 1]
-    assert sorted(cell for row in wide for cell in row if cell.startswith("s")) == names
-    assert max(map(len, wide)) <= 13
-    assert "<details><summary>20 strategies</summary>" in text
+    rows = of_class(text, "tail 1")
+    best_ranked = [f"s{number}" for number in range(19, 13, -1)]
+    assert [row["strategy"] for row in rows] == ["none", *best_ranked, "text-only", "s00"]
+    assert [row["minus none"] for row in rows[:3]] == ["–", "+0.45", "+0.40"]
+    assert "▲" not in text.split("### What changed")[0]
+    others = next(line for line in text.splitlines() if line.startswith("The others: 0.65 s13"))
+    assert all(name in others for name in names[1:14])
+    assert text.count("<details><summary><b>") == 6
+    assert "<details><summary>21 strategies</summary>" in text
+
+
+def test_a_class_is_shown_with_what_it_is_taken_for(tmp_path):
+    extra = {"confusions": {"head": [], "tail": [[0, 1, 7], [0, 2, 9], [1, 0, 1]]}}
+    text = generate(tmp_path, staged(0.5, extra=extra))[Path("toy/per-class/resnet10t.md")]
+    assert of_class(text, "tail 0")[0]["taken for"] == "tail 2 9, tail 1 7"
+    assert of_class(text, "tail 2")[0]["taken for"] == "–"
 
 
 def test_what_a_combination_adds_to_its_parts(tmp_path):
