@@ -29,7 +29,8 @@ class JobResult:
     """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs; loss, accuracy of each.
 
     `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: into how many a batch was cut because
-    a whole one did not fit on a GPU. `hardware`: the machine.
+    a whole one did not fit on a GPU. `hardware`: the machine. `after`: the job of the stage that this one continued, None
+    if it began the stage, empty where an earlier version did not say.
     """
 
     key: str
@@ -41,6 +42,7 @@ class JobResult:
     pieces: int = 1
     hardware: Mapping[str, str | int] = dataclasses.field(default_factory=dict)
     accuracies: tuple[float, ...] = ()
+    after: str | None = ""
 
 
 class Store:
@@ -75,6 +77,22 @@ class Store:
             return JobResult(**content)
         except (OSError, ValueError, TypeError, KeyError):
             return None
+
+    def history(self, key: str) -> list[JobResult] | None:
+        """Return the results of the jobs that led to a finished job's state in its stage, in order, its own last.
+
+        A key names a state, whatever jobs led to it: where an earlier plan cut the stage elsewhere, they are not those
+        of today's plan. None where a result is missing, or an earlier version did not say what its job continued.
+        """
+        found: list[JobResult] = []
+        after: str | None = key
+        while after is not None:
+            result = self.result(after)
+            if result is None:
+                return None
+            found.insert(0, result)
+            after = result.after
+        return found
 
     def finish(self, result: JobResult) -> None:
         """Mark the job as done."""

@@ -70,7 +70,8 @@ def run_job(
         peak = peak_memory_bytes(context.device) - context.resident_bytes  # which all jobs share
         result = JobResult(
             job.key, epochs=job.epochs, peak_memory_bytes=peak, pieces=training.pieces,
-            hardware=machine(context.device.type), **total(training, spent),
+            hardware=machine(context.device.type), after=job.parent if job.continues else None,
+            **total(training, spent),
         )  # fmt: skip
         context.store.finish(result)
     return result

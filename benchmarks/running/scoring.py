@@ -136,9 +136,7 @@ def _report(
 def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
     """Return the record of a cell whose jobs are all done."""
     strategy = parse(cell.strategy)
-    chains, *companions = (
-        [[_result(context, key) for key in chain] for chain in chains] for chains in (cell.jobs, *cell.companions)
-    )
+    chains, *companions = ([_trained(context, chain) for chain in chains] for chains in (cell.jobs, *cell.companions))
     scored = [
         score_stage(context, stage, strategy, chain, [companion[i] for companion in companions])
         for i, (stage, chain) in enumerate(zip(context.stages, chains, strict=True))
@@ -148,7 +146,7 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
         for what, values in told.items():
             extra.setdefault(what, {})[result.name] = values
     first = plan.first_user
-    every = [_result(context, key) for key in cell.needed]
+    every = [result for stages in (chains, *companions) for results in stages for result in results]
     blank = blank_record(context, cell)
     hardware = next((dict(r.hardware) for r in reversed(every) if r.hardware), machine(context.device.type))
     return dataclasses.replace(
@@ -159,7 +157,7 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
         environment=dataclasses.replace(blank.environment, hardware=hardware),
         cost=Cost(
             seconds_alone=sum(result.seconds for result in every),
-            seconds_marginal=sum((r.seconds for r in every if first[r.key] == cell), 0.0),
+            seconds_marginal=sum((r.seconds for r in every if first.get(r.key) == cell), 0.0),
             peak_memory_bytes=max(result.peak_memory_bytes for result in every),
         ),
         notes=_pieces(every),
@@ -234,6 +232,11 @@ def _first_weights(context: RunContext, backbone: str) -> dict[str, Any]:
     if first is None:
         return {}
     return {"weights": {"source": first.source, "file": first.path.name, "sha256": first.sha256[:SHORT_HASH]}}
+
+
+def _trained(context: RunContext, chain: Sequence[str]) -> list[JobResult]:
+    """Return the results of the jobs that trained a stage, in order, also where an earlier plan cut it elsewhere."""
+    return context.store.history(chain[-1]) or [_result(context, key) for key in chain]
 
 
 def _result(context: RunContext, key: str) -> JobResult:

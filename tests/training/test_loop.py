@@ -145,6 +145,23 @@ def test_the_accuracy_of_an_epoch_is_that_of_its_batches_and_is_recorded(
     assert sum(right for _, _, right in head.reliability) == sum(head.top1_hits)
 
 
+def test_a_record_counts_all_epochs_of_its_state_whatever_plan_cut_them(tmp_path: Path) -> None:
+    suite = digits_suite({"epochs": {"head": 4, "tail": 4}})
+    both = digits_session(tmp_path, suite, strategies=("none", "crt"))
+    for job in both.plan.jobs.values():
+        run_job(both.context, job)
+    later = digits_session(tmp_path, suite, strategies=("tau-norm",))  # what acts on the result of plain training
+    first = next(iter(later.plan.jobs.values()))
+    assert first.epochs == 4 and run_job(later.context, first).epochs < 4  # stored, and only the end of the stage
+    for job in later.plan.jobs.values():
+        run_job(later.context, job)
+    for session in (both, later):
+        record = done_record(session.context, session.plan, session.plan.cells[0])
+        assert [stage.epochs for stage in record.stages] == [4, 4]
+        assert [len(stage.losses) for stage in record.stages] == [4, 4]
+        assert record.cost.seconds_alone == pytest.approx(sum(stage.seconds for stage in record.stages))
+
+
 def test_the_second_stage_starts_from_the_backbone_of_the_first_with_a_new_classifier(tmp_path: Path) -> None:
     session = digits_session(tmp_path)
     head, tail = (chain[-1] for chain in session.plan.cells[0].jobs)
