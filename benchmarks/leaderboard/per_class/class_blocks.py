@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.leaderboard import published
 from benchmarks.leaderboard.columns import Column, render
-from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number, plain_html
+from benchmarks.leaderboard.markdown import NO_BREAK, NOTHING, escape, folded, number, plain_html
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.tables import FEW_CLASSES
 from benchmarks.leaderboard.ties import IMAGES, kind
@@ -96,7 +96,7 @@ def _taken_for(taken_CC: np.ndarray | None, c: int, labels: Sequence[str]) -> st
     if taken_CC is None:
         return NOTHING
     most = np.argsort(-np.round(taken_CC[c], 6), kind="stable")[:MOST_TAKEN_FOR]
-    return ", ".join(f"{labels[k]} {taken_CC[c, k]:.3g}" for k in most if taken_CC[c, k] > 0) or NOTHING
+    return ", ".join(f"{labels[k]}{NO_BREAK}{taken_CC[c, k]:.3g}" for k in most if taken_CC[c, k] > 0) or NOTHING
 
 
 def _published(section: Section, name: str) -> dict[str, str] | None:
@@ -120,4 +120,4 @@ def accuracies(entry: Entry, stage: int) -> tuple[np.ndarray, np.ndarray]:
 def wilson(accuracy: float, rows: int) -> str:
     """Return "0.43 [0.21, 0.67]"."""
     low, high = stats.wilson(accuracy * rows, rows)
-    return f"{number(accuracy, 2)} [{number(low, 2)}, {number(high, 2)}]"
+    return f"{number(accuracy, 2)} [{number(low, 2)}, {number(high, 2)}]".replace(" ", NO_BREAK)
