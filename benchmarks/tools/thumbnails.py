@@ -29,6 +29,7 @@ def thumbnails(data: Path | None) -> Callable[[Section], Pictures]:
     """
 
     def of_section(section: Section) -> Pictures:
+        """Load the images of the section's data and make its pictures."""
         record = section.first
         asked = Recorded(record=record).suite
         loaded = load(

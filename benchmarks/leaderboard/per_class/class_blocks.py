@@ -57,6 +57,7 @@ def class_blocks(section: Section, entries: Sequence[Entry], stage: int) -> list
     columns = _columns(len(result.classes))
 
     def row(e: int, c: int) -> Row:
+        """Return the row of entry `e` in the block of class `c`."""
         change = math.nan if plain in (None, e) else float(top1_EC[e, c] - top1_EC[plain, c])
         top1, top5 = float(top1_EC[e, c]), float(top5_EC[e, c])
         return Row(titles[e], top1, top5, result.test_n[c], change, _taken_for(taken[e], c, labels))
