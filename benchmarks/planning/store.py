@@ -29,8 +29,8 @@ class JobResult:
     """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs; loss, accuracy of each.
 
     `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: into how many a batch was cut because
-    a whole one did not fit on a GPU. `hardware`: the machine. `after`: the job of the stage that this one continued, None
-    if it began the stage, empty where an earlier version did not say.
+    a whole one did not fit on a GPU. `hardware`: the machine. `after`: the job of the stage that this one continued,
+    None if it began the stage, empty where an earlier version did not say.
     """
 
     key: str
