@@ -31,16 +31,40 @@ def open_asked(
     may change the request and sets the threads. `checkpoint_seconds`: see `Request`; `restarted`: see
     `default_threads`; `split`: see `Suite`. Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
+    suite = _asked_suite(options, split)
+    check(suite)
+    ready()
+    from benchmarks.progress.display import progress
+    from benchmarks.running.session import Request, open_session
+
+    request = Request(
+        suite=suite,
+        data=options.data,
+        backbones=tuple(options.backbone or ()),
+        strategies=tuple(options.strategy or ()),
+        seeds=options.seeds,
+        device=options.device.value,
+        out=options.out,
+        weights=options.weights,
+        checkpoint_seconds=checkpoint_seconds,
+        force=options.force,
+        resample=options.resample_splits > 1,
+    )
+    use_threads(options.threads or (threads_here(options.device, options.out, restarted) if fit is None else None))
+    with progress() as advance:
+        return open_session(fit(request) if fit else request, lambda line: print(line, flush=True), advance)
+
+
+def _asked_suite(options: PlanOptions, split: int) -> Suite:
+    """Check the options, print which suite they mean and why, and return it. Raises UserError or StrategyError."""
     from benchmarks.suites.choose import choose_suite, expand_backbones
     from benchmarks.suites.settings import with_image_root
     from strategies.combining.expression import expand
 
     load_plugins(options.plugin or ())
-    backbones = tuple(options.backbone or ())
-    strategies = tuple(options.strategy or ())
     for given, found, option in (
-        (options.backbone, expand_backbones(backbones), "backbone"),
-        (options.strategy, expand(strategies), "strategy"),
+        (options.backbone, expand_backbones(options.backbone or ()), "backbone"),
+        (options.strategy, expand(options.strategy or ()), "strategy"),
     ):
         if given and not found:
             raise UserError(f"--{option} is empty; give at least one name, or leave it out to use the suite's.")
@@ -60,27 +84,7 @@ def open_asked(
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     if options.resample_splits > 1:
         print(f"Split {split}, of {options.resample_splits} that are counted from 0, the data's own.", flush=True)
-    check(suite)
-    ready()
-    from benchmarks.progress.display import progress
-    from benchmarks.running.session import Request, open_session
-
-    request = Request(
-        suite=suite,
-        data=options.data,
-        backbones=backbones,
-        strategies=strategies,
-        seeds=options.seeds,
-        device=options.device.value,
-        out=options.out,
-        weights=options.weights,
-        checkpoint_seconds=checkpoint_seconds,
-        force=options.force,
-        resample=options.resample_splits > 1,
-    )
-    use_threads(options.threads or (threads_here(options.device, options.out, restarted) if fit is None else None))
-    with progress() as advance:
-        return open_session(fit(request) if fit else request, lambda line: print(line, flush=True), advance)
+    return suite
 
 
 def threads_here(device: Device, out: Path, restarted: bool) -> int | None:
