@@ -138,7 +138,7 @@ def _strategies(options: RecommendOptions) -> tuple[str, ...]:
 
 
 def _open(
-    options: RecommendOptions, fit: Callable[[Request], Request], suite: Suite, strategies: Sequence[str], seeds: int
+    options: RecommendOptions, fit: Callable[[Request], Request], suite: Suite, strategies: Sequence[str], seed: int
 ) -> Session:
     """Return a session on the suite, with all that its jobs read."""
     from benchmarks.commands.opening import ready_to_run
@@ -146,9 +146,10 @@ def _open(
     from benchmarks.running.session import Request, open_session
 
     suite = suite.model_copy(update={"strategies": tuple(strategies)})  # those that lack something are left out
-    request = Request(suite=suite, data=options.data, seeds=seeds, device=options.device.value, out=options.out)
+    say = (lambda line: print(line, flush=True)) if not seed else (lambda line: None)  # once is enough
+    request = Request(suite=suite, data=options.data, seed=seed, device=options.device.value, out=options.out)
     with progress() as advance:
-        session = open_session(fit(request), lambda line: print(line, flush=True), advance)
+        session = open_session(fit(request), say, advance)
     return ready_to_run(session)
 
 

@@ -14,6 +14,7 @@ from benchmarks.support.errors import UserError
 
 StageName = Literal["head", "tail", "all"]
 FEW = 10  # classes with fewer training rows keep all of them
+FEWEST = 3  # the same where validation rows are folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +35,17 @@ def stages(
     head_classes: int,
     validation: float,
     seed: int = 0,
+    folds: int = 0,
+    fold: int = 0,
 ) -> tuple[StageData, ...]:
     """Split a dataset into the protocol's stages.
 
     "two-stage": stage 1 holds the `head_classes` classes with most training rows (validation rows counted), stage 2
     the other classes that have any. "joint": one stage of all classes with training rows; `head_classes` is not used.
     `validation` in [0, 1) is the part of each class's training rows set aside: floor(validation * n), at least one,
-    for classes with ten training rows or more. Which rows depends on their ids and `seed` only.
+    for classes with ten training rows or more. Which rows depends on their ids and `seed` only. With `folds` K,
+    `validation` is not used: the rows set aside are those of fold number `fold`, max(1, floor(n / K)) of each class
+    with three training rows or more; folds 0 to K - 1 share no row where a class has K.
     Raises UserError for fewer than two classes in a stage and for fractions outside [0, 1).
     """
     if not 0 <= validation < 1:
@@ -60,7 +65,7 @@ def stages(
                 f"stages of two classes; give {hint}."
             )
         borders = [("head", 0, head_classes), ("tail", head_classes, trained)]
-    held_N = _validation(loaded, validation, seed)
+    held_N = _fold(loaded, folds, fold, seed) if folds else _validation(loaded, validation, seed)
     return tuple(
         _stage(loaded, held_N, i, name, range(first, last)) for i, (name, first, last) in enumerate(borders, start=1)
     )
@@ -109,6 +114,18 @@ def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
             count = max(1, int(part * len(rows) + 1e-9))  # 0.29 * 100 is 28.999...
             ordered = sorted(rows.tolist(), key=lambda row: _rank(seed, loaded.ids[row]))
             held_N[ordered[:count]] = True
+    return held_N
+
+
+def _fold(loaded: Loaded, folds: int, fold: int, seed: int) -> np.ndarray:
+    """Return bool [N]: the validation rows of one fold; every fold has as many of each class."""
+    held_N = np.zeros(len(loaded.ids), dtype=bool)
+    for label in range(len(loaded.class_names)):
+        rows = np.flatnonzero((loaded.labels_N == label) & loaded.train_N)
+        if len(rows) >= FEWEST:
+            count = max(1, len(rows) // folds)
+            ordered = sorted(rows.tolist(), key=lambda row: _rank(seed, loaded.ids[row]))
+            held_N[[ordered[(fold * count + k) % len(rows)] for k in range(count)]] = True
     return held_N
 
 

@@ -205,7 +205,8 @@ def _state_key(
 ) -> str:
     """Return the key of the state after `history` of a stage that started from the state `start`."""
     suite, alone = setting.suite, backbone == NAMES
-    drawn = [suite.split] if suite.split else []
+    drawn: list[object] = [suite.split] if suite.split else []
+    drawn += [f"{suite.folds} folds"] if suite.folds else []
     return content_key(
         {
             "data": setting.fingerprint,

@@ -33,9 +33,13 @@ class Stage:
         return np.bincount(self.labels_N[rows], minlength=self.facts.num_classes)
 
 
-def make_stages(loaded: Loaded, suite: Suite) -> tuple[Stage, ...]:
-    """Return the suite's stages on this data, in the order in which they are trained."""
-    return tuple(_stage(loaded, data) for data in stages(loaded, suite.protocol, suite.head_classes, suite.validation))
+def make_stages(loaded: Loaded, suite: Suite, seed: int = 0) -> tuple[Stage, ...]:
+    """Return the suite's stages on this data, in the order in which they are trained.
+
+    `seed`: of the cells to train, which says what fold they hold out where the suite has `folds`.
+    """
+    found = stages(loaded, suite.protocol, suite.head_classes, suite.validation, folds=suite.folds, fold=seed)
+    return tuple(_stage(loaded, data) for data in found)
 
 
 def _stage(loaded: Loaded, data: StageData) -> Stage:

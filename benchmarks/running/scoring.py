@@ -208,6 +208,7 @@ def _setup(context: RunContext, suite: Suite, backbone: str) -> Setup:
             **suite.recipe.model_dump(mode="json"),
             "head_classes": suite.head_classes,
             "validation": suite.validation,
+            **({"folds": suite.folds} if suite.folds else {}),
             **_first_weights(context, backbone),
         },
         unseen_classes=classes,

@@ -40,7 +40,7 @@ class Request:
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
     backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
     checkpoints within an epoch. `force`: train classifiers even on features of random weights. `resample`:
-    sessions on other splits of the data follow.
+    sessions on other splits of the data follow. `seed`: this seed alone, in place of all of `seeds`.
     """
 
     suite: Suite
@@ -55,6 +55,7 @@ class Request:
     checkpoint_seconds: float | None = None
     force: bool = False
     resample: bool = False
+    seed: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -76,8 +77,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = request.suite
     patterns = request.backbones or suite.backbones
     strategies = expand(request.strategies or suite.strategies)
-    seeds = request.seeds or suite.seeds
-    _check_size(len(expand_backbones(patterns)), len(strategies), seeds)
+    seeds = _seeds(request)
+    _check_size(len(expand_backbones(patterns)), len(strategies), len(seeds))
     _check_frozen(request)
     weights: Weights = request.weights or suite.recipe.weights
     # before the data, whose decoding takes minutes at 224 px
@@ -87,7 +88,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
     loaded = load_data(suite, request.data, advance, request.resample)
     suite = _apart(suite, loaded, request.out, say)
-    stages = make_stages(loaded, suite)
+    stages = make_stages(loaded, suite, seeds[0])
     choices = {}
     if request.choose and not suite.recipe.frozen:
         say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
@@ -104,7 +105,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         device=device.type,
     )
     _check_named(request.strategies, setting)
-    plan = make_plan(setting, list(backbones), strategies, range(seeds))
+    plan = make_plan(setting, list(backbones), strategies, seeds)
     twice = [line for text in strategies for line in corrected_twice(parse(text))]
     for line in (*plan.left_out, *twice):
         say(line)
@@ -121,6 +122,19 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         checkpoint_seconds=request.checkpoint_seconds,
     )
     return Session(plan, context, setting)
+
+
+def _seeds(request: Request) -> Sequence[int]:
+    """Return the seeds to plan. Raises UserError for several where each holds out other validation rows."""
+    if request.seed is not None:
+        return (request.seed,)
+    seeds = request.seeds or request.suite.seeds
+    if request.suite.folds and seeds > 1:
+        raise UserError(
+            f"each seed of {request.suite.name} holds out another of {request.suite.folds} folds, so a run trains one "
+            "seed; give --seeds 1, or let `recommend` train them."
+        )
+    return range(seeds)
 
 
 def _check_frozen(request: Request) -> None:

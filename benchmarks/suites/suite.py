@@ -108,7 +108,8 @@ class Suite(_Frozen):
     """One benchmark: what is run by `--all` and how.
 
     `seeds` is a number of seeds, counted from 0. `split`: 0 for the data's own training and test rows, from 1 for
-    others that are drawn (`--resample-splits`).
+    others that are drawn (`--resample-splits`). `folds`: 0, or K for validation rows by K-fold cross-validation: each
+    seed holds out another K-th of the training rows, also of classes that are too small for `validation`.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Suite(_Frozen):
     recipe: Recipe
     options: dict[str, int | float | str] = Field(default_factory=dict)
     split: Annotated[int, Field(ge=0)] = 0
+    folds: Annotated[int, Field(ge=0, le=20)] = 0
 
     @field_validator("backbones", "strategies")
     @classmethod

@@ -48,7 +48,7 @@ class Recorded:
     def suite(self) -> Suite:
         """The record's suite with this cell alone: the recipe is the record's, the dataset's options are `base`'s."""
         setup, base = self.record.setup, self.base
-        own = ("head_classes", "validation")
+        own = ("head_classes", "validation", "folds")
         recipe = {name: value for name, value in setup.recipe.items() if name not in own}
         if isinstance(recipe.get("weights"), dict):  # a suite cannot name a file: `run` gets or finds it
             recipe["weights"] = "imagenet" if setup.imagenet else "none"
@@ -62,7 +62,7 @@ class Recorded:
             "recipe": recipe,
             "options": base.options if base and base.dataset == setup.dataset else {},
             "split": self.record.split,
-            **{name: setup.recipe[name] for name in own},
+            **{name: setup.recipe[name] for name in own if name in setup.recipe},
         }
         return with_image_root(suites.validate(content, self.record.suite, self.record.suite), self.image_root)
 
@@ -83,7 +83,7 @@ class Recorded:
             data=self.data,
             backbones=(record.backbone,),
             strategies=(record.strategy,),
-            seeds=record.seed + 1,
+            seed=record.seed,
             device=environment.device,
             out=folder,
             weights=self.weights,

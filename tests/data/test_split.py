@@ -123,3 +123,16 @@ def test_another_split_has_other_test_rows_of_the_same_sizes() -> None:
     order = np.arange(len(data.ids))[::-1]
     again = redraw(data.labels_N[order], data.train_N[order], [data.ids[row] for row in order], 1)
     assert (again[order] == drawn[1]).all()
+
+
+def test_folds_hold_out_each_row_once_and_as_many_of_each_class() -> None:
+    data = loaded(COUNTS)
+    folds = [stages(data, "joint", 20, 0.1, folds=5, fold=fold)[0] for fold in range(5)]
+    counts = [np.bincount(data.labels_N[one.validation_rows], minlength=6).tolist() for one in folds]
+    assert counts == [[8, 6, 2, 1, 0, 0]] * 5
+    held = np.concatenate([one.validation_rows for one in folds])
+    assert len(np.unique(held)) == len(held)
+    for one in folds:
+        assert np.array_equal(one.test_rows, folds[0].test_rows)
+        assert not set(one.train_rows) & set(one.validation_rows)
+        assert len(one.train_rows) + len(one.validation_rows) == 90

@@ -30,7 +30,7 @@ def training_command(cell: Recorded) -> str:
         recipe["weights"] = "imagenet"
     elif isinstance(recipe.get("weights"), dict):
         words += ["--weights", str(recipe.pop("weights")["file"])]
-    head_classes, validation = recipe.pop("head_classes"), recipe.pop("validation")
+    head_classes, own = recipe.pop("head_classes"), {name: recipe.pop(name, 0) for name in ("validation", "folds")}
     if base is not None:
         if setup.protocol != base.protocol:
             words += ["--protocol", setup.protocol]
@@ -40,8 +40,7 @@ def training_command(cell: Recorded) -> str:
             words += ["--trains", "classifier"]
             base = frozen(base)
         changed = dict(_changed(recipe, base.recipe.model_dump(mode="json"), "recipe."))
-        if validation != base.validation:
-            changed["validation"] = validation
+        changed |= {name: value for name, value in own.items() if value != getattr(base, name)}
         words += [word for name, value in changed.items() for word in ("--set", f"{name}={_toml(value)}")]
     return f"{PROGRAM} {shlex.join(words)}"
 

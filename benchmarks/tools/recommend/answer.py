@@ -63,8 +63,9 @@ def blocks(facts: Facts) -> list[Block]:
         listed([_why(facts), f"Top group: {_top(facts.choice)}", *_rules(facts)]),
         heading("What was tried"),
         text(
-            f"Validation rows alone chose: {sum(facts.findings.validation_C):,} rows. Differences are paired with "
-            "plain training, row by row and seed by seed, with 95 % intervals; group 1 cannot be told from the best "
+            "Validation rows alone chose: each seed holds out another fold of the training rows, "
+            f"{sum(facts.findings.validation_C):,} rows in all. Differences are paired with plain training, row by "
+            "row, with 95 % intervals that take the folds for independent; group 1 cannot be told from the best "
             "(Holm-corrected). Strategies with fewer seeds were left behind, the better half going on each time."
         ),
         _ranking(facts),

@@ -77,12 +77,12 @@ def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, f
     `found` has what each predicted for validation rows; classes below `head` are the head.
     """
     plain = found[PLAIN]
-    head_N = plain.labels_N < head
+    level = goals.value(goal, plain)
+    has_head = bool((plain.labels_N < head).any())
     rows = []
     for strategy, predicted in found.items():
         gain = goals.paired(goal, predicted, plain)
-        kept = goals.paired("class-mean", predicted, plain, head_N).value if head_N.any() else 0.0
-        level = goals.value(goal, plain)
+        kept = goals.paired("class-mean", predicted, plain, head).value if has_head else 0.0
         rows.append(Standing(strategy, len(predicted.by_seed), level + gain.value, gain, kept, seconds[strategy]))
     return sorted(rows, key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from benchmarks.data.base import Loaded
-from benchmarks.data.split import FEW as LEAST_TO_VALIDATE
+from benchmarks.data.split import FEWEST as LEAST_TO_VALIDATE
 from benchmarks.planning.stages import Stage
 
 BALANCED = 1.5  # largest class over smallest: up to here nothing is needed
@@ -18,7 +18,8 @@ MOST_NAMES = 5
 
 @dataclasses.dataclass(frozen=True)
 class Findings:
-    """Rows per class, most training rows first; `train_C` counts validation rows too. `notes`: irregularities."""
+    """Rows per class, most training rows first; `train_C` counts validation rows too,
+    `validation_C` those of all folds. `notes`: irregularities."""
 
     names: tuple[str, ...]
     train_C: tuple[int, ...]
@@ -44,15 +45,14 @@ class Findings:
             return None
         return (
             f"There are too few images to compare strategies: {rows} validation rows in {classes} of "
-            f"{len(self.names)} classes, and a class gets some from {LEAST_TO_VALIDATE} training images on. "
-            f"About {max(2, -(-LEAST_VALIDATION_ROWS // len(self.names))) * 8} images of every class would do."
+            f"{len(self.names)} classes, over all seeds. About {max(5, -(-LEAST_VALIDATION_ROWS // len(self.names)))} "
+            "training images of every class would do."
         )
 
     def lines(self) -> list[str]:
         """Return sentences for people, the most telling first."""
         said = [
-            f"{sum(self.train_C):,} training rows ({sum(self.validation_C):,} of them validate) and "
-            f"{sum(self.test_C):,} test rows in {len(self.names)} classes: "
+            f"{sum(self.train_C):,} training rows and {sum(self.test_C):,} test rows in {len(self.names)} classes: "
             f"{self.train_C[0]:,} in {self.names[0]}, {self.train_C[-1]:,} in "
             f"{self.names[-1]}, {self.ratio:.1f} to 1."
         ]
@@ -71,15 +71,15 @@ class Findings:
         return [*said, *(f"{count:,} {what}." for what, count in self.notes if count)]
 
 
-def look(loaded: Loaded, stage: Stage) -> Findings:
-    """Return the findings on the classes of a stage."""
+def look(loaded: Loaded, stage: Stage, seeds: int) -> Findings:
+    """Return the findings on the classes of a stage; `seeds` folds validate, one after the other."""
     data, counts = stage.data, stage.counts
     train_C = counts(data.train_rows) + counts(data.validation_rows)
     order_C = np.argsort(-train_C, kind="stable").tolist()
     return Findings(
         names=tuple(stage.names[c] for c in order_C),
         train_C=tuple(int(train_C[c]) for c in order_C),
-        validation_C=tuple(int(counts(data.validation_rows)[c]) for c in order_C),
+        validation_C=tuple(min(int(train_C[c]), seeds * int(counts(data.validation_rows)[c])) for c in order_C),
         test_C=tuple(int(counts(data.test_rows)[c]) for c in order_C),
         notes=loaded.notes,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import shlex
 import time
@@ -52,8 +53,8 @@ class Asked:
 class Opens(Protocol):
     """Opens a session on a suite, ready to run."""
 
-    def __call__(self, suite: Suite, strategies: Sequence[str], seeds: int) -> Session:
-        """Return it."""
+    def __call__(self, suite: Suite, strategies: Sequence[str], seed: int) -> Session:
+        """Return it, for one seed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,14 +69,15 @@ class Ports:
 
 def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
     """Search, choose and keep the answer; return its lines and the path of its page."""
-    frozen = asked.suite.recipe.frozen
-    session = ports.opens(asked.suite, asked.strategies or candidates(frozen), MOST_SEEDS)
+    tried = asked.strategies or candidates(asked.suite.recipe.frozen)
+    sessions = functools.cache(lambda seed: ports.opens(asked.suite, tried, seed))
+    session = sessions(0)
     name = session.context.suite.name
     before = saved.spent(asked.out, name)
     until = asked.started + asked.budget_s - before
     stage = session.context.stages[-1]
-    seen = findings.look(session.context.loaded, stage)
-    search = Search(session, asked.goal, until, ports.carry, ports.reporter)
+    seen = findings.look(session.context.loaded, stage, MOST_SEEDS)
+    search = Search(sessions, asked.goal, until, ports.carry, ports.reporter)
 
     def told(found: Found) -> tuple[list[str], Path]:
         spent_s = before + time.monotonic() - asked.started

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from benchmarks.planning.plan import Cell, Plan
@@ -51,21 +50,21 @@ class Found:
 
 
 class Search:
-    """A search among the strategies of a session's plan, which has `halving.MOST_SEEDS` seeds of each."""
+    """A search among strategies. `sessions` gives the one that trains a seed: each holds out another fold."""
 
-    def __init__(self, session: Session, goal: str, until: float, carry: Carry, reporter: MakeReporter) -> None:
+    def __init__(
+        self, sessions: Callable[[int], Session], goal: str, until: float, carry: Carry, reporter: MakeReporter
+    ) -> None:
         """Train until `until`, on the clock of `time.monotonic`; `reporter` makes one that tells of a plan's run."""
-        self._session, self._goal, self._until = session, goal, until
+        self._sessions, self._goal, self._until = sessions, goal, until
         self._carry, self._reporter = carry, reporter
-        self._stage = session.context.stages[-1]
-        self._cells = {(cell.strategy, cell.seed): cell for cell in session.plan.cells}
-        self._strategies = tuple(dict.fromkeys(cell.strategy for cell in session.plan.cells))
-        self._asked: set[Cell] = set()
+        self._strategies = tuple(dict.fromkeys(cell.strategy for cell in sessions(0).plan.cells))
+        self._asked: dict[int, dict[str, Cell]] = {}  # seed -> strategy -> cell
         self._failed: dict[str, None] = {}
 
     def run(self, first: Callable[[Found], None]) -> Found:
         """Return what was found; `first` is told once, after the short list."""
-        rows = len(self._stage.data.validation_rows)
+        rows = len(self._sessions(0).context.stages[-1].data.validation_rows)
         seeds = halving.first_seeds(rows)
         short = tuple(name for name in SHORT_LIST if name in self._strategies)
         self._train(Rung(short[:ALWAYS], 1), always=True)
@@ -89,36 +88,42 @@ class Search:
             pass
         return self.found(whole=True)
 
+    def all(self) -> Found:
+        """Train every strategy with every seed: what a search saves."""
+        self._train(Rung(self._strategies, halving.MOST_SEEDS))
+        return self.found(whole=True)
+
     def _train(self, rung: Rung, always: bool = False) -> None:
         """Train a rung's cells, one seed of all strategies after the other. Raises TimeIsUp when the time is up."""
-        wanted = [
-            self._cells[name, seed]
-            for seed in range(rung.seeds)
-            for name in rung.strategies
-            if name not in self._failed
-        ]
-        self._asked.update(wanted)
-        plan = part_of(self._session.plan, wanted)
-        stored = stored_records(plan, self._out, self._session.context.suite.name)
-        if len(stored) == len(wanted):
-            return
-        if not always and time.monotonic() > self._until:
-            raise TimeIsUp
-        tell = self._reporter(plan, self._session)
-        outcome = self._carry(plan, self._session, tell if always else Reporters(tell, Deadline(self._until)))
-        self._failed.update(dict.fromkeys(cell.strategy for cell in outcome.failed))
+        for seed in range(rung.seeds):
+            if not always and time.monotonic() > self._until:
+                raise TimeIsUp
+            session = self._sessions(seed)
+            cells = {cell.strategy: cell for cell in session.plan.cells}
+            wanted = [cells[name] for name in rung.strategies if name not in self._failed]
+            self._asked.setdefault(seed, {}).update({cell.strategy: cell for cell in wanted})
+            plan = part_of(session.plan, wanted)
+            if len(self._stored(session, wanted)) < len(wanted):
+                tell = self._reporter(plan, session)
+                outcome = self._carry(plan, session, tell if always else Reporters(tell, Deadline(self._until)))
+                self._failed.update(dict.fromkeys(cell.strategy for cell in outcome.failed))
+
+    def _stored(self, session: Session, cells: Sequence[Cell]) -> dict[str, Record]:
+        context = session.context
+        return stored_records(part_of(session.plan, cells), context.store.work.parent, context.suite.name)
 
     def found(self, whole: bool = False) -> Found:
         """Return what is there of all cells that were asked for."""
-        context = self._session.context
-        asked = [cell for cell in self._session.plan.cells if cell in self._asked]
-        stored = stored_records(part_of(self._session.plan, asked), self._out, context.suite.name)
-        done = [cell for cell in asked if cell.key in stored and cell.strategy not in self._failed]
-        records: dict[str, list[Record]] = {}
-        predicted = predictions(context.store, self._stage, done)
-        for cell in done:
-            if cell.strategy in predicted:
+        done, records = [], dict[str, list[Record]]()
+        for seed, asked in sorted(self._asked.items()):
+            session = self._sessions(seed)
+            stored = self._stored(session, list(asked.values()))
+            there = [cell for cell in asked.values() if cell.key in stored and cell.strategy not in self._failed]
+            done += [(cell, session.context.stages[-1]) for cell in there]
+            for cell in there:
                 records.setdefault(cell.strategy, []).append(stored[cell.key])
+        predicted = predictions(self._sessions(0).context.store, done)
+        records = {name: of for name, of in records.items() if name in predicted}
         untried = tuple(name for name in self._strategies if name not in records and name not in self._failed)
         return Found(predicted, records, tuple(self._failed), untried, whole)
 
@@ -126,12 +131,8 @@ class Search:
         """Return those of `strategies` that have not failed, best on validation rows first."""
         found = self.found()
         of = {name: one for name, one in found.predicted.items() if name in strategies or name == PLAIN}
-        head = head_classes(self._stage.facts.counts_C)
+        head = head_classes(self._sessions(0).context.stages[-1].facts.counts_C)
         return [row.strategy for row in standings(self._goal, of, found.seconds(), head)]
-
-    @property
-    def _out(self) -> Path:
-        return self._session.context.store.work.parent
 
 
 def part_of(plan: Plan, cells: Sequence[Cell]) -> Plan:

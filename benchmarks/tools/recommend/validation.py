@@ -14,21 +14,22 @@ from benchmarks.tools.recommend.goals import Predicted
 from strategies.combining.expression import parse
 
 
-def predictions(store: Store, stage: Stage, cells: Iterable[Cell]) -> dict[str, Predicted]:
-    """Return, by strategy, what its finished cells predicted for the stage's validation rows, by seed.
+def predictions(store: Store, cells: Iterable[tuple[Cell, Stage]]) -> dict[str, Predicted]:
+    """Return, by strategy, what its finished cells predicted for the validation rows of their stage, by seed.
 
     A cell whose stored outputs were removed is left out.
     """
-    labels_N = stage.labels_N[stage.data.validation_rows]
-    order_N = np.argsort(labels_N, kind="stable")
     found: dict[str, dict[int, np.ndarray]] = {}
-    for cell in cells:
+    sorted_N = np.zeros(0, dtype=np.int64)
+    for cell, stage in cells:
         key = cell.jobs[-1][-1]
         if store.has_predictions(key):
+            labels_N = stage.labels_N[stage.data.validation_rows]
+            order_N = np.argsort(labels_N, kind="stable")
             predicted_N = _predicted(store, key, cell.strategy, stage, labels_N)
             found.setdefault(cell.strategy, {})[cell.seed] = predicted_N[order_N]
-    classes = stage.facts.num_classes
-    return {strategy: Predicted(labels_N[order_N], classes, by_seed) for strategy, by_seed in found.items()}
+            sorted_N = labels_N[order_N]  # the same in every fold
+    return {strategy: Predicted(sorted_N, by_seed) for strategy, by_seed in found.items()}
 
 
 def _predicted(store: Store, key: str, strategy: str, stage: Stage, labels_N: np.ndarray) -> np.ndarray:

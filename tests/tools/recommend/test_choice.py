@@ -20,7 +20,7 @@ LABELS_N = np.repeat([0, 1, 2], [200, 200, 200])
 def with_accuracies(*shares: float, seeds: int = 1) -> Predicted:
     """Return predictions that are right on the first rows of each class, such a share of them."""
     right_N = np.concatenate([np.arange(200) < share * 200 for share in shares])
-    return Predicted(LABELS_N, 3, dict.fromkeys(range(seeds), np.where(right_N, LABELS_N, (LABELS_N + 1) % 3)))
+    return Predicted(LABELS_N, dict.fromkeys(range(seeds), np.where(right_N, LABELS_N, (LABELS_N + 1) % 3)))
 
 
 def pick(found: dict[str, Predicted], keep: float = math.inf, **seconds: float):
@@ -94,7 +94,7 @@ def test_halving_keeps_the_better_half_and_plain_training() -> None:
 def test_candidates_can_be_exported_and_apply_to_frozen_features() -> None:
     frozen, all_weights = candidates(frozen=True), candidates(frozen=False)
     assert frozen[0] == "none" and len(set(frozen)) == len(frozen) > 40
-    assert {"cutmix", "minority-augment"} <= set(all_weights) - set(frozen)
+    assert {"cutmix", "cmo"} <= set(all_weights) - set(frozen)
     assert not [text for text in all_weights if "text" in parse(text).needs or parse(text).transductive]
 
 

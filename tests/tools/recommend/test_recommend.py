@@ -30,7 +30,7 @@ def _from_scratch():
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with an answer for the digits, among three strategies."""
     folder = tmp_path_factory.mktemp("recommended")
-    suite = write_suite(folder, epochs=3)
+    suite = write_suite(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(["recommend", "--suite", suite.name, "--strategy", "oversample,logit-adjust-posthoc", *ASKED]) == 0
@@ -48,11 +48,29 @@ def images(folder: Path, counts: list[int]) -> Path:
     return folder
 
 
+DRAWN = """
+title = "Drawn"
+dataset = "folder"
+backbones = ["test_resnet"]
+strategies = ["none"]
+
+[recipe]
+image_size = 8
+batch_size = 64
+learning_rate = 0.05
+precision = "float32"
+
+[recipe.epochs]
+all = 1
+"""
+
+
 def answer(folder: Path, counts: list[int], monkeypatch: pytest.MonkeyPatch, *more: str) -> saved.Recommended:
     """Return the recommendation for drawn images."""
     monkeypatch.chdir(folder)
     data = images(folder / "images", counts)
-    asked = ["--image-size", "8", "--strategy", "logit-adjust-posthoc", *ASKED, *more]
+    (folder / "drawn.toml").write_text(DRAWN)
+    asked = ["--suite", "drawn.toml", "--strategy", "logit-adjust-posthoc", *ASKED, *more]
     assert main(["recommend", "--data", str(data), *asked]) == 0
     return saved.latest(folder / "runs")
 
@@ -115,9 +133,9 @@ def test_on_balanced_data_nothing_is_needed(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_too_few_images_are_named_instead_of_a_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = answer(tmp_path, [30, 3], monkeypatch)
+    found = answer(tmp_path, [27, 3], monkeypatch)
     assert found.lines[0].startswith("No recommendation: too few images")
-    assert "4 validation rows in 1 of 2 classes" in found.lines[1]
+    assert "15 validation rows in 1 of 2 classes" in found.lines[1]
 
 
 def test_a_class_of_three_images_is_named_and_the_others_are_compared(tmp_path: Path, monkeypatch) -> None:
@@ -132,9 +150,9 @@ def test_two_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_three_hundred_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = answer(tmp_path, [16] * 40 + [4] * 260, monkeypatch, "--goal", "top-1")
+    found = answer(tmp_path, [16] * 20 + [5] * 280, monkeypatch, "--goal", "top-1", "--budget", "1s")
     assert found.lines[0].startswith("Recommended: ")
-    assert any("260 classes have fewer than 10 training rows" in line for b in found.blocks for line in b.lines)
+    assert any("300 classes have fewer than 20 training rows" in line for b in found.blocks for line in b.lines)
 
 
 @pytest.mark.parametrize(
@@ -153,3 +171,16 @@ def test_mistakes_end_in_one_sentence(asked: list[str], said: str, tmp_path: Pat
     assert main(["recommend", *asked]) == 2
     error = capsys.readouterr().err
     assert said in error and error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_each_seed_validates_on_other_rows_and_a_run_trains_one_of_them(place: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(place)
+    found = saved.latest(place / "runs")
+    records, _ = storage.read_all(place / "runs" / found.suite / "records")
+    assert {record.setup.recipe["folds"] for record in records} == {setup.FOLDS}
+    assert len({record.stages[0].rows_key for record in records}) == 1
+    asked = ["run", "--suite", "tiny.toml", "--protocol", "joint", "--set", f"folds={setup.FOLDS}", *ASKED[2:]]
+    assert main([*asked, "--strategy", "oversample", "--seeds", "2"]) == 2
+    assert "holds out another of 5 folds" in capsys.readouterr().err
+    assert main([*asked, "--strategy", "oversample", "--seeds", "1"]) == 0  # the jobs are those of `recommend`
+    assert "epochs," not in capsys.readouterr().out
