@@ -104,7 +104,7 @@ def test_two_variances_each_have_their_own_quantile():
 
 @pytest.mark.parametrize("seeds", null_simulation.SEEDS)
 def test_false_marks_keep_their_level(seeds: int):
-    """Between 3 and 6 % of comparisons of equals are marked; `null_simulation` prints the rates of all settings."""
+    """On average over settings, 3 to 6 % of comparisons of equals are marked; `null_simulation` prints each rate."""
     rates = [
         rate
         for sizes in null_simulation.SIZES.values()
