@@ -32,6 +32,7 @@ def explain(
     ] = None,
 ) -> int:
     """Show why a strategy gained or lost on a class: rows won and lost, and confusions."""
+    from benchmarks.records.kinds import NOTE, transductive
     from benchmarks.tools.explain import explain as explained
 
     found = explained(out or with_records(OWN, PUBLISHED), label, strategy, against, backbone, suite)
@@ -42,6 +43,8 @@ def explain(
             print(_overview(told))
         for one in told if strategy is not None else ():
             print(_detail(one))
+        if any(transductive(name) for one in told for name in (one.record.strategy, one.against)):
+            print(f"\n{NOTE}")
         print()
     return 0
 
@@ -60,9 +63,11 @@ def _overview(told: Sequence[Explanation]) -> str:
     """Return one line per strategy, best first."""
     from tabulate import tabulate
 
-    rows = [(told[0].against, f"{told[0].top1[0]:.3f}", "", "", "", "")]
+    from benchmarks.records.kinds import marked_name
+
+    rows = [(marked_name(told[0].against), f"{told[0].top1[0]:.3f}", "", "", "", "")]
     rows += [
-        (one.record.strategy, f"{one.top1[1]:.3f}", _change(one), str(one.won), str(one.lost), _most(one))
+        (marked_name(one.record.strategy), f"{one.top1[1]:.3f}", _change(one), str(one.won), str(one.lost), _most(one))
         for one in told
     ]
     headers = ["strategy", "top-1", "change [95 %]", "rows won", "lost", "taken for, most changed"]
@@ -74,9 +79,10 @@ def _detail(one: Explanation) -> str:
     from tabulate import tabulate
 
     from benchmarks.leaderboard.tables import FEW_CLASSES
+    from benchmarks.records.kinds import marked_name
 
     name = one_line(one.record.stages[one.stage].classes[one.position])
-    columns = ["", one.against, one.record.strategy, "change"]
+    columns = ["", marked_name(one.against), marked_name(one.record.strategy), "change"]
     figures = [("top-1", f"{one.top1[0]:.3f}", f"{one.top1[1]:.3f}", _change(one))]
     if len(one.record.stages[one.stage].classes) > FEW_CLASSES:
         change = one.top5[1] - one.top5[0]

@@ -86,6 +86,7 @@ def _print_results(sessions: Sequence[Session], out: Path) -> None:
     from tabulate import tabulate
 
     from benchmarks.leaderboard.short import columns
+    from benchmarks.records.kinds import NOTE, transductive
     from benchmarks.records.ranking import ranking
     from benchmarks.running.cells import stored_records
 
@@ -97,6 +98,8 @@ def _print_results(sessions: Sequence[Session], out: Path) -> None:
         table = list(zip(*(column.texts(rows) for column in shown), strict=True))
         names, align = [c.header for c in shown], ["left" if c.left else "right" for c in shown]
         print(f"\n{tabulate(table, names, tablefmt='simple', disable_numparse=True, colalign=align)}")
+        if any(transductive(row.strategy) for row in rows):
+            print(NOTE)
     if page:
         print(f"\nLeaderboard: {page}")
 

@@ -6,8 +6,9 @@ from benchmarks.leaderboard import describe, published, tables
 from benchmarks.leaderboard.columns import BACKBONE, STRATEGY, Column, of_metric, render
 from benchmarks.leaderboard.markdown import escape, folded, number
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
-from benchmarks.leaderboard.ties import IMAGES, Placed, kind, placed
+from benchmarks.leaderboard.ties import Placed, kind, placed
 from benchmarks.records import metrics
+from benchmarks.records.kinds import IMAGES
 
 MOST_ROWS = 20  # of all tables on the first screen
 MOST_OF_OTHERS = 4  # of them for each kind of strategies that see more than images

@@ -9,6 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.records import metrics, stats
+from benchmarks.records.kinds import marked_name, transductive
 from benchmarks.records.record import Record
 from benchmarks.support.keys import content_key
 
@@ -62,8 +63,8 @@ class Entry:
 
     @property
     def title(self) -> str:
-        """How tables name it: "balanced-softmax = logit-adjust"."""
-        return " = ".join(self.names)
+        """How tables name it: "balanced-softmax = logit-adjust", with a mark for transductive ones (`kinds.py`)."""
+        return " = ".join(map(marked_name, self.names))
 
     @property
     def seeds(self) -> int:
@@ -97,6 +98,11 @@ class Section:
     def only(self, backbone: str) -> Section:
         """Return the entries of one backbone."""
         return Section(tuple(entry for entry in self.entries if entry.backbone == backbone))
+
+    @property
+    def transductive(self) -> bool:
+        """Whether a strategy of the section is transductive, so that its tables need the note on that mark."""
+        return any(transductive(name) for entry in self.entries for name in entry.names)
 
     def merged(self) -> Section:
         """Return the section with one entry for all that are right on the same test rows in every seed."""

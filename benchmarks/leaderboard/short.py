@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.leaderboard.columns import Column
+from benchmarks.records.kinds import marked_name
 from benchmarks.records.ranking import Row
 
 
@@ -12,7 +13,7 @@ def columns(row: Row, *, overall: bool = True) -> list[Column[Row]]:
     scores = [_score(stage, label, position) for stage in [*row.means][::-1] for label, position in measures]
     names: list[Column[Row]] = [
         Column("backbone", lambda row: row.backbone, left=True),
-        Column("strategy", lambda row: row.strategy, left=True),
+        Column("strategy", lambda row: marked_name(row.strategy), left=True),
     ]
     return [*names, *scores, Column("seeds", lambda row: row.seeds)]
 

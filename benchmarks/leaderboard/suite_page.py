@@ -13,6 +13,7 @@ from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import escape, folded, page
 from benchmarks.leaderboard.rankings import rankings
 from benchmarks.leaderboard.sections import Section
+from benchmarks.records.kinds import NOTE
 from benchmarks.records.record import Record
 from benchmarks.records.storage import safe_name
 
@@ -62,7 +63,7 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
     blocks += describe.splits(section.splits)
     blocks += [f"{describe.conditions(section.first)} {made}", describe.recipe(section.first)]
     merged = section.merged()
-    blocks += [f"Class by class: {links}.", *rankings(merged)]
+    blocks += [f"Class by class: {links}.", *rankings(merged), *([NOTE] if merged.transductive else [])]
     if figures and len(backbones) > 1:
         blocks.append(f"The figures show {escape(figures[0].backbone)}.")
     blocks += [one.markdown() for one in sorted(figures, key=lambda one: bool(one.folded))]

@@ -8,12 +8,10 @@ from typing import TypeVar
 
 from benchmarks.leaderboard.sections import Entry, Section, pairs
 from benchmarks.records import stats
+from benchmarks.records.kinds import kind_of
 from benchmarks.records.multiple import LEVEL, benjamini_hochberg, holm, rank_intervals, tie_groups
-from strategies.base import StrategyError
-from strategies.combining.expression import parse
 
 K = TypeVar("K", bound=Hashable)
-IMAGES, NAMES, TEST_ROWS = "image alone", "product name", "all test rows together"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +50,8 @@ def _class_mean(one: Entry, other: Entry) -> tuple[float, float]:
 
 
 def kind(entry: Entry) -> str:
-    """Return what the entry's strategy sees; one that is not installed here is taken to see images alone."""
-    try:
-        strategy = parse(entry.strategy)
-    except StrategyError:
-        return IMAGES
-    return TEST_ROWS if strategy.transductive else NAMES if "text" in strategy.needs else IMAGES
+    """Return what the entry's strategy sees (see `kinds.py`)."""
+    return kind_of(entry.strategy)
 
 
 @dataclasses.dataclass(frozen=True)

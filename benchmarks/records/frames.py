@@ -13,14 +13,17 @@ import numpy as np
 
 from backbones.files import write_bytes
 from benchmarks.records import confusions, metrics, storage
+from benchmarks.records.kinds import transductive
 from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# What identifies a cell, and what else a row says of it: fields of `Record` and of its parts.
-CELL = ("suite", "dataset", "protocol", "image_size", "backbone", "strategy", "tuned", "seed", "split")
+# What identifies a cell, and what else a row says of it: fields of `Record` and its parts, `tuned`, `transductive`.
+CELL = (
+    "suite", "dataset", "protocol", "image_size", "backbone", "strategy", "transductive", "tuned", "seed", "split",
+)  # fmt: skip
 MORE = ("status", "error", "seconds_alone", "seconds_marginal", "device", "dtype", "made")
 STAGE = ("stage", "classes", "train_rows", "test_rows", "epochs", "seconds")
 CLASS = (
@@ -97,6 +100,7 @@ def _write(found: Frames, path: Path, content: Any) -> list[Path]:
 def _fields(record: Record, names: Sequence[str]) -> dict[str, Any]:
     fields = {**vars(record), **vars(record.setup), **vars(record.environment), **vars(record.cost)}
     fields["tuned"] = record.tuned is not None
+    fields["transductive"] = transductive(record.strategy)
     return {name: fields[name] for name in names}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from benchmarks.records.kinds import transductive
 from benchmarks.records.metrics import from_hits
 from benchmarks.records.record import Record
 
@@ -31,13 +32,13 @@ def stage_means(record: Record) -> dict[str, tuple[float, float]]:
 
 
 def ranking(records: Iterable[Record]) -> list[Row]:
-    """Return the finished records' rows, best class mean in the last stage first."""
+    """Return the finished records' rows, best class mean in the last stage first, transductive strategies after all."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         if record.status == "done":
             groups.setdefault((record.backbone, record.strategy), []).append(record)
     rows = [_row(*names, found) for names, found in groups.items()]
-    return sorted(rows, key=lambda row: -list(row.means.values())[-1][1])
+    return sorted(rows, key=lambda row: (transductive(row.strategy), -list(row.means.values())[-1][1]))
 
 
 def _row(backbone: str, strategy: str, records: list[Record]) -> Row:

@@ -19,7 +19,8 @@ import numpy as np
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.markdown import escape, number, page
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
-from benchmarks.leaderboard.ties import IMAGES, kind
+from benchmarks.leaderboard.ties import kind
+from benchmarks.records.kinds import IMAGES, NOTE, marked_name, transductive
 from benchmarks.records.multiple import LEVEL, holm
 
 PAGE = Path("across.md")
@@ -88,7 +89,7 @@ def across(made: Mapping[str, Sequence[Section]]) -> str | None:
     for group in groups:
         shown = ", ".join(f"[{escape(suite)}]({quote(suite)}/leaderboard.md)" for suite in group.suites)
         blocks += [f"## {group.title}", f"{len(group.suites)} data sets, by suite: {shown}.", *_tables(group)]
-    return page(blocks)
+    return page([*blocks, *([NOTE] if any(transductive(name) for group in groups for name in group.entries) else [])])
 
 
 def _groups(made: Mapping[str, Sequence[Section]]) -> Iterator[Group]:
@@ -135,7 +136,9 @@ def _tables(group: Group) -> Iterator[str]:
         for name in sorted(group.entries, key=lambda name: (name != BASELINE, len(name), name)):
             if kinds[name] == what or name == BASELINE:
                 alike.setdefault(tuple(group.scores_D(name).tolist()), []).append(name)
-        rows = _standings({" = ".join(names): np.array(scores) for scores, names in alike.items()}, plain_D)
+        rows = _standings(
+            {" = ".join(map(marked_name, names)): np.array(scores) for scores, names in alike.items()}, plain_D
+        )
         if len(rows) > 1:
             yield from [*([f"### {what.capitalize()}"] if what != IMAGES else []), render(COLUMNS, rows)]
             yield _power(len(group.suites), len(rows) - 1)

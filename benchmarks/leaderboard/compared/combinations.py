@@ -9,6 +9,7 @@ from benchmarks.leaderboard.markdown import escape, number
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.tables import family_sizes, interval
 from benchmarks.leaderboard.ties import corrected
+from benchmarks.records.kinds import marked_name
 from strategies.combining.expression import split
 
 Pair = tuple[Entry, Entry]  # a combination and one of its parts
@@ -32,8 +33,8 @@ def _columns(section: Section, rows: Sequence[Pair]) -> list[Column[Pair]]:
     """Return the columns: the combination, the part, and per stage the part alone and what the combination adds."""
     columns: list[Column[Pair]] = [
         Column("backbone", lambda pair: pair[0].backbone, escape, left=True),
-        Column("combination", lambda pair: pair[0].strategy, escape, left=True),
-        Column("part", lambda pair: pair[1].strategy, escape, left=True),
+        Column("combination", lambda pair: marked_name(pair[0].strategy), escape, left=True),
+        Column("part", lambda pair: marked_name(pair[1].strategy), escape, left=True),
         Column("seeds", lambda pair: len({ours.seed for ours, _ in section.comparable(pair[0], pair[1].strategy)})),
     ]
     for stage, result in reversed(list(enumerate(section.first.stages))):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
-from benchmarks.leaderboard.ties import IMAGES, kind
+from benchmarks.leaderboard.ties import kind
+from benchmarks.records.kinds import IMAGES
 
 
 def plain_and_best(section: Section) -> tuple[Entry | None, Entry | None]:

@@ -10,7 +10,8 @@ from benchmarks.leaderboard import describe, tables, trade
 from benchmarks.leaderboard.figures import style
 from benchmarks.leaderboard.figures.registry import Drawing, figure
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
-from benchmarks.leaderboard.ties import IMAGES, NAMES, TEST_ROWS, kind
+from benchmarks.leaderboard.ties import kind
+from benchmarks.records.kinds import IMAGES, NAMES, TEST_ROWS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.markdown import NOTHING, escape, number
 from benchmarks.leaderboard.sections import BASELINE, Entry
-from benchmarks.leaderboard.ties import IMAGES, kind
+from benchmarks.leaderboard.ties import kind
+from benchmarks.records.kinds import IMAGES, marked_name
 from benchmarks.records.record import StageResult
 
 FEWEST = 3  # with fewer strategies the table of all of them is short enough
@@ -87,4 +88,4 @@ def _named(holders: Sequence[str]) -> str:
     if not holders:
         return NOTHING
     first = BASELINE if BASELINE in holders else min(holders)
-    return escape(first) + (f" and {len(holders) - 1} more" if len(holders) > 1 else "")
+    return escape(marked_name(first)) + (f" and {len(holders) - 1} more" if len(holders) > 1 else "")

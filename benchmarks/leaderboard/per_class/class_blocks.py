@@ -17,8 +17,9 @@ from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.markdown import NO_BREAK, NOTHING, escape, folded, number, plain_html
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.tables import FEW_CLASSES
-from benchmarks.leaderboard.ties import IMAGES, kind
+from benchmarks.leaderboard.ties import kind
 from benchmarks.records import confusions, stats
+from benchmarks.records.kinds import IMAGES
 
 BEST_RANKED = 6  # strategies of the ranking with a row in every block, next to plain training
 MOST_TAKEN_FOR = 3

@@ -17,6 +17,7 @@ from benchmarks.leaderboard.per_class.class_blocks import accuracies, class_bloc
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
 from benchmarks.records import confusions
+from benchmarks.records.kinds import NOTE, marked_name
 
 MOST = 3  # classes named as helped, and as hurt
 
@@ -34,6 +35,7 @@ def class_page(suite: str, backbone: str, found: Sequence[Section], figures: Seq
         if len(found) > 1:
             blocks.append(f"## Conditions {position}{tuned.title(section)}")
         blocks += [describe.conditions(section.first), *describe.imagenet_file(section.first), _seeds(section)]
+        blocks += [NOTE] if section.transductive else []
         for stage, result in enumerate(section.first.stages):
             top1_EC = np.array([accuracies(entry, stage)[0] for entry in by_name])
             blocks += [f"## {TITLES[result.name]}", *best_of_class(result, by_name, top1_EC, stage)]
@@ -69,7 +71,7 @@ class Change:
 
 
 CHANGES: tuple[Column[Change], ...] = (
-    Column("strategy", lambda change: change.strategy, escape, left=True),
+    Column("strategy", lambda change: marked_name(change.strategy), escape, left=True),
     Column("class", lambda change: change.label, escape, left=True),
     Column("change in top-1", lambda change: number(change.after - change.before, 2, signed=True)),
     Column("test rows", lambda change: change.rows),

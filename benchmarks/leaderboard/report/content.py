@@ -11,8 +11,9 @@ from benchmarks.leaderboard.compared import tuned
 from benchmarks.leaderboard.figures.learning_curves import What, curve
 from benchmarks.leaderboard.report import reproduce
 from benchmarks.leaderboard.sections import Entry, Section
-from benchmarks.leaderboard.ties import IMAGES, NAMES, TEST_ROWS, kind, marked, placed
+from benchmarks.leaderboard.ties import kind, marked, placed
 from benchmarks.records import metrics
+from benchmarks.records.kinds import IMAGES, NAMES, TEST_ROWS, marked_name
 from benchmarks.records.record import Record
 
 MOST_BITS = 2_000_000  # characters; beyond it a page would take too long to open, and has no intervals of classes
@@ -112,7 +113,7 @@ def _entry(section: Section, entry: Entry, bits: bool) -> dict[str, Any]:
     stages = range(len(section.first.stages))
     return {
         "backbone": entry.backbone,
-        "names": entry.names,
+        "names": [marked_name(name) for name in entry.names],
         "kind": kind(entry),
         "kindAt": KINDS.index(kind(entry)),
         "values": [_finite(entry.scores[s].mean(m)) for s, m in _columns(section)],

@@ -19,6 +19,7 @@ from benchmarks.leaderboard.report import recommendation
 from benchmarks.leaderboard.report.content import Pictures, content
 from benchmarks.leaderboard.sections import Section, sections
 from benchmarks.records import storage
+from benchmarks.records.kinds import NOTE
 from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError, one_line
 
@@ -52,6 +53,7 @@ def report(
         "RECOMMENDATION": recommended,
         "CONTENT": _inert(json.dumps(content(suite, found, failed, pictures), separators=(",", ":"), allow_nan=False)),
         "SCRIPT": script,
+        "NOTE": f" {html.escape(NOTE)}" if any(section.transductive for section in found) else "",
     }
     first, *parts = _file("page.html").split("{{")
     return first + "".join(values[name] + rest for name, rest in (part.split("}}", 1) for part in parts))

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchmarks.leaderboard.sections import Entry
-from benchmarks.leaderboard.ties import IMAGES, TEST_ROWS, kind
+from benchmarks.leaderboard.ties import kind
+from benchmarks.records.kinds import IMAGES, TEST_ROWS
 from strategies.base import Facts, Outputs, StrategyError
 from strategies.combining.expression import parse
 
