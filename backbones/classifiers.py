@@ -33,14 +33,26 @@ class CosineClassifier(nn.Module):
     """
 
     def __init__(self, feature_size: int, num_classes: int, scale: float = 10.0, *, learnt_scale: bool = True) -> None:
-        """Start with normally distributed class weights [C, F], whose directions are uniform, and the given scale."""
+        """Start with class weights [C, F] of length 1 in uniform directions, and the given scale.
+
+        Their length is no part of the logits but divides the gradient: at length sqrt(F) they would hardly turn.
+        """
         super().__init__()
-        self.weight_CF = nn.Parameter(torch.randn(num_classes, feature_size))
+        self.weight_CF = nn.Parameter(functional.normalize(torch.randn(num_classes, feature_size), dim=1))
         start = torch.tensor(float(scale))
         if learnt_scale:
             self.scale = nn.Parameter(start)
         else:  # a buffer, not a frozen parameter: unfreezing the classifier must not set it free
             self.register_buffer("scale", start)
+
+    def start_at_means(self, features_NF: np.ndarray, labels_N: np.ndarray) -> None:
+        """Set the class weights to the normalised means of features; a class without any keeps its weight."""
+        sum_CF = np.zeros(tuple(self.weight_CF.shape))
+        np.add.at(sum_CF, labels_N, features_NF.astype(np.float64))
+        with torch.no_grad():
+            for label in np.unique(labels_N):
+                mean_F = torch.from_numpy(sum_CF[label])
+                self.weight_CF[label] = functional.normalize(mean_F, dim=0).to(self.weight_CF)
 
     def forward(self, features_BF: Tensor) -> Tensor:
         """Return logits [B, C], each within the scale."""

@@ -229,7 +229,8 @@ register_classifier("linear", _linear, description="one linear layer on the pool
 register_classifier("mlp1", _mlp(1), description="one hidden layer with batch norm and dropout, then linear")
 register_classifier("mlp2", _mlp(2), description="two hidden layers with batch norm and dropout, then linear")
 register_classifier("mlp3", _mlp(3), description="three hidden layers with batch norm and dropout, then linear")
-register_classifier("cosine", _cosine, description="scaled cosine between features and class weights")
+with versioned("2"):  # class weights start at length 1
+    register_classifier("cosine", _cosine, description="scaled cosine between features and class weights")
 register_classifier(
     "attention", _linear, description="attention pooling over the feature map, then linear", pool=_attention_pool
 )

@@ -10,10 +10,19 @@ from backbones.classifiers import DROPOUT, AttentionPool, CosineClassifier, Mean
 def test_cosine_is_the_scaled_cosine_whatever_the_lengths():
     torch.manual_seed(0)
     classifier = CosineClassifier(7, 4).double()
+    with torch.no_grad():
+        classifier.weight_CF *= torch.logspace(-2, 3, 4, dtype=torch.float64)[:, None]
     features_BF = torch.randn(5, 7, dtype=torch.float64) * torch.logspace(-2, 3, 5, dtype=torch.float64)[:, None]
     weight_CF, f_BF = classifier.weight_CF.detach().numpy(), features_BF.numpy()
     lengths_BC = np.linalg.norm(f_BF, axis=1)[:, None] * np.linalg.norm(weight_CF, axis=1)[None, :]
     np.testing.assert_allclose(classifier(features_BF).detach(), 10.0 * f_BF @ weight_CF.T / lengths_BC, rtol=1e-12)
+
+
+@pytest.mark.parametrize("features", [2, 1280])
+def test_cosine_starts_with_class_weights_of_length_one(features):
+    weight_CF = CosineClassifier(features, 400).weight_CF.detach().double().numpy()
+    np.testing.assert_allclose(np.linalg.norm(weight_CF, axis=1), 1, rtol=1e-6)
+    assert np.linalg.norm(weight_CF.mean(0)) < 0.2, "directions cancel"
 
 
 @pytest.mark.parametrize(("map_size", "groups"), [(16, 8), (12, 6), (7, 7), (11, 1)])
