@@ -13,7 +13,10 @@ from typing import Annotated
 import typer
 
 PLUGINS = "plugins"
-MARKS = {"text": "reads text", "validation": "needs validation", "pixels": "not on frozen features"}
+MARKS = {
+    "text": "reads text", "validation": "needs validation", "pixels": "not on frozen features",
+    "transformer": "transformers only", "batch-norm": "networks with batch norm only",
+}  # fmt: skip
 
 
 class Kind(StrEnum):

@@ -31,7 +31,7 @@ class Tried:
 
 def network_for(strategy: Strategy, case: Case) -> Network:
     """Return the tiny network with the strategy's classifier: a function of strategy and counts alone."""
-    network = tiny.network(case.facts.num_classes)
+    network = tiny.network(case.facts.num_classes, tiny.backbone_for([strategy]))
     with seeded(0, "architecture"):
         strategy.architecture(network, case.facts)
     with seeded(0, "strategy"):

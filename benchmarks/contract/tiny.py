@@ -18,51 +18,76 @@ from torch import nn
 from backbones.network import Network, build
 from backbones.probe import Choice
 from backbones.registry import forget_backbone, register_backbone
+from backbones.strategy_layers.light import parts_of
 from benchmarks.data.base import Loaded
 from benchmarks.planning.plan import Plan, Setting, make_plan
 from benchmarks.planning.stages import make_stages
 from benchmarks.planning.store import Store
 from benchmarks.running.context import RunContext
 from benchmarks.suites.suite import Suite, validate
+from strategies.base import Strategy
+from strategies.combining.expression import parse
 
-BACKBONE = "contract"
+BACKBONE, TRANSFORMER = "contract", "contract-transformer"
 CHOICE = Choice("contiguous", "float32")
 SIDE_PX = 8
 TRAIN_N, TEST_ROWS = (14, 12, 11, 10, 4, 1), 2  # three head classes, three tail classes, each with validation rows
 
 
 class Encoder(nn.Module):
-    """One convolution with batch normalisation, then the mean over the image: [B, 3, H, W] to [B, 8]."""
+    """One convolution with batch normalisation, then the mean over the image: [B, 3, H, W] to [B, 8].
 
-    def __init__(self) -> None:
+    `transformer`: with one block of attention over the map's positions, for strategies that need one.
+    """
+
+    def __init__(self, transformer: bool = False) -> None:
         """Draw first weights from torch's generator."""
         super().__init__()
         self.convolution = nn.Conv2d(3, 8, 3, stride=2, bias=False)
         self.norm = nn.BatchNorm2d(8)
+        self.block: nn.Module = nn.Identity()
+        if transformer:
+            from timm.models.vision_transformer import Block
+
+            self.block = Block(8, num_heads=2, mlp_ratio=1.0)
 
     def forward(self, images_BCHW: torch.Tensor) -> torch.Tensor:
         """Return features [B, 8]."""
-        return self.norm(self.convolution(images_BCHW)).relu().mean((2, 3))
+        map_BFHW = self.norm(self.convolution(images_BCHW)).relu()
+        return self.block(map_BFHW.flatten(2).transpose(1, 2)).mean(1)
 
 
 @contextlib.contextmanager
 def backbone() -> Iterator[str]:
-    """Register the tiny network inside the block, and give its name."""
-    register_backbone(BACKBONE, builder=lambda image_size: Encoder(), description="the contract's own")
+    """Register the tiny networks inside the block, and give the name of the one without a transformer."""
+    for name in (BACKBONE, TRANSFORMER):
+        blocks = name == TRANSFORMER
+        builder = functools.partial(_encoder, transformer=blocks)
+        register_backbone(name, builder=builder, description="the contract's own")
     try:
         yield BACKBONE
     finally:
-        forget_backbone(BACKBONE)
+        for name in (BACKBONE, TRANSFORMER):
+            forget_backbone(name)
 
 
-def network(classes: int) -> Network:
+def _encoder(image_size: int, transformer: bool) -> Encoder:
+    return Encoder(transformer)
+
+
+def backbone_for(strategies: Sequence[Strategy]) -> str:
+    """Return the name of the tiny network that has what the strategies need."""
+    return TRANSFORMER if any("transformer" in strategy.needs for strategy in strategies) else BACKBONE
+
+
+def network(classes: int, name: str = BACKBONE) -> Network:
     """Return a new tiny network with a linear classifier, always with the same first weights."""
-    return copy.deepcopy(_built(classes))
+    return copy.deepcopy(_built(classes, name))
 
 
 @functools.lru_cache  # copying takes half the time of building
-def _built(classes: int) -> Network:
-    with backbone() as name:
+def _built(classes: int, name: str) -> Network:
+    with backbone():
         return build(name, classes, image_size=SIDE_PX, seed=0)
 
 
@@ -113,14 +138,16 @@ def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan
     """Return a plan and a context for these strategies that write below `out`, for use inside `backbone()`."""
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
-    precision = {BACKBONE: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
-    setting = Setting(data.fingerprint, made, stages, precision, {}, text=True)
-    plan = make_plan(setting, [BACKBONE], strategies, range(1))
+    name = backbone_for([parse(text) for text in strategies])
+    precision = {name: {"layout": CHOICE.layout, "dtype": CHOICE.dtype}}
+    parts = {name: parts_of(name, SIDE_PX)}
+    setting = Setting(data.fingerprint, made, stages, precision, {}, text=True, parts=parts)
+    plan = make_plan(setting, [name], strategies, range(1))
     context = RunContext(
         loaded=data,
         suite=made,
         stages=stages,
-        choices={BACKBONE: CHOICE},
+        choices={name: CHOICE},
         device=torch.device("cpu"),
         store=Store(out),
     )

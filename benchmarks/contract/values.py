@@ -19,7 +19,7 @@ from strategies.combining.expression import parse
 from strategies.combining.seats import seats_of
 from strategies.registry import get
 
-NEEDS = {"validation", "text", "pixels"}
+NEEDS = {"validation", "text", "pixels", "transformer", "batch-norm"}
 SEATS = {
     "sampler",
     "mix",

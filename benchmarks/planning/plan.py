@@ -21,6 +21,7 @@ from strategies.base import Strategy
 from strategies.combining.expression import parse
 
 NAMES = "names"  # the backbone of jobs that see no image
+PARTS = {"transformer": "no transformer blocks", "batch-norm": "no batch normalisation"}  # needs of a network: its lack
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +140,7 @@ class Setting:
     weights: Mapping[str, str]  # backbone -> sha256 of its first weights; backbones with random ones are left out
     text: bool = False  # whether the rows have names
     device: str = "cpu"  # the family, "cpu" or "cuda": each rounds and sums in its own way
+    parts: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)  # backbone -> those of `PARTS` it has
 
     @property
     def frozen(self) -> bool:
@@ -154,22 +156,34 @@ class Setting:
         validation = all(len(stage.data.validation_rows) for stage in self.stages)
         offered = (("validation", validation), ("text", self.text), ("pixels", not self.frozen))
         has = {name for name, there in offered if there}
-        return sorted(strategy.needs - has)
+        return sorted(strategy.needs - has - PARTS.keys())
+
+    def lacks_in(self, strategy: Strategy, backbone: str) -> list[str]:
+        """Return what a strategy needs of a network and this backbone lacks, in words."""
+        return [PARTS[name] for name in sorted(strategy.needs & PARTS.keys() - self.parts.get(backbone, frozenset()))]
 
 
 def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[str], seeds: Iterable[int]) -> Plan:
     """Return the jobs and cells for the cross product, seeds outermost, so that whole rows appear early.
 
-    `strategies` are expressions; those that need what the data lacks are left out, with a line in `left_out`.
+    `strategies` are expressions; those that need what the data or a backbone lacks are left out, there or altogether,
+    with a line in `left_out`.
     """
     parsed, left_out = _usable([(text, parse(text)) for text in strategies], setting)
+    fits = {name: [(text, one) for text, one in parsed if not setting.lacks_in(one, name)] for name in backbones}
+    left_out += tuple(
+        f"{text} is left out on {name}: it has {' and '.join(lacks)}."
+        for name in backbones
+        for text, one in parsed
+        if (lacks := setting.lacks_in(one, name))
+    )
     jobs: dict[str, Job] = {}
     cells = []
     for seed in seeds:
         for backbone in backbones:
-            every = [s for _, strategy in parsed for s in (strategy, *map(parse, strategy.companions()))]
+            every = [s for _, strategy in fits[backbone] for s in (strategy, *map(parse, strategy.companions()))]
             borders = _borders(setting, backbone, seed, every)
-            for text, strategy in parsed:
+            for text, strategy in fits[backbone]:
                 chains, *companions = (
                     _chains(setting, backbone, seed, trained, borders, jobs)
                     for trained in (strategy, *map(parse, strategy.companions()))

@@ -13,7 +13,7 @@ from backbones.probe import Choice, probe
 from backbones.weights import Weights
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
-from benchmarks.planning.plan import Plan, Setting, make_plan
+from benchmarks.planning.plan import PARTS, Plan, Setting, make_plan
 from benchmarks.planning.stages import make_stages
 from benchmarks.planning.store import Store
 from benchmarks.records.storage import read_all, safe_name
@@ -103,8 +103,9 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         weights={name: first.sha256 for name, first in first_weights.items()},
         text=loaded.texts is not None,
         device=device.type,
+        parts=_parts(suite, list(backbones), strategies),
     )
-    _check_named(request.strategies, setting)
+    _check_named(request.strategies, setting, list(backbones))
     plan = make_plan(setting, list(backbones), strategies, seeds)
     twice = [line for text in strategies for line in corrected_twice(parse(text))]
     for line in (*plan.left_out, *twice):
@@ -157,11 +158,26 @@ def _check_size(backbones: int, strategies: int, seeds: int) -> None:
         )
 
 
-def _check_named(patterns: Sequence[str], setting: Setting) -> None:
-    """Raise UserError if a strategy that was requested by name, not by a glob, cannot run on this data."""
-    for text in (piece for pattern in patterns for piece in split(pattern)):
-        if lacks := setting.lacks(parse(text)) if not is_glob(text) else []:
+def _parts(suite: Suite, backbones: Sequence[str], strategies: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Return what each backbone's network has of what some strategy needs of it; nothing where none asks."""
+    if suite.recipe.frozen or not any(parse(text).needs & PARTS.keys() for text in strategies):
+        return {}
+    from backbones.strategy_layers.light import parts_of
+
+    return {name: parts_of(name, suite.recipe.image_size) for name in backbones}
+
+
+def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[str]) -> None:
+    """Raise UserError where a strategy that was asked for by name, and not by a glob, can run nowhere here."""
+    for text in (piece for pattern in patterns for piece in split(pattern) if not is_glob(piece)):
+        if lacks := setting.lacks(parse(text)):
             raise UserError(f"{text} cannot run: {setting.suite.name} has no {' and no '.join(lacks)}; leave it out.")
+        missing = [setting.lacks_in(parse(text), name) for name in backbones]
+        if all(missing):
+            raise UserError(
+                f"{text} cannot run: {backbones[0]} has {' and '.join(missing[0])}; choose another backbone with "
+                "--backbone, or leave it out."
+            )
 
 
 def load_data(suite: Suite, path: Path | None, advance: Advance, resample: bool = False) -> Loaded:
