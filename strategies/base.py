@@ -28,8 +28,8 @@ __all__ = [
 
 TRAINING_HOOKS = (
     "phases", "class_weights_C", "sampling_C", "kept_C", "resample_rows", "resample_features", "augmentation",
-    "views", "second_C", "mix", "mix_features", "architecture", "classifier", "attach", "train_logits", "loss",
-    "ascend", "after_step", "after_epoch", "after_training", "text",
+    "views", "second_C", "mix", "mix_features", "architecture", "classifier", "attach", "before_training",
+    "train_logits", "loss", "ascend", "ascent_C", "after_step", "after_epoch", "after_training", "text",
 )  # fmt: skip
 
 
@@ -42,11 +42,11 @@ class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
     Class variables: `name` as users type it. `summary`: one line. `paper`: the citation, if there is one.
-    `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss", "ascent" or
-    "classifier"; the others are declared: "prior" (corrects logits, or a trained classifier, by the class counts),
-    "retraining", "text", "architecture", "augmentation".
+    `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss", "ascent",
+    "architecture" or "classifier"; the others are declared: "prior" (corrects logits, or a trained classifier, by the
+    class counts), "retraining", "text", "augmentation"; networks that read names declare "architecture".
     `needs`: what the run must offer ("validation", "text", "pixels": images that change in every epoch, which stored
-    features do not).
+    features do not), and the network ("transformer": blocks with attention, "batch-norm").
     `defers`: hooks this schedule postpones; in `a+b` the other part's versions run in its phase.
     `new_classifier`: its last phase trains a classifier from scratch; in `a+b`, a part that corrects for the class
     counts in its loss acts only before that phase.
@@ -166,6 +166,12 @@ class Strategy:
         Called at the start of every job, before a stored state is loaded. torch's generator is seeded around the call.
         """
 
+    def before_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
+        """Change weights in place once, before the first step of a stage whose first segment it acts in.
+
+        `trained` gives features and validation accuracy of the network as it starts.
+        """
+
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the logits [B, C] that the training loss sees (margins, priors)."""
         return outputs.logits_BC
@@ -183,6 +189,14 @@ class Strategy:
 
         Return a function that moves them back. The gradients are then computed again on the same batch, with the same
         random numbers, and batch-norm statistics are those of the first pass.
+        """
+        return None
+
+    def ascent_C(self, facts: Facts) -> np.ndarray | None:
+        """Return for which classes the gradient is taken where `ascend` moves to, bool [C]; None: for all.
+
+        `ascend` then finds the gradient of their rows alone, and the step takes the sum of the other rows' gradient at
+        the weights as they are and of theirs where it moved. A mixed sample is of the class with the largest share.
         """
         return None
 

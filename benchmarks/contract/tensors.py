@@ -38,6 +38,27 @@ def views(strategy: Strategy) -> None:
                 expect(sums_close and (view.y_BC >= 0).all(), f"a view's targets do not sum to 1, {name}")
 
 
+@clause("ascent", after=("weights",))
+def ascent(strategy: Strategy) -> None:
+    """Weights moved for a gradient come back bit for bit.
+
+    For which classes they are moved is said by a bool per class.
+    """
+    for case in ordinary():
+        classes_C = strategy.ascent_C(case.facts)
+        told = classes_C is None or (classes_C.dtype == np.bool_ and classes_C.shape == (case.facts.num_classes,))
+        expect(told, f"ascent_C does not give a bool per class, {case.name}")
+    network = network_for(strategy, ordinary()[0])
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    for seed, parameter in enumerate(p for p in network.parameters() if p.requires_grad):
+        parameter.grad = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(seed))
+    move_back = strategy.ascend(network)
+    if move_back is not None:
+        move_back()
+    moved = [name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])]
+    expect(not moved, f"{', '.join(moved[:1])} is not as it was before ascend")
+
+
 @clause("shapes", after=("weights", "views"))
 def shapes(strategy: Strategy) -> None:
     """Logits, targets and loss have their shapes.

@@ -57,6 +57,12 @@ def store_features(training: Training) -> None:
     training.stored = StoredFeatures(on_device, np.asarray(labels_M, dtype=np.int64))
 
 
+def before_training(training: Training) -> None:
+    """Let the strategy change the network before a stage's first step."""
+    with torch.no_grad():
+        training.strategy.before_training(training.network, training.facts, _trained(training))
+
+
 def after_epoch(training: Training) -> None:
     """Let the strategy change the network at the end of an epoch."""
     with torch.no_grad():

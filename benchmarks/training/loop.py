@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Iterator
 
@@ -20,9 +21,10 @@ from backbones.seeds import seed_for
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
 from benchmarks.support.gpu_errors import out_of_memory
+from benchmarks.training.ascent import only_rows, take_gradients
 from benchmarks.training.batching.batches import epoch_order, pool_order, split_batches
 from benchmarks.training.epoch_batches import EpochBatches
-from benchmarks.training.features import after_epoch, after_training, measure, store_features
+from benchmarks.training.features import after_epoch, after_training, before_training, measure, store_features
 from benchmarks.training.forward import seed_network
 from benchmarks.training.microbatches import gradients_in_pieces
 from benchmarks.training.passes import detached, keeping_views, mixed_outputs, mixes_features, network_outputs
@@ -83,6 +85,8 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
             seconds = _seconds(measure, training) if measures and plain_so_far else 0.0
             unstored = training.job.segment.phase.on == "features" and training.stored is None
             seconds += _seconds(store_features, training) if unstored else 0.0
+            starts = training.epoch == 0 and training.step == 0
+            seconds += _seconds(before_training, training) if starts else 0.0
             epoch = one_epoch(training, on_step)
             seconds += _seconds(measure, training) if measures else 0.0
             seconds += _seconds(after_epoch, training)
@@ -197,8 +201,11 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
         """Return the `Step` that hooks get, with a new generator."""
         return dataclasses.replace(known, generator=_draws(training, at, "loss"))
 
-    def loss_of(outputs: Outputs) -> Tensor:
-        """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy."""
+    def loss_of(outputs: Outputs, part: bool = False) -> Tensor:
+        """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy.
+
+        `part`: with gradients of some rows alone (`ascent.py`).
+        """
         given = batch
         if mixes_features(strategy):
             draws = _draws(training, at, "mix features")
@@ -207,6 +214,7 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
             )
         seen[:] = [(outputs, given)]
         now = step()
+        outputs = only_rows(outputs, given, now, strategy) if part else outputs
         logits_BC = strategy.train_logits(outputs, given, now)
         loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), given, now)
         if loss is None:
@@ -226,10 +234,12 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
         statistics.put_back()
         training.pieces *= 2
         torch.cuda.empty_cache()
-    move_back = strategy.ascend(training.network)
-    if move_back is not None:
-        _gradients_again(training, batch, loss_of, at)
-        move_back()
+
+    def again(part: bool) -> None:
+        """Compute the gradients where the weights now are."""
+        _gradients_again(training, batch, functools.partial(loss_of, part=part), at)
+
+    take_gradients(training.network, strategy, training.facts, again)
     training.optimizer.step()
     outputs, given = seen[0]
     with torch.no_grad():

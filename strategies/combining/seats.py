@@ -6,18 +6,14 @@ from strategies.base import Strategy
 
 SEAT_OF_HOOK = {
     "sampling_C": "sampler", "kept_C": "sampler", "resample_rows": "sampler", "resample_features": "sampler",
-    "second_C": "mix", "mix": "mix", "mix_features": "mix", "loss": "loss", "ascend": "ascent",
-    "architecture": "classifier", "classifier": "classifier",
+    "second_C": "mix", "mix": "mix", "mix_features": "mix", "loss": "loss", "ascend": "ascent", "ascent_C": "ascent",
+    "architecture": "architecture", "classifier": "classifier",
 }  # fmt: skip
 
 
 def seats_of(strategy: Strategy) -> frozenset[str]:
-    """Return the seats a strategy holds: those it declares, and those whose hook it overrides.
-
-    A part that changes the network below its classifier also holds "architecture", as do networks that read names.
-    """
-    hooks = {seat for hook, seat in SEAT_OF_HOOK.items() if overrides(strategy, hook)}
-    return strategy.seats | hooks | ({"architecture"} if overrides(strategy, "architecture") else set())
+    """Return the seats a strategy holds: those it declares, and those whose hook it overrides."""
+    return strategy.seats | {seat for hook, seat in SEAT_OF_HOOK.items() if overrides(strategy, hook)}
 
 
 def overrides(strategy: Strategy, hook: str) -> bool:

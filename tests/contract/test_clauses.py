@@ -136,6 +136,21 @@ class LostView(Strategy):
         return dataclasses.replace(batch, views=batch.views[:1])
 
 
+class Rounding(Strategy):
+    """Moves weights back by subtraction."""
+
+    def ascend(self, network: Any) -> Any:
+        moved = list(network.parameters())
+        _shift(moved, 0.1)
+        return lambda: _shift(moved, -0.1)
+
+
+def _shift(parameters: Any, by: float) -> None:
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.add_(by)
+
+
 class Retuned(Strategy):
     """Trains the classifier again, and moves what is frozen."""
 
@@ -180,6 +195,7 @@ BROKEN = {
     "augmentation": TooStrong,
     "shapes": Flattened,
     "views": LostView,
+    "ascent": Rounding,
     "finite": Overflowing,
     "odd-classes": LogOfNothing,
     "randomness": GlobalDraw,
@@ -243,6 +259,13 @@ class BadTarget(Strategy):
         return Batch(batch.images_BCHW, batch.labels_B, batch.y_BC * 0.5)
 
 
+class CountsForBools(Strategy):
+    """Says how many samples where it should say which classes."""
+
+    def ascent_C(self, facts):
+        return facts.counts
+
+
 class HalfAView(Strategy):
     """Draws a row one and a half times."""
 
@@ -266,6 +289,7 @@ EPOCHS: list[int] = []
     [
         (CountingEpochs, "resumed"),
         (HalfAView, "views"),
+        (CountsForBools, "ascent"),
         (Drifting, "randomness"),
         (Unkeyed, "randomness"),
         (Tampering, "facts"),

@@ -46,6 +46,103 @@ def test_the_guides_example_keeps_the_contract_and_trains(tmp_path: Path, exampl
     assert not ran.stderr
 
 
+WHOLE_SEAM = """
+import dataclasses
+
+import numpy as np
+import torch
+
+from strategies.base import Phase, Pipeline, Strategy
+from strategies.common import weighted_mean
+from strategies.registry import register
+
+
+@register
+@dataclasses.dataclass(frozen=True)
+class WholeSeam(Strategy):
+    \"\"\"Every hook, with the parameters that it has had since plugins were first documented.\"\"\"
+
+    name = "whole-seam"
+    summary = "one of everything"
+    factor: float = 0.5
+
+    def phases(self, epochs, facts):
+        return (Phase(0, epochs - 1, active=False), Phase(epochs - 1, epochs)) if epochs > 1 else (Phase(0, epochs),)
+
+    def class_weights_C(self, facts, progress):
+        return np.maximum(facts.counts, 1.0) ** -self.factor
+
+    def sampling_C(self, facts, progress):
+        return facts.counts / facts.counts.sum()
+
+    def kept_C(self, facts, progress):
+        return facts.counts.astype(np.int64)
+
+    def resample_rows(self, labels_N, facts, seed):
+        return np.arange(len(labels_N))
+
+    def resample_features(self, features_NF, labels_N, facts, seed):
+        return features_NF, labels_N
+
+    def augmentation(self, facts):
+        return Pipeline((0.0,) * facts.num_classes)
+
+    def second_C(self, facts, progress):
+        return facts.counts / facts.counts.sum()
+
+    def mix(self, batch, facts, generator):
+        return dataclasses.replace(batch, images_BCHW=(batch.images_BCHW + batch.second.images_BCHW) / 2)
+
+    def mix_features(self, batch, facts, generator):
+        return dataclasses.replace(batch, features_BF=batch.features_BF * self.factor)
+
+    def architecture(self, network, facts):
+        network.pool = torch.nn.Sequential(network.pool, torch.nn.Identity())
+
+    def text(self):
+        return None
+
+    def classifier(self, classifier, in_features, facts):
+        return torch.nn.Sequential(classifier, torch.nn.Identity())
+
+    def attach(self, network, facts):
+        network.register_buffer("steps", torch.zeros(()))
+
+    def train_logits(self, outputs, batch, step):
+        return outputs.logits_BC + step.constant(np.log(np.maximum(step.facts.counts, 1.0)), outputs.logits_BC)
+
+    def loss(self, outputs, batch, step):
+        return weighted_mean(-outputs.logits_BC.log_softmax(1), batch.y_BC, step.weights_C)
+
+    def ascend(self, network):
+        return lambda: None
+
+    def after_step(self, network, outputs, batch, step):
+        network.steps += len(batch.labels_B)
+
+    def after_training(self, network, facts, trained):
+        trained.accuracy_C()
+        trained.features()
+
+    def companions(self):
+        return ()
+
+    def predict(self, outputs, facts):
+        return outputs.logits_BC * self.factor
+
+    def report(self, outputs, labels_N, facts):
+        return {"whole-seam": len(labels_N)}
+"""
+
+
+def test_a_plugin_that_overrides_the_whole_seam_still_keeps_the_contract(
+    tmp_path: Path, own_registry: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Changed a hook's parameters? A plugin is then refused by name: say so in CHANGELOG.md, and change it here."""
+    (tmp_path / "whole_seam.py").write_text(WHOLE_SEAM)
+    assert main(["check", str(tmp_path / "whole_seam.py")]) == 0, capsys.readouterr().out
+
+
 TAKEN = """
 import dataclasses
 from strategies.base import Strategy
