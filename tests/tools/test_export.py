@@ -191,6 +191,24 @@ def test_a_stage_whose_state_was_removed_is_trained_again_and_the_store_stays_as
     assert "trained again for this export" in (tmp_path / "crt" / "README.md").read_text()
 
 
+def test_averaged_weights_are_exported_without_the_copy_that_made_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    suite = write_suite(tmp_path, epochs=2).name
+    asked = ["--suite", suite, "--protocol", "joint", "--threads", "1", "--device", "cpu"]
+    assert main(["run", "--backbone", "test_resnet", "--strategy", "ema,swa", *asked]) == 0
+    images_NHWC, labels_N = scored_rows()
+    for strategy in ("ema", "swa"):
+        assert main(["export", f"test_resnet|{strategy}|0", "--suite", suite, "--to", strategy]) == 0
+        logits_NC = onnx_outputs(tmp_path / strategy, images_NHWC)["logits"]
+        assert (
+            per_class(hits(logits_NC, labels_N, 1), labels_N, 10) == record_of(tmp_path, strategy).stages[0].top1_hits
+        )
+        network = timm.create_model("test_resnet", num_classes=10)
+        network.load_state_dict(load_file(tmp_path / strategy / "weights.safetensors"))
+
+
 def test_a_stage_of_two_is_chosen_by_name_the_last_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     suite = write_suite(tmp_path).name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch import nn
 
 from backbones.network import Network, build
 from backbones.registry import parse as parse_backbone
+from backbones.strategy_layers.light import merge_low_rank
 from benchmarks.planning.plan import Cell, Job, Plan
 from benchmarks.planning.stages import Stage
 from benchmarks.planning.store import Store
@@ -83,10 +84,15 @@ def trained_stage(
 
 
 def _network(context: RunContext, job: Job) -> Network:
-    """Return the job's network with its stored state; a frozen backbone is put below the classifier."""
+    """Return the job's network with its stored state; a frozen backbone is put below the classifier.
+
+    What a strategy added for its training and dropped at its end, such as a copy of the weights, is left out.
+    """
     network = new_network(context, job)
     tensors, _ = checkpoint.load(context.store.state(job.key))
+    _drop(network, tensors.keys())
     network.load_state_dict({name: tensors[name] for name in network.state_dict()})
+    merge_low_rank(network)
     if context.suite.recipe.frozen:
         name, size = parse_backbone(job.backbone).backbone.name, context.suite.recipe.image_size
         first = context.first_weights.get(job.backbone)
@@ -94,6 +100,20 @@ def _network(context: RunContext, job: Job) -> Network:
         network.encoder, network.pool = below.encoder, _joined(below.pool, network.pool)
         network.mean, network.std = below.mean, below.std
     return network.eval()
+
+
+def _drop(network: nn.Module, kept: Collection[str]) -> None:
+    """Remove the parameters and buffers that are not `kept`, and modules of which nothing is."""
+    for name in sorted(network.state_dict().keys() - kept):
+        parts = name.split(".")
+        whole = next(end for end in range(1, len(parts) + 1) if not _any_in(".".join(parts[:end]), kept))
+        owner = network.get_submodule(".".join(parts[: whole - 1]))
+        if hasattr(owner, parts[whole - 1]):  # not removed with another name's module
+            delattr(owner, parts[whole - 1])
+
+
+def _any_in(module: str, names: Collection[str]) -> bool:
+    return any(name == module or name.startswith(f"{module}.") for name in names)
 
 
 def _joined(below: nn.Module, above: nn.Module) -> nn.Module:
