@@ -1,0 +1,1 @@
+"""Pretrained networks of which few weights are trained."""
