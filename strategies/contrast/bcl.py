@@ -38,6 +38,7 @@ class BalancedContrast(Strategy):
 
     name = "bcl"
     summary = "logit adjustment, and a contrast of views in which all classes weigh the same"
+    version = "2"
     paper = (
         "Zhu, Wang, Chen, Chen, Jiang: Balanced Contrastive Learning for Long-Tailed Visual Recognition, CVPR 2022, "
         "arXiv:2207.09052"

@@ -42,7 +42,7 @@ class Ride(Strategy):
 
     name = "ride"
     summary = "several experts with margins that are encouraged to disagree, averaged"
-    version = "2"
+    version = "3"
     paper = (
         "Wang, Lian, Miao, Liu, Yu: Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, "
         "arXiv:2010.01809"

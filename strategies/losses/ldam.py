@@ -27,13 +27,14 @@ class Ldam(Strategy):
     30 are those of the official code (kaidic/LDAM-DRW). With `drw+class-balanced` it is LDAM-DRW. It holds the seat
     "prior", because its margins correct the logits by the class counts.
 
-    Deviations: class weights are initialised in normally distributed directions instead of uniformly in a cube
-    (`CosineClassifier`). For mixed targets the margin is weighted by y. A class without samples is never a target; it
-    has the margin `max_margin`.
+    Deviations: the directions of the first class weights, of length 1 as in the official code, are uniform on the
+    sphere instead of in a cube (`CosineClassifier`). For mixed targets the margin is weighted by y. A class without
+    samples is never a target; it has the margin `max_margin`.
     """
 
     name = "ldam"
     summary = "margins that grow with rarity, on a cosine classifier"
+    version = "2"
     paper = (
         "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
         "NeurIPS 2019, arXiv:1906.07413"

@@ -48,8 +48,8 @@ class WeightAverage(Strategy):
                 mean.copy_(mean.lerp(value, rate.to(mean.dtype)) if mean.is_floating_point() else value)
 
     def after_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
-        """Replace the network's weights by their average and drop the copy."""
+        """Replace the network's weights by their average and drop the copy; what other parts attached stays."""
         averaged = network.get_submodule(COPY)
         delattr(network, COPY)
         mean = averaged.state_dict()
-        network.load_state_dict({name: mean[name] for name in network.state_dict()})
+        network.load_state_dict({name: mean.get(name, value) for name, value in network.state_dict().items()})

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from benchmarks.training import loop
-from strategies.base import Facts, StrategyError, Trained
+from benchmarks.training.ascent import only_rows, take_gradients
+from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError, Trained
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.strategies.schedules.test_schedules import run_cell
@@ -54,6 +55,49 @@ def test_the_trainer_takes_the_gradient_there(tmp_path: Path) -> None:
     assert not torch.equal(plain["classifier.weight"], moved["classifier.weight"])
 
 
+def softmax_gradient(W_CF: np.ndarray, x_BF: np.ndarray, y_BC: np.ndarray, rows_B: np.ndarray) -> np.ndarray:
+    """Return the gradient in W of these rows' part of the batch's mean cross entropy."""
+    z_BC = x_BF @ W_CF.T
+    p_BC = np.exp(z_BC) / np.exp(z_BC).sum(1, keepdims=True)
+    return ((p_BC - y_BC) * rows_B[:, None]).T @ x_BF / len(x_BF)
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_imbsam_takes_the_gradient_of_the_rare_classes_elsewhere_and_the_rest_in_place(mixed: bool) -> None:
+    draws, facts = np.random.default_rng(0), Facts((50, 19, 20, 1), tuple("abcd"))
+    x_BF, y_BC = draws.normal(size=(6, 3)), np.eye(4)[[0, 1, 2, 3, 1, 0]]
+    if mixed:
+        y_BC = 0.6 * y_BC + 0.4 * y_BC[::-1]  # the largest share says which class a sample is of
+    network = torch.nn.Linear(3, 4, bias=False).double()
+    W_CF, tail_B = network.weight.detach().numpy().copy(), np.array([0, 1, 0, 1, 1, 0])
+    strategy, inputs = parse("imbsam(rho=0.7)"), (torch.from_numpy(x_BF), torch.from_numpy(y_BC))
+    batch = Batch(torch.zeros(6, 3, 1, 1), inputs[1].argmax(1), inputs[1])
+
+    def again(part: bool) -> None:
+        network.zero_grad()
+        outputs = Outputs(network(inputs[0]), inputs[0])
+        step = Step(facts, Progress(0, 1), torch.ones(4).double(), torch.Generator(), network=network)
+        outputs = only_rows(outputs, batch, step, strategy) if part else outputs
+        torch.nn.functional.cross_entropy(outputs.logits_BC, batch.y_BC).backward()
+
+    again(False)
+    take_gradients(network, strategy, facts, again)
+    g_CF = softmax_gradient(W_CF, x_BF, y_BC, tail_B)
+    moved_CF = W_CF + 0.7 * g_CF / np.linalg.norm(g_CF)
+    expected_CF = softmax_gradient(W_CF, x_BF, y_BC, 1 - tail_B) + softmax_gradient(moved_CF, x_BF, y_BC, tail_B)
+    np.testing.assert_allclose(network.weight.grad.numpy(), expected_CF, rtol=1e-6)
+    np.testing.assert_array_equal(network.weight.detach().numpy(), W_CF)
+
+
+def test_imbsam_is_plain_training_without_rare_classes_and_sam_where_all_are_rare(tmp_path: Path) -> None:
+    suite = digits_suite({"epochs": {"head": 1, "tail": 1}})
+    plain, none_rare, sam, all_rare = (
+        run_cell(digits_session(tmp_path / text, suite, strategies=(text,)))[-1]["classifier.weight"]
+        for text in ("none", "imbsam(fewest=1)", "sam", "imbsam(fewest=100000)")
+    )
+    assert torch.equal(plain, none_rare) and torch.equal(sam, all_rare) and not torch.equal(plain, sam)
+
+
 @pytest.mark.parametrize(("text", "decay"), [("ema(decay=0.6)", 0.6), ("ema(decay=0)", 0.0), ("swa", 1.0)])
 def test_averages_are_those_of_the_formula(text: str, decay: float) -> None:
     strategy, network = parse(text), torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.BatchNorm1d(3)).double()
@@ -93,7 +137,18 @@ def test_swa_is_the_mean_of_the_weights_after_each_step_from_its_start(
     np.testing.assert_allclose(last["classifier.weight"].numpy(), np.mean(seen, axis=0), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("text", ["sam(rho=-1)", "ema(decay=1)", "swa(start=1)", "ema+swa", "swa+crt"])
+@pytest.mark.parametrize("text", ["ema+group-dro", "group-dro+ema"])
+def test_an_average_leaves_alone_what_another_part_attached(text: str) -> None:
+    strategy, network = parse(text), torch.nn.Module()
+    network.add_module("encoder", torch.nn.Linear(2, 2))
+    strategy.attach(network, FACTS)
+    strategy.after_training(network, FACTS, NOTHING)
+    assert set(network.state_dict()) == {"encoder.weight", "encoder.bias"}
+
+
+@pytest.mark.parametrize(
+    "text", ["sam(rho=-1)", "imbsam(fewest=0)", "sam+imbsam", "ema(decay=1)", "swa(start=1)", "ema+swa", "swa+crt"]
+)
 def test_what_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(StrategyError):
         parse(text)

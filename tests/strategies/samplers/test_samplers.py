@@ -51,8 +51,18 @@ def test_progressive_sampling_ends_balanced_however_short_the_stage() -> None:
         np.testing.assert_allclose(p_C, [1 / 7] * 7 + [0], rtol=1e-12, atol=1e-15)  # type: ignore[arg-type]
 
 
+@given(COUNTS, st.integers(1, 300), st.data())
+def test_bbn_sampling(counts: list[int], epochs: int, data: st.DataObject) -> None:
+    epoch = data.draw(st.integers(0, epochs - 1))
+    p_C = parse("bbn-sampling").sampling_C(facts(counts), Progress(epoch, epochs))
+    a, inverse = 1 - (epoch / epochs) ** 2, sum(1 / n for n in counts if n)
+    wanted = [a * n / sum(counts) + (1 - a) * (1 / n / inverse if n else 0) for n in counts]
+    np.testing.assert_allclose(p_C, wanted, rtol=1e-9)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
-    ("text", "epoch"), [("sqrt-sampling", 0), ("progressive-sampling", 2), ("progressive-sampling", 4)]
+    ("text", "epoch"),
+    [("sqrt-sampling", 0), ("progressive-sampling", 2), ("progressive-sampling", 4), ("bbn-sampling", 4)],
 )
 def test_classes_are_drawn_as_often_as_the_distribution_says(text: str, epoch: int) -> None:
     p_C = parse(text).sampling_C(facts(TAIL), Progress(epoch, 5))
