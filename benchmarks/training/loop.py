@@ -32,6 +32,7 @@ from benchmarks.training.schedule import learning_rate
 from benchmarks.training.state import Epoch, Training, TrainingError
 from benchmarks.training.statistics import RunningStatistics
 from strategies.base import Batch, Outputs, Phase, Progress, Step
+from strategies.combining.seats import calls
 from strategies.common import weighted_mean
 
 
@@ -122,6 +123,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
     steps = steps_per_epoch(stage, recipe)
     first, end = job.segment.phase.rate_over or (0, epochs)
     loss_sum = torch.as_tensor(training.loss_sum, dtype=torch.float64, device=training.batcher.device).clone()
+    mixes = training.stored is None and calls(training.strategy, "mix")
     rate = 0.0
     for step, part in enumerate(split_batches(len(rows_N), recipe.batch_size)):
         if step < training.step:
@@ -136,7 +138,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         batch = batches.batch(part)
         if seconds is not None:
             batch.second = seconds.batch(part)
-        if training.stored is None:
+        if mixes:
             mixed = training.strategy.mix(batch, training.facts, _draws(training, at, "mix"))
             batch = keeping_views(mixed, batch)
         loss, hits = _step(training, batch, known, at)
@@ -213,12 +215,14 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
                 training.network, strategy, batch, outputs, training.choice, training.facts, draws
             )
         seen[:] = [(outputs, given)]
-        now = step()
-        outputs = only_rows(outputs, given, now, strategy) if part else outputs
-        logits_BC = strategy.train_logits(outputs, given, now)
-        loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), given, now)
+        loss, logits_BC = None, outputs.logits_BC
+        if part or calls(strategy, "train_logits", "loss"):
+            now = step()
+            outputs = only_rows(outputs, given, now, strategy) if part else outputs
+            logits_BC = strategy.train_logits(outputs, given, now)
+            loss = strategy.loss(dataclasses.replace(outputs, logits_BC=logits_BC), given, now)
         if loss is None:
-            loss = weighted_cross_entropy(logits_BC, given.y_BC, now.weights_C, training.recipe.label_smoothing)
+            loss = weighted_cross_entropy(logits_BC, given.y_BC, known.weights_C, training.recipe.label_smoothing)
         return loss
 
     statistics = RunningStatistics(training.network)
@@ -242,8 +246,9 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
     take_gradients(training.network, strategy, training.facts, again)
     training.optimizer.step()
     outputs, given = seen[0]
-    with torch.no_grad():
-        strategy.after_step(training.network, detached(outputs), given, step())
+    if calls(strategy, "after_step"):
+        with torch.no_grad():
+            strategy.after_step(training.network, detached(outputs), given, step())
     return loss.detach(), _hits(outputs.logits_BC.detach(), given.labels_B)
 
 

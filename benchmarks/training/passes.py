@@ -14,12 +14,12 @@ from backbones.network import Network
 from backbones.probe import Choice
 from benchmarks.training.forward import classify, forward, pooled
 from strategies.base import Batch, Facts, Outputs, Strategy, StrategyError
-from strategies.combining.seats import overrides
+from strategies.combining.seats import calls
 
 
 def mixes_features(strategy: Strategy) -> bool:
     """Whether the strategy or a part of it mixes features: the classifier then runs on the whole batch."""
-    return any(overrides(part, "mix_features") for part in strategy.parts())
+    return calls(strategy, "mix_features")
 
 
 def network_outputs(network: Network, strategy: Strategy, batch: Batch, choice: Choice) -> Outputs:
@@ -60,7 +60,7 @@ def mixed_outputs(
 
 def keeping_views(mixed: Batch, batch: Batch) -> Batch:
     """Return the mixed batch, with the views of the batch that it was made of if it has none."""
-    return mixed if mixed.views else dataclasses.replace(mixed, views=batch.views)
+    return mixed if mixed.views or not batch.views else dataclasses.replace(mixed, views=batch.views)
 
 
 def detached(outputs: Outputs) -> Outputs:

@@ -21,6 +21,11 @@ def overrides(strategy: Strategy, hook: str) -> bool:
     return getattr(type(strategy), hook) is not getattr(Strategy, hook)
 
 
+def calls(strategy: Strategy, *hooks: str) -> bool:
+    """Whether the strategy or a part of it overrides one of these hooks."""
+    return any(overrides(part, hook) for part in strategy.parts() for hook in hooks)
+
+
 def clashes(a: Strategy, b: Strategy) -> list[str]:
     """Return the seats that both hold and that neither leaves.
 

@@ -24,14 +24,13 @@ class AugmentedFeatures:
     rows_M: np.ndarray
     share: float
 
-    def put(self, features_BF: np.ndarray, rows_B: np.ndarray, positions_B: np.ndarray, *key: int | str) -> None:
-        """Replace features, in place, by those of an augmented view where the row has some and `key` draws one."""
+    def draw(self, rows_N: np.ndarray, positions_N: np.ndarray, *key: int | str) -> tuple[np.ndarray, np.ndarray]:
+        """Return view and place in `rows_M` of each row's augmented features, int64 [N]; view -1: none is drawn."""
         views, rows, _ = self.features_KMF.shape
-        at_B = np.minimum(np.searchsorted(self.rows_M, rows_B), rows - 1)
-        uniforms_B2 = sample_uniforms(seed_for(*key, "minority"), positions_B, 2)
-        chosen = np.flatnonzero((self.rows_M[at_B] == rows_B) & (uniforms_B2[:, 1] < self.share))
-        view = (uniforms_B2[chosen, 0] * views).astype(np.int64)
-        features_BF[chosen] = self.features_KMF[view, at_B[chosen]]
+        at_N = np.minimum(np.searchsorted(self.rows_M, rows_N), rows - 1)
+        uniforms_N2 = sample_uniforms(seed_for(*key, "minority"), positions_N, 2)
+        drawn_N = (self.rows_M[at_N] == rows_N) & (uniforms_N2[:, 1] < self.share)
+        return np.where(drawn_N, (uniforms_N2[:, 0] * views).astype(np.int64), -1), at_N
 
 
 class FeatureBatcher:
@@ -62,18 +61,30 @@ class FeatureBatcher:
 
     def training(self, rows_B: np.ndarray, positions_B: np.ndarray, size: int, *key: int | str) -> torch.Tensor:
         """Return float32 [B, F, 1, 1], a view of each row drawn by `key`, which is (seed, stage, epoch)."""
-        uniforms_B = sample_uniforms(seed_for(*key, "view"), positions_B, 1)[:, 0]
-        features_BF = self.features_VNF[(uniforms_B * len(self.features_VNF)).astype(np.int64), rows_B]
-        if self.augmented is not None:
-            self.augmented.put(features_BF, rows_B, positions_B, *key)
-        return self._on_device(features_BF)
+        return self._drawn(rows_B, positions_B, *key)(slice(None))
 
     def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
         """Return what gives `training` of any slice of an epoch's rows; a GPU gets the whole epoch here."""
         positions_N = np.arange(len(rows_N))
         if self.device.type == "cpu":
-            return lambda part: self.training(rows_N[part], positions_N[part], size, *key)
+            return self._drawn(rows_N, positions_N, *key)
         return self.training(rows_N, positions_N, size, *key).__getitem__
+
+    def _drawn(self, rows_N: np.ndarray, positions_N: np.ndarray, *key: int | str) -> Callable[[slice], torch.Tensor]:
+        """Draw the views of all rows, and return what gives the features of a slice of them."""
+        uniforms_N = sample_uniforms(seed_for(*key, "view"), positions_N, 1)[:, 0]
+        view_N = (uniforms_N * len(self.features_VNF)).astype(np.int64)
+        augmented = self.augmented
+        instead_N, at_N = augmented.draw(rows_N, positions_N, *key) if augmented else (view_N, view_N)
+
+        def features(part: slice) -> torch.Tensor:
+            features_BF = self.features_VNF[view_N[part], rows_N[part]]
+            if augmented is not None:
+                chosen = np.flatnonzero(instead_N[part] >= 0)
+                features_BF[chosen] = augmented.features_KMF[instead_N[part][chosen], at_N[part][chosen]]
+            return self._on_device(features_BF)
+
+        return features
 
     def _on_device(self, features_BF: np.ndarray) -> torch.Tensor:
         return to_device(features_BF, self.device)[:, :, None, None]
