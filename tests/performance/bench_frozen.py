@@ -1,0 +1,134 @@
+"""Training on stored features over the bare linear step, and extraction over torch's eager mode, in turns on one core.
+
+Reference: a step takes at most 1.5 times the bare one, and ONNX Runtime is at least twice as fast as torch.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from backbones.network import build
+from benchmarks.data.base import Loaded
+from benchmarks.planning.history import history_of
+from benchmarks.planning.plan import Job
+from benchmarks.planning.stages import make_stages
+from benchmarks.planning.store import Store
+from benchmarks.running.context import RunContext
+from benchmarks.running.job import begin
+from benchmarks.running.session import FROZEN_CHOICE
+from benchmarks.suites.suite import Suite, load
+from benchmarks.tools.throughput import photographs, take_torchs_convolutions
+from benchmarks.training.loop import one_epoch, steps_per_epoch
+from benchmarks.training.optimizers import make_optimizer
+from benchmarks.training.state import Training
+from benchmarks.training.stored.extractor import make_extractor, missing
+from strategies.combining.expression import parse
+
+BACKBONE, FEATURES, CLASSES, ROWS, ROUNDS = "efficientnet_lite0", 1280, 20, 8192, 7
+
+
+def in_turns(*turns: Callable[[], None]) -> list[list[float]]:
+    """Return the CPU seconds of each turn in each round, after one that warms up."""
+    seconds: list[list[float]] = [[] for _ in turns]
+    for number in range(ROUNDS + 1):
+        for run, found in zip(turns, seconds, strict=True):
+            started = time.process_time()
+            run()
+            if number:
+                found.append(time.process_time() - started)
+    return seconds
+
+
+def frozen_training(suite: Suite, strategy: str, features_VNF: np.ndarray, folder: Path) -> Training:
+    """Return a training of stage 1 on features of rows that take turns in their classes."""
+    loaded = Loaded(
+        name="noise", ids=tuple(map(str, range(ROWS))), texts=None, origin="drawn", notes=(),
+        images_NHWC=np.zeros((ROWS, 8, 8, 3), np.uint8), labels_N=np.arange(ROWS) % CLASSES,
+        class_names=tuple(f"class {c}" for c in range(CLASSES)), train_N=np.ones(ROWS, dtype=bool),
+        fingerprint="noise", size=suite.recipe.image_size,
+    )  # fmt: skip
+    stages = make_stages(loaded, suite)
+    context = RunContext(
+        loaded=loaded, suite=suite, stages=stages, choices={BACKBONE: FROZEN_CHOICE}, device=torch.device("cpu"),
+        store=Store(folder), features={BACKBONE: features_VNF},
+    )  # fmt: skip
+    (segment,) = history_of(stages[0], suite.recipe.epochs.all, parse(strategy))
+    return begin(context, Job("frozen", BACKBONE, stages[0].data.stage, seed=0, segment=segment))
+
+
+def bare_epoch(training: Training, features_NF: torch.Tensor) -> Callable[[], None]:
+    """Return the steps of an epoch and nothing else, on batches that are there: linear layer, loss, AdamW."""
+    network = torch.nn.Linear(FEATURES, CLASSES)
+    optimizer = make_optimizer(training.recipe, network)
+    size = training.recipe.batch_size
+    labels_B = torch.arange(size) % CLASSES
+
+    def run() -> None:
+        for step in range(steps_per_epoch(training.stage, training.recipe)):
+            optimizer.zero_grad(set_to_none=True)
+            loss = torch.nn.functional.cross_entropy(network(features_NF[step * size : (step + 1) * size]), labels_B)
+            loss.backward()
+            optimizer.step()
+
+    return run
+
+
+@pytest.mark.parametrize("batch_size", [64, 256])
+@pytest.mark.parametrize("strategy", ["none", "balanced-softmax", "mixup"])
+def bench_step_on_stored_features(
+    benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], strategy: str, batch_size: int
+) -> None:
+    suite = load("fashion-frozen").model_copy(update={"protocol": "joint", "validation": 0.0})
+    suite = suite.model_copy(update={"recipe": suite.recipe.model_copy(update={"batch_size": batch_size})})
+    features_VNF = np.random.default_rng(0).random((2, ROWS, FEATURES), dtype=np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        training = frozen_training(suite, strategy, features_VNF, Path(folder))
+        turns = (bare_epoch(training, torch.from_numpy(features_VNF[0])), lambda: _epoch(training))
+        bare, loop = benchmark.pedantic(in_turns, turns, rounds=1, iterations=1)
+    steps = steps_per_epoch(training.stage, training.recipe)
+    ratio = statistics.median(a / b for a, b in zip(loop, bare, strict=True))
+    benchmark.extra_info["step_over_bare"] = ratio
+    with capsys.disabled():
+        print(
+            f"\n{strategy}, batches of {batch_size}: {1e3 * statistics.median(loop) / steps:.3f} ms a step, "
+            f"{ratio:.2f} times the bare linear step ({1e3 * statistics.median(bare) / steps:.3f} ms)"
+        )
+
+
+def _epoch(training: Training) -> None:
+    one_epoch(training, lambda epoch, step: None)
+    training.history.clear()
+
+
+@pytest.mark.parametrize("image_size", [128, 224])
+def bench_extraction(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], image_size: int) -> None:
+    if missing():
+        pytest.skip(f"{', '.join(missing())} not installed")
+    network = build(BACKBONE, 2, image_size=image_size, seed=0).eval()
+    extract = make_extractor(network, image_size, torch.device("cpu"))
+    assert extract.how == "onnxruntime", extract.why
+    take_torchs_convolutions(network)
+    images_BHWC = photographs(16, image_size)
+    images_BCHW = torch.from_numpy(images_BHWC).permute(0, 3, 1, 2).float().div(255)
+
+    def eager() -> None:
+        with torch.inference_mode():
+            network.features(images_BCHW)
+
+    torchs, ours = benchmark.pedantic(in_turns, (eager, lambda: extract(images_BHWC)), rounds=1, iterations=1)
+    ratio = statistics.median(a / b for a, b in zip(torchs, ours, strict=True))
+    benchmark.extra_info["over_eager"] = ratio
+    with capsys.disabled():
+        print(
+            f"\n{BACKBONE} at {image_size} px: {16 / statistics.median(ours):.0f} img/s, "
+            f"{ratio:.2f} times torch's eager mode ({16 / statistics.median(torchs):.0f} img/s)"
+        )
