@@ -108,7 +108,7 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
         fit, carry = (_on_ray if options.executor == Executor.RAY else _here)(options, stack, context.obj)
         ports = recommending.Ports(functools.partial(_open, options, fit), carry, _reporter, say)
         lines, page = recommending.recommend(asked, ports)
-        _write_leaderboards(options.out)
+        _write_pages(options.out, page.parent.name)
     print("\n" + "\n".join(lines))
     print(f"\nEvidence: {page}")
     return 0
@@ -202,12 +202,14 @@ def _on_ray(
     return lambda request: cluster.fit(request, share), carry
 
 
-def _write_leaderboards(out: Path) -> None:
-    """Bring the leaderboards up to date; a problem must not hide the answer."""
+def _write_pages(out: Path, suite: str) -> None:
+    """Bring the leaderboards and the suite's report up to date; a problem must not hide the answer."""
     from benchmarks.leaderboard import files
+    from benchmarks.leaderboard.report import page
 
     try:
         for problem in files.write(out):
             print(f"warning: {problem}", file=sys.stderr)
+        page.write(out, suite)
     except UserError as error:
         print(f"warning: {error}", file=sys.stderr)

@@ -120,7 +120,7 @@ def _facts(
     facts = answer.Facts(
         goal=asked.goal, keep=asked.keep, findings=seen, choice=choice,
         evidence=evidence(pick, found.records[PLAIN], head), head=head, said=asked.said, untried=found.untried,
-        failed=found.failed, spent_s=spent_s, budget_s=asked.budget_s, tuned="not tried.",
+        failed=found.failed, spent_s=spent_s, budget_s=asked.budget_s, tuned=_tuned(session),
         commands=(command.replace("--data PATH", f"--data {data}"), _export(asked.out)),
     )  # fmt: skip
     return facts, record
@@ -136,6 +136,13 @@ def _default(found: Found) -> Choice:
     seconds = found.seconds()[PLAIN]
     plain = Standing(PLAIN, len(found.records[PLAIN]), math.nan, nothing, 0.0, seconds, group=1)
     return Choice(plain, (plain,))
+
+
+def _tuned(session: Session) -> str:
+    """Return what can be said of fine-tuning."""
+    if session.context.suite.recipe.frozen:
+        return "not tried; the order of strategies may differ where the backbone trains too."
+    return "no ImageNet weights are here to tune; all weights were trained from scratch."
 
 
 def _export(out: Path) -> str:

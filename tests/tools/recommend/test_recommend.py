@@ -103,7 +103,6 @@ def test_the_same_command_again_trains_nothing(place: Path, capsys: pytest.Captu
 
 def test_the_report_has_the_answer_with_hostile_names_escaped(place: Path, tmp_path: Path) -> None:
     found = saved.latest(place / "runs")
-    page.write(place / "runs")
     shown = (place / "runs" / found.suite / page.NAME).read_text()
     assert 'id="recommendation"' in shown and "What would change the answer" in shown
     content = json.loads((place / "runs" / found.suite / saved.CONTENT).read_text())
