@@ -149,7 +149,7 @@ def test_status_and_clean_know_trials(place: Path, tuned: subprocess.CompletedPr
     [
         (["--all", "--set", "validation=0"], "has none; add --set validation=0.1."),
         (["--all", "--trials", "0"], "for '--trials'"),
-        ([], "tune takes either --all, or --backbone and --strategy"),
+        ([], "tune takes either --all, for the whole suite, or --backbone and --strategy"),
     ],
 )
 def test_mistakes_are_one_sentence(
