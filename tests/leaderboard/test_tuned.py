@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.leaderboard import files
 from benchmarks.leaderboard.report.reproduce import command
 from benchmarks.leaderboard.sections import sections
 from benchmarks.records import frames, storage
-from benchmarks.records.record import Record
+from benchmarks.records.record import Record, StageResult
 from tests.leaderboard import make
 
 RECIPE = {"learning_rate": 0.1, "weight_decay": 0.001}
@@ -59,6 +61,23 @@ def test_the_page_shows_both_and_says_what_was_chosen(tmp_path: Path) -> None:
     rows = {row[2].strip(): row for row in cells}
     assert [cell.strip() for cell in rows["none"][3:7]] == ["learning rate 0.2", "0", "0.500", "0.625"]
     assert "[" in rows["none"][9] and rows["focal"][9].strip() == "–"  # the default of focal was not run
+
+
+def test_a_mark_is_corrected_for_the_rows_of_the_table(tmp_path: Path) -> None:
+    def right(rows: int) -> tuple[StageResult, ...]:
+        return (make.stage_result(train_n=(9,), test_n=(200,), hits_N=np.arange(200) < rows),)
+
+    def table(folder: str, *others: str) -> str:
+        records = [make.record(right(100), recipe=RECIPE), tuned("none", 0.2, stages=right(106))]
+        for name in others:
+            records += [
+                make.record(right(100), strategy=name, recipe=RECIPE),
+                tuned(name, 0.2, stages=right(101)),
+            ]
+        return write(tmp_path / folder, *records).split("### Default and tuned")[1]
+
+    assert "▲" in table("alone")
+    assert "▲" not in table("among", *(f"cdt(gamma=0.{digit})" for digit in range(1, 10)))
 
 
 def test_no_page_speaks_of_tuning_without_tuned_records(tmp_path: Path) -> None:

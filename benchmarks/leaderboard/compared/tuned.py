@@ -10,6 +10,7 @@ from benchmarks.leaderboard.columns import BACKBONE, Column, render
 from benchmarks.leaderboard.markdown import NOTHING, escape, number
 from benchmarks.leaderboard.sections import Entry, Section, pairs
 from benchmarks.leaderboard.tables import interval
+from benchmarks.leaderboard.ties import corrected
 from benchmarks.records import stats
 
 Pair = tuple[Entry, Entry | None]  # tuned, and the same strategy with the suite's settings if that was run
@@ -49,16 +50,20 @@ def table(section: Section, found: Sequence[Section]) -> list[str]:
         Column("validation: tuned", lambda pair: _tuned(pair)["validation"][1], _or_nothing),
     ]
     for stage, result in reversed(list(enumerate(section.first.stages))):
-        columns += _stage(result.name, stage)
+        columns += _stage(shown, result.name, stage)
     note = (
         "Class means. *Chosen*: what differs from the suite's settings. *Tuned minus default*: on the test rows, "
-        "paired row by row over the seeds that both have, with its 95 % interval, which is not corrected. "
+        "paired row by row over the seeds that both have, with its 95 % interval; marked where it is significant after "
+        "Holm's correction for all rows of its backbone. "
         f"{NOTHING}: the default was not run."
     )
     return ["### Default and tuned", render(columns, shown), note]
 
 
-def _stage(name: str, stage: int) -> list[Column[Pair]]:
+def _stage(shown: Sequence[Pair], name: str, stage: int) -> list[Column[Pair]]:
+    found = {pair[0].key: difference for pair in shown if (difference := _difference(pair, stage))}
+    marks = corrected(found, lambda key: key[0])
+
     def mean(entry: Entry | None) -> float | None:
         """Return the entry's class mean, None without an entry."""
         return None if entry is None else entry.scores[stage].mean("class-mean")
@@ -66,7 +71,11 @@ def _stage(name: str, stage: int) -> list[Column[Pair]]:
     return [
         Column(f"{name}: default", lambda pair: mean(pair[1]), _or_nothing),
         Column(f"{name}: tuned", lambda pair: mean(pair[0]), _or_nothing),
-        Column(f"{name}: tuned minus default", lambda pair: _difference(pair, stage), interval),
+        Column(
+            f"{name}: tuned minus default",
+            lambda pair: marks.get(pair[0].key),
+            lambda one: interval(one and one.difference, one and one.real),
+        ),
     ]
 
 
