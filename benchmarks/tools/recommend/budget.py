@@ -1,9 +1,11 @@
-"""The budget of a recommendation: "30m" to seconds, and seconds as people write them."""
+"""The budget of a recommendation: "30m" to seconds, seconds as people write them, and the end of a search's time."""
 
 from __future__ import annotations
 
 import re
+import time
 
+from benchmarks.progress.events import CellDone, Event
 from benchmarks.support.errors import UserError, one_line
 
 SECONDS_OF = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -35,3 +37,20 @@ def shown(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class TimeIsUp(Exception):
+    """The budget is spent."""
+
+
+class Deadline:
+    """A reporter that ends a run at the first cell that is done after `at`, on the clock of `time.monotonic`."""
+
+    def __init__(self, at: float) -> None:
+        """Let the run go on until `at`."""
+        self._at = at
+
+    def tell(self, event: Event) -> None:
+        """Raise TimeIsUp where a cell is done and its record written too late for another one."""
+        if isinstance(event, CellDone) and time.monotonic() > self._at:
+            raise TimeIsUp

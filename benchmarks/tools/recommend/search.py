@@ -13,9 +13,9 @@ from benchmarks.records.record import Record
 from benchmarks.running.cells import Outcome, stored_records
 from benchmarks.running.session import Session
 from benchmarks.tools.recommend import halving
+from benchmarks.tools.recommend.budget import Deadline, TimeIsUp
 from benchmarks.tools.recommend.candidates import ALWAYS, PLAIN, SHORT_LIST
 from benchmarks.tools.recommend.choice import head_classes, standings
-from benchmarks.tools.recommend.deadline import Deadline, TimeIsUp
 from benchmarks.tools.recommend.goals import Predicted
 from benchmarks.tools.recommend.halving import Rung
 from benchmarks.tools.recommend.validation import predictions

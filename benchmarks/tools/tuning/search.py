@@ -14,11 +14,11 @@ from benchmarks.progress.reporter import Reporter
 from benchmarks.records import storage
 from benchmarks.records.ranking import stage_means
 from benchmarks.records.record import Record, RecordError
-from benchmarks.records.validation import on_validation
 from benchmarks.running.cells import file_of
 from benchmarks.running.session import MOST_CELLS, Session
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
+from benchmarks.tools.tuning.on_validation import on_validation
 from benchmarks.tools.tuning.points import Trial, trials_of
 
 

@@ -13,9 +13,9 @@ from benchmarks.progress.events import CellDone, Event
 from benchmarks.progress.reporter import Reporters
 from benchmarks.records.ranking import stage_means
 from benchmarks.records.record import Record
-from benchmarks.records.validation import on_validation
 from benchmarks.running.local import execute
 from benchmarks.running.session import Session
+from benchmarks.tools.tuning.on_validation import on_validation
 from benchmarks.tools.tuning.points import Trial
 from benchmarks.tools.tuning.search import (
     OnValidation,
