@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,7 +29,7 @@ __all__ = [
 TRAINING_HOOKS = (
     "phases", "class_weights_C", "sampling_C", "kept_C", "resample_rows", "resample_features", "augmentation",
     "views", "second_C", "mix", "mix_features", "architecture", "classifier", "attach", "before_training",
-    "train_logits", "loss", "ascend", "ascent_C", "after_step", "after_epoch", "after_training", "text",
+    "rates", "train_logits", "loss", "ascend", "ascent_C", "after_step", "after_epoch", "after_training", "text",
 )  # fmt: skip
 
 
@@ -171,6 +171,13 @@ class Strategy:
 
         `trained` gives features and validation accuracy of the network as it starts.
         """
+
+    def rates(self) -> Mapping[str, float]:
+        """Positive factors of the learning rate, by pattern of parameter names (`encoder.*`); the first match counts.
+
+        Parameters that no pattern fits keep the schedule's rate. In a combination, earlier parts' patterns come first.
+        """
+        return {}
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the logits [B, C] that the training loss sees (margins, priors)."""

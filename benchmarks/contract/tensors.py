@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import random
 from typing import Any
 
@@ -57,6 +58,17 @@ def ascent(strategy: Strategy) -> None:
         move_back()
     moved = [name for name, tensor in network.state_dict().items() if not torch.equal(tensor, before[name])]
     expect(not moved, f"{', '.join(moved[:1])} is not as it was before ascend")
+
+
+@clause("rates", after=("weights",))
+def rates(strategy: Strategy) -> None:
+    """Factors of the learning rate are positive and finite, repeat, and each pattern fits a parameter."""
+    factors = strategy.rates()
+    expect(strategy.rates() == factors, "rates does not repeat itself")
+    names = [name for name, _ in network_for(strategy, ordinary()[0]).named_parameters()] if factors else []
+    for pattern, factor in factors.items():
+        expect(0 < factor < float("inf"), f"rates gives {factor!r} for {pattern}, not a positive number")
+        expect(bool(fnmatch.filter(names, pattern)), f"no parameter of the network fits the pattern {pattern} of rates")
 
 
 @clause("shapes", after=("weights", "views"))

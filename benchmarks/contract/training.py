@@ -27,7 +27,7 @@ from strategies.combining.expression import parse
 State = dict[str, Tensor]
 _SIMPLER = (
     "described", "parameters", "phases", "weights", "sampling", "augmentation",
-    "views", "ascent", "shapes", "finite", "odd-classes", "randomness", "facts",
+    "views", "rates", "ascent", "shapes", "finite", "odd-classes", "randomness", "facts",
 )  # fmt: skip
 
 

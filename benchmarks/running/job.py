@@ -125,7 +125,9 @@ def begin(context: RunContext, job: Job) -> Training:
         network=network,
         batcher=_batcher(context, job, network, strategy, stage, names[0] if names else None),
         facts=stage.facts,
-        optimizer=make_optimizer(recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network)),
+        optimizer=make_optimizer(
+            recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network), strategy.rates()
+        ),
         epoch=job.start,
     )
 

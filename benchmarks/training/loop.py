@@ -134,7 +134,7 @@ def one_epoch(training: Training, on_step: Callable[[int, int], None]) -> Epoch:
         peak = recipe.peak(stage.data.name)
         rate = learning_rate(recipe, peak, at - first * steps, (end - first) * steps)
         for group in training.optimizer.param_groups:
-            group["lr"] = rate * group["peak"] / peak if "peak" in group else rate
+            group["lr"] = rate * group["peak"] / peak if "peak" in group else rate * group.get("factor", 1.0)
         batch = batches.batch(part)
         if seconds is not None:
             batch.second = seconds.batch(part)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import fnmatch
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -66,15 +67,17 @@ def make_optimizer(
     weight_decay: float | None = None,
     text: Text | None = None,
     reading: Sequence[nn.Parameter] = (),
+    rates: Mapping[str, float] | None = None,
 ) -> torch.optim.Optimizer:
     """Return the recipe's optimiser over the trainable parameters; biases and norms are not decayed.
 
     `weight_decay` overrides the recipe's. `reading`: parameters that read names, trained with AdamW as `text` says.
-    Each of their groups has its own peak learning rate, `peak`; the loop applies the recipe's schedule to it.
+    Each of their groups has its own peak learning rate, `peak`; the loop applies the recipe's schedule to it. `rates`:
+    factors of the learning rate by pattern of names (`Strategy.rates`), in a group's `factor`.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     own = {id(p) for p in reading}
-    groups = _groups([p for p in network.parameters() if id(p) not in own], decay)
+    groups = _by_rate([(name, p) for name, p in network.named_parameters() if id(p) not in own], decay, rates or {})
     named = _groups([p for p in network.parameters() if id(p) in own], text.weight_decay) if text else []
     parts: list[torch.optim.Optimizer] = []
     if groups or not named:  # torch accepts an empty group, but not an empty list of groups
@@ -83,6 +86,18 @@ def make_optimizer(
         named = [{**group, "peak": text.learning_rate} for group in named]
         parts.append(torch.optim.AdamW(named, lr=text.learning_rate, fused=True))
     return parts[0] if len(parts) == 1 else Joined(parts)
+
+
+def _by_rate(
+    named: Sequence[tuple[str, nn.Parameter]], decay: float, rates: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Return the groups of parameters at the schedule's rate, then those at each factor of it."""
+    parameters: dict[float, list[nn.Parameter]] = {1.0: []}
+    for name, parameter in named:
+        factor = next((factor for pattern, factor in rates.items() if fnmatch.fnmatchcase(name, pattern)), 1.0)
+        parameters.setdefault(factor, []).append(parameter)
+    plain = _groups(parameters.pop(1.0), decay)
+    return plain + [{**group, "factor": factor} for factor, own in parameters.items() for group in _groups(own, decay)]
 
 
 def _groups(parameters: Sequence[nn.Parameter], decay: float) -> list[dict[str, Any]]:

@@ -64,6 +64,14 @@ def chain_logits(hooks: Hooks, outputs: Outputs, batch: Batch, step: Step) -> Te
     return outputs.logits_BC
 
 
+def joined(hooks: Hooks) -> dict[str, float]:
+    """Return the entries of all parts' mappings; an earlier part's come first and win."""
+    found: dict[str, float] = {}
+    for hook in hooks:
+        found = {**found, **{key: value for key, value in hook().items() if key not in found}}
+    return found
+
+
 def every(hooks: Hooks, *args: Any) -> None:
     """Call every part in order."""
     for hook in hooks:
@@ -86,6 +94,7 @@ JOINS: Mapping[str, Callable[..., Any]] = {
     "attach": every,
     "text": first,
     "before_training": every,
+    "rates": joined,
     "train_logits": chain_logits,
     "loss": first,
     "ascend": first,

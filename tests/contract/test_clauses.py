@@ -136,6 +136,20 @@ class LostView(Strategy):
         return dataclasses.replace(batch, views=batch.views[:1])
 
 
+class Backwards(Strategy):
+    """Climbs in a part of the network."""
+
+    def rates(self):
+        return {"encoder.*": -0.1}
+
+
+class OfNothing(Strategy):
+    """Gives a rate to parameters that the network does not have."""
+
+    def rates(self):
+        return {"backbone.*": 0.1}
+
+
 class Rounding(Strategy):
     """Moves weights back by subtraction."""
 
@@ -195,6 +209,7 @@ BROKEN = {
     "augmentation": TooStrong,
     "shapes": Flattened,
     "views": LostView,
+    "rates": Backwards,
     "ascent": Rounding,
     "finite": Overflowing,
     "odd-classes": LogOfNothing,
@@ -289,6 +304,7 @@ EPOCHS: list[int] = []
     [
         (CountingEpochs, "resumed"),
         (HalfAView, "views"),
+        (OfNothing, "rates"),
         (CountsForBools, "ascent"),
         (Drifting, "randomness"),
         (Unkeyed, "randomness"),
