@@ -38,13 +38,17 @@ class Column(Generic[T]):
     after: Callable[[T], str] | None = None
     left: bool = False
 
-    def texts(self, rows: Sequence[T]) -> list[str]:
-        """Return the cells, one per row."""
-        values = [self.value(row) for row in rows]
+    def texts(self, rows: Sequence[T], among: Sequence[T] | None = None) -> list[str]:
+        """Return the cells, one per row; the best is that of `among`, which holds all of `rows`, by default of them."""
+        every = rows if among is None else among
+        values = [self.value(row) for row in every]
         texts = [self.format(value) for value in values]
         if self.best:
             texts = mark_best(values, texts, lowest=self.best == "lowest")
-        return [text + self.after(row) for text, row in zip(texts, rows, strict=True)] if self.after else texts
+        if self.after:
+            texts = [text + self.after(row) for text, row in zip(texts, every, strict=True)]
+        found = {id(row): text for row, text in zip(every, texts, strict=True)}
+        return [found[id(row)] for row in rows]
 
 
 BACKBONE: Column[Entry] = Column("backbone", lambda entry: entry.backbone, escape, left=True)
@@ -71,9 +75,18 @@ def _spread(deviation: float) -> str:
     return "" if math.isnan(deviation) else f"{NO_BREAK}±{NO_BREAK}{number(deviation)}"
 
 
-def render(columns: Sequence[Column[T]], rows: Sequence[T], last: Mapping[str, str] | None = None) -> str:
-    """Return the Markdown table; `last` is one more row, header -> finished text, a dash where it has none."""
-    cells = [column.texts(rows) for column in columns]
+def render(
+    columns: Sequence[Column[T]],
+    rows: Sequence[T],
+    last: Mapping[str, str] | None = None,
+    among: Sequence[T] | None = None,
+) -> str:
+    """Return the Markdown table.
+
+    `last`: one more row, header -> finished text, a dash where it has none. `among`: all rows of the table that `rows`
+    are a part of; the best of them is bold.
+    """
+    cells = [column.texts(rows, among) for column in columns]
     if last is not None:
         cells = [[*texts, last.get(column.header, NOTHING)] for column, texts in zip(columns, cells, strict=True)]
     return table([column.header for column in columns], cells, left=sum(column.left for column in columns))

@@ -75,7 +75,8 @@ def _table(section: Section, rows: list[Placed], most: int, reference: dict[str,
     plain = next((row for row in rows if BASELINE in row.entry.names), None)
     shown = rows[:most] if plain is None or plain in rows[:most] else [*rows[: most - 1], plain]
     rest = [row for row in rows if row not in shown]
-    return [render(columns, shown, reference), folded(render(columns, rest), f"{len(rest)} more")]
+    hidden = render(columns, rest, among=rows)
+    return [render(columns, shown, reference, among=rows), folded(hidden, f"{len(rest)} more")]
 
 
 def _note(section: Section) -> list[str]:
