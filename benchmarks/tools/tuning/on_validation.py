@@ -26,5 +26,5 @@ def _stage(stage: StageResult) -> StageResult:
     hits = stage.validation_top1_hits
     return dataclasses.replace(
         stage, test_n=stage.validation_n, top1_hits=hits, top5_hits=hits, rows=len(labels_N), top1_bits=bits,
-        top5_bits=bits, rows_key="", metrics={},
+        top5_bits=bits, rows_key="", metrics={}, reliability=(),
     )  # fmt: skip
