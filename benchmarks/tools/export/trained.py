@@ -70,7 +70,9 @@ def trained_stage(
         done = context.store.result(key)
         assert done is not None  # run_job stored it
         scored, _ = score_stage(context, stage, parse(cell.strategy), [done])
-        result = dataclasses.replace(scored, epochs=result.epochs)  # `done` is only the last of its jobs
+        result = dataclasses.replace(  # `done` is only the last of its jobs
+            scored, epochs=result.epochs, losses=result.losses, accuracies=result.accuracies
+        )
     network = _network(context, job)
     labels_N = stage.labels_N[stage.data.validation_rows]
     test, held = stage_outputs(context.store, [key], labels_N)
