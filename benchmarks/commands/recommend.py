@@ -147,7 +147,10 @@ def _open(
 
     suite = suite.model_copy(update={"strategies": tuple(strategies)})  # those that lack something are left out
     say = (lambda line: print(line, flush=True)) if not seed else (lambda line: None)  # once is enough
-    request = Request(suite=suite, data=options.data, seed=seed, device=options.device.value, out=options.out)
+    named = ("none", *options.strategy) if options.strategy else ()  # of which each must be able to run
+    request = Request(
+        suite=suite, data=options.data, strategies=named, seed=seed, device=options.device.value, out=options.out
+    )
     with progress() as advance:
         session = open_session(fit(request), say, advance)
     return ready_to_run(session)
