@@ -45,7 +45,7 @@ def test_a_run_over_splits_pools_them_and_says_so(tmp_path: Path, capsys: pytest
     ranking = next(line for line in page.splitlines() if line.startswith("| 1") and "none" in line)
     means = [np.mean([a / n for a, n in zip(r.stages[1].top1_hits, r.stages[1].test_n, strict=True)])
              for r in records if r.strategy == "none"]  # fmt: skip
-    assert f"{np.mean(means):.3f}" in ranking and f"± {np.std(means, ddof=1):.3f}" in ranking
+    assert f"{np.mean(means):.3f}" in ranking and f"±\xa0{np.std(means, ddof=1):.3f}" in ranking
     assert find_done(out, "test_resnet|oversample|0|1").split == 1
     assert main(["verify", "test_resnet|none|0|1", "--suite", str(suite), "--out", str(out)]) == 0
     assert "the same bits" in capsys.readouterr().out

@@ -25,7 +25,7 @@ from benchmarks.running.local import execute
 from benchmarks.running.session import Session
 from benchmarks.support.disk import DiskFull
 from benchmarks.tools.status import look
-from benchmarks.training import checkpoint, predict
+from benchmarks.training import checkpoint, passes, predict
 from benchmarks.training import loop as train_module
 from benchmarks.training.forward import forward
 from benchmarks.training.loop import one_epoch
@@ -198,7 +198,7 @@ def test_a_gpu_without_room_trains_and_predicts_in_pieces_and_says_so_everywhere
             raise GPU_FULL
         return forward(network, images_BCHW, *rest)
 
-    monkeypatch.setattr(train_module, "forward", small)
+    monkeypatch.setattr(passes, "forward", small)
     monkeypatch.setattr(predict, "forward", small_prediction)
     session = digits_session(tmp_path, digits_suite({"epochs": {"head": 1, "tail": 1}}))
     assert execute(session.plan, session.context, tmp_path, Reporters()).done == 1
@@ -230,7 +230,7 @@ def test_a_forward_pass_that_failed_leaves_no_trace_in_running_statistics(
         return outputs
 
     split = trained(tmp_path / "split", split=True)
-    monkeypatch.setattr(train_module, "forward", full)
+    monkeypatch.setattr(passes, "forward", full)
     whole = trained(tmp_path / "whole", split=False)
     assert any("running_mean" in name for name in whole)
     assert [name for name in whole if not torch.equal(whole[name], split[name])] == []

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.running import job as job_module
+from benchmarks.running import job_state
 from benchmarks.running.job import begin, run_job
+from benchmarks.training import checkpoint
 from benchmarks.training import loop as train
 from strategies import registry
 from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy, Trained
@@ -131,7 +132,7 @@ def counting(own_registry: None) -> str:
 def test_an_epochs_end_is_seen_once_even_if_the_job_is_killed_there(
     counting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job_module, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(job_state, "CHECKPOINT_SECONDS", 0.0)
     session = digits_session(tmp_path, SUITE, strategies=(counting,))
     job = session.plan.jobs[session.plan.cells[0].jobs[0][-1]]
 
@@ -150,5 +151,5 @@ def test_an_epochs_end_is_seen_once_even_if_the_job_is_killed_there(
         with pytest.raises(Killed):
             run_job(session.context, job, first_time)
     run_job(session.context, job, first_time)
-    (state, _), _ = job_module.checkpoint.newest(session.context.store.state(job.key), job.key)
+    (state, _), _ = checkpoint.newest(session.context.store.state(job.key), job.key)
     assert state["counts"].tolist() == [0, 2, per_epoch]
