@@ -111,7 +111,6 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 import torch
 from safetensors.torch import load_file
 from backbones.network import build
-from tests.process import script
 
 before = torch.get_rng_state()
 network = build("resnet10t", 4, image_size=32, seed=0, weights="imagenet")
