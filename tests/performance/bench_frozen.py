@@ -16,6 +16,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from backbones.convolutions.small_maps import restore_convolutions
 from backbones.network import build
 from benchmarks.data.base import Loaded
 from benchmarks.planning.history import history_of
@@ -26,7 +27,7 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.job import begin
 from benchmarks.running.session import FROZEN_CHOICE
 from benchmarks.suites.suite import Suite, load
-from benchmarks.tools.throughput import photographs, take_torchs_convolutions
+from benchmarks.tools.throughput import photographs
 from benchmarks.training.loop import one_epoch, steps_per_epoch
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.state import Training
@@ -114,7 +115,7 @@ def bench_extraction(benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[
     network = build(BACKBONE, 2, image_size=image_size, seed=0).eval()
     extract = make_extractor(network, image_size, torch.device("cpu"))
     assert extract.how == "onnxruntime", extract.why
-    take_torchs_convolutions(network)
+    restore_convolutions(network)
     images_BHWC = photographs(16, image_size)
     images_BCHW = torch.from_numpy(images_BHWC).permute(0, 3, 1, 2).float().div(255)
 
