@@ -6,11 +6,10 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
-from strategies.common import require_at_least_zero, weighted_mean
-from strategies.losses.logit_adjust import LogitAdjust
+from strategies.base import Batch, Facts, Outputs, Step
+from strategies.common import weighted_mean
+from strategies.contrast.adjusted import AdjustedContrast
 from strategies.registry import register
-from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -20,7 +19,7 @@ SCALE = 30.0
 
 @register
 @dataclasses.dataclass(frozen=True)
-class BalancedContrast(Strategy):
+class BalancedContrast(AdjustedContrast):
     """L = logit adjustment of the first view + weight * mean_i l_i over the two other views of each image.
 
     Zhu, Wang, Chen, Chen, Jiang, "Balanced Contrastive Learning for Long-Tailed Visual Recognition", CVPR 2022,
@@ -43,24 +42,9 @@ class BalancedContrast(Strategy):
         "Zhu, Wang, Chen, Chen, Jiang: Balanced Contrastive Learning for Long-Tailed Visual Recognition, CVPR 2022, "
         "arXiv:2207.09052"
     )
-    seats = frozenset({"prior"})
-    needs = frozenset({"pixels"})
 
     weight: float = 0.35
     temperature: float = 0.07
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "weight")
-        check_temperature(self.name, self.temperature)
-
-    def space(self) -> Space:
-        """A third to six times the official weight; temperatures of contrastive losses."""
-        return {"weight": Real(0.1, 2.0, log=True), "temperature": Real(0.05, 0.5, log=True)}
-
-    def views(self) -> int:
-        """Return 3: one for the classifier, two for the contrast."""
-        return 3
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return a cosine classifier with both projections."""
@@ -68,10 +52,6 @@ class BalancedContrast(Strategy):
         from backbones.strategy_layers.contrast import WithCentres
 
         return WithCentres(CosineClassifier(in_features, facts.num_classes, SCALE, learnt_scale=False), in_features)
-
-    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
-        """Return z + log pi, [B, C]."""
-        return LogitAdjust().train_logits(outputs, batch, step)
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""
@@ -101,9 +81,3 @@ def balanced_contrast(z_NP: Tensor, labels_N: Tensor, centres_CP: Tensor, temper
     all_N1 = averaged_NM.masked_fill(itself_NM, -math.inf).logsumexp(1, keepdim=True)
     log_p_NM = (similarity_NM - all_N1).where(positive_NM, similarity_NM.new_zeros(()))
     return -log_p_NM.sum(1) / positive_NM.sum(1)
-
-
-def check_temperature(name: str, temperature: float) -> None:
-    """Raise `StrategyError` unless a temperature is positive and finite."""
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise StrategyError(f"{name}: temperature must be positive and finite, got {temperature}.")

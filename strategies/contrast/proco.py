@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from strategies.base import Batch, Facts, Outputs, Step, Strategy, Trained
-from strategies.common import log_prior_C, require_at_least_zero, weighted_mean
-from strategies.contrast.bcl import check_temperature
+from strategies.base import Batch, Facts, Outputs, Step, Trained
+from strategies.common import log_prior_C, weighted_mean
+from strategies.contrast.adjusted import AdjustedContrast
 from strategies.contrast.von_mises_fisher import concentration, log_bessel
-from strategies.losses.logit_adjust import LogitAdjust
 from strategies.registry import register
-from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 @register
 @dataclasses.dataclass(frozen=True)
-class ProbabilisticContrast(Strategy):
+class ProbabilisticContrast(AdjustedContrast):
     """L = logit adjustment of the first view + weight * the mean over two more views of -log p_y, p below.
 
     Du, Wang, Song, Huang, "Probabilistic Contrastive Learning for Long-Tailed Visual Recognition", TPAMI 2024,
@@ -41,34 +39,15 @@ class ProbabilisticContrast(Strategy):
         "Du, Wang, Song, Huang: Probabilistic Contrastive Learning for Long-Tailed Visual Recognition, TPAMI 2024, "
         "arXiv:2403.06726"
     )
-    seats = frozenset({"prior"})
-    needs = frozenset({"pixels"})
 
     weight: float = 1.0
     temperature: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "weight")
-        check_temperature(self.name, self.temperature)
-
-    def space(self) -> Space:
-        """A tenth to twice the official weight; temperatures of contrastive losses."""
-        return {"weight": Real(0.1, 2.0, log=True), "temperature": Real(0.05, 0.5, log=True)}
-
-    def views(self) -> int:
-        """Return 3: one for the classifier, two for the contrast."""
-        return 3
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the classifier with a projection and the classes' statistics."""
         from backbones.strategy_layers.contrast import WithStatistics
 
         return WithStatistics(classifier, in_features, facts.num_classes)
-
-    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
-        """Return z + log pi, [B, C]."""
-        return LogitAdjust().train_logits(outputs, batch, step)
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

@@ -1,0 +1,44 @@
+"""What contrasts of two further views that accompany logit adjustment share."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
+from strategies.common import require_at_least_zero
+from strategies.losses.logit_adjust import LogitAdjust
+from strategies.space import Real, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class AdjustedContrast(Strategy):
+    """Logit adjustment on one view, plus `weight` times a contrast of two others at a `temperature`."""
+
+    seats = frozenset({"prior"})
+    needs = frozenset({"pixels"})
+
+    weight: float = 1.0
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse parameters out of range."""
+        require_at_least_zero(self, "weight")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise StrategyError(f"{self.name}: temperature must be positive and finite, got {self.temperature}.")
+
+    def space(self) -> Space:
+        """Around the official weights; temperatures of contrastive losses."""
+        return {"weight": Real(0.1, 2.0, log=True), "temperature": Real(0.05, 0.5, log=True)}
+
+    def views(self) -> int:
+        """Return 3: one for the classifier, two for the contrast."""
+        return 3
+
+    def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
+        """Return z + log pi, [B, C]."""
+        return LogitAdjust().train_logits(outputs, batch, step)
