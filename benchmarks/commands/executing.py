@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.commands.opening import open_asked, ready_to_run
-from benchmarks.commands.options import ExecuteOptions, Executor
-from benchmarks.support.errors import UserError
+from benchmarks.commands.options import ExecuteOptions, Executor, check_executor
 from benchmarks.support.threads import use_threads
 
 if TYPE_CHECKING:
@@ -83,8 +82,7 @@ def opened(
     `check` may refuse the suite; then `alone` is called, before data are loaded. Raises UserError for options that do
     not fit together.
     """
-    if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
-        raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
+    check_executor(options.executor, options.address, options.jobs_per_device)
     if options.executor == Executor.RAY:
         with _on_ray(options, alone, supervised, check, split) as found:
             yield found

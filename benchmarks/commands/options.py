@@ -11,6 +11,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from benchmarks.support.errors import UserError
+
 _Options = TypeVar("_Options")
 
 
@@ -172,6 +174,12 @@ class TuneOptions(ExecuteOptions):
     trial_seeds: Annotated[
         int, typer.Option(min=1, metavar="K", help="Seeds of each trial, counted from 0; --seeds are for the choice.")
     ] = 1
+
+
+def check_executor(executor: Executor, address: str | None, jobs_per_device: int | None) -> None:
+    """Raise UserError where options of Ray are given and Ray is not the executor."""
+    if executor == Executor.LOCAL and (address or jobs_per_device):
+        raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
 
 
 def takes(options: type[_Options]) -> Callable[[Callable[[_Options, typer.Context], int]], Callable[..., int]]:

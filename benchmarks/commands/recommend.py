@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.commands.options import MOST_THREADS, OWN, Device, Executor, ImageRoot, takes
+from benchmarks.commands.options import MOST_THREADS, OWN, Device, Executor, ImageRoot, check_executor, takes
 from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -88,8 +88,7 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
     from benchmarks.tools.recommend.budget import seconds_of
 
     budget_s = seconds_of(options.budget)
-    if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
-        raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
+    check_executor(options.executor, options.address, options.jobs_per_device)
     suite, said = _suite(options, budget_s)
     from benchmarks.progress.reporter import say
     from benchmarks.support.lock import only_writer
