@@ -11,7 +11,9 @@ from benchmarks.leaderboard.report import page
 from benchmarks.records import storage
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+PAINTED = """() => new Promise(told => new PerformanceObserver(
+    entries => entries.getEntriesByName('first-contentful-paint').forEach(entry => told(entry.startTime))
+).observe({type: 'paint', buffered: true}))"""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)")
@@ -28,7 +30,7 @@ def bench_first_paint(benchmark, repository: Path, tmp_path: Path) -> None:
         def opened() -> None:
             tab = browser.new_page(viewport={"width": 1280, "height": 900})
             tab.goto(file.as_uri())
-            painted_ms.append(tab.wait_for_function(PAINTED).json_value())
+            painted_ms.append(tab.evaluate(PAINTED))  # the page's policy forbids what wait_for_function does
             assert tab.locator("#table tbody tr").count() > 50
             tab.close()
 
