@@ -22,7 +22,24 @@ def mlp(in_size: int, hidden: int = HIDDEN, out_size: int = PROJECTED) -> nn.Seq
     )
 
 
-class Projecting(nn.Module):
+class WithExtra(nn.Module):
+    """A classifier, `classifier`, and layers on the same features whose outputs only the training needs."""
+
+    classifier: nn.Module
+
+    def forward(self, features_BF: Tensor) -> Tensor | Mapping[str, Tensor]:
+        """Return the logits [B, C]; where gradients are taken also what `extra` gives."""
+        logits_BC = self.classifier(features_BF)
+        # also those of a frozen classifier, where the layers below are trained
+        needed = self.training or torch.is_grad_enabled()
+        return {"logits_BC": logits_BC, **self.extra(features_BF)} if needed else logits_BC
+
+    def extra(self, features_BF: Tensor) -> dict[str, Tensor]:
+        """Return the other layers' outputs, [B, ...] each."""
+        raise NotImplementedError
+
+
+class Projecting(WithExtra):
     """A classifier, and a projection of the same features onto the unit sphere."""
 
     def __init__(self, classifier: nn.Module, feature_size: int) -> None:
@@ -31,14 +48,11 @@ class Projecting(nn.Module):
         self.projection = mlp(feature_size)
         self.classifier = classifier
 
-    def forward(self, features_BF: Tensor) -> Tensor | Mapping[str, Tensor]:
-        """Return the logits [B, C]; in training also `projected_BP`, of length 1."""
-        logits_BC = self.classifier(features_BF)
-        if not trains(self):
-            return logits_BC
+    def extra(self, features_BF: Tensor) -> dict[str, Tensor]:
+        """Return `projected_BP`, of length 1."""
         projected_BP = self.projection(features_BF)
         projected_BP = projected_BP.to(torch.promote_types(projected_BP.dtype, torch.float32))
-        return {"logits_BC": logits_BC, "projected_BP": functional.normalize(projected_BP)}
+        return {"projected_BP": functional.normalize(projected_BP)}
 
 
 class WithCentres(Projecting):
@@ -92,7 +106,7 @@ class WithStatistics(Projecting):
         return one_hot_BC.T @ projected_BP.detach().to(one_hot_BC.dtype), one_hot_BC.sum(0)
 
 
-class TwoClassifiers(nn.Module):
+class TwoClassifiers(WithExtra):
     """A classifier that is scored, a copy of it that is not, a projection and a prediction of it, both linear."""
 
     def __init__(self, classifier: nn.Module, feature_size: int) -> None:
@@ -103,20 +117,11 @@ class TwoClassifiers(nn.Module):
         self.prediction = nn.Linear(PROJECTED, PROJECTED)
         self.classifier = classifier
 
-    def forward(self, features_BF: Tensor) -> Tensor | Mapping[str, Tensor]:
-        """Return the logits [B, C]; in training also `second_BC`, `projected_BP` and `predicted_BP`."""
-        logits_BC = self.classifier(features_BF)
-        if not trains(self):
-            return logits_BC
+    def extra(self, features_BF: Tensor) -> dict[str, Tensor]:
+        """Return `second_BC`, `projected_BP` and `predicted_BP`."""
         projected_BP = self.projection(features_BF)
         return {
-            "logits_BC": logits_BC,
             "second_BC": self.second(features_BF),
             "projected_BP": projected_BP,
             "predicted_BP": self.prediction(projected_BP),
         }
-
-
-def trains(module: nn.Module) -> bool:
-    """Whether a module's outputs are for a loss: also those of a frozen one, where the layers below are trained."""
-    return module.training or torch.is_grad_enabled()

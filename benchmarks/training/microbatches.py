@@ -1,7 +1,7 @@
 """Gradient accumulation for batches that do not fit a GPU's memory, with the same effective batch size.
 
 The loss is computed once, over the whole batch, so that it is right even for losses that couple samples:
-1. forward pass of each piece without gradients;
+1. forward pass of each piece, of which only the outputs are kept;
 2. gradient of the loss with respect to all outputs together;
 3. forward pass of each piece again, and backward pass from these gradients.
 This costs an additional forward pass. Batch normalisation uses statistics of one piece, so results differ slightly from
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from benchmarks.training.batching.batches import split_batches
 from benchmarks.training.forward import seed_network
+from benchmarks.training.passes import detached
 from strategies.base import Batch, Outputs
 
 Tensors = dict[tuple[int, str], Tensor]
@@ -39,8 +40,9 @@ def gradients_in_pieces(
     size = len(batch.labels_B)
     parts = list(split_batches(size, -(-size // pieces)))
     buffers = [buffer.clone() for buffer in network.buffers()]
+    # as in training, where layers may give more than without gradients
+    made = [detached(_outputs(batch, part, seed + k, outputs_of)) for k, part in enumerate(parts)]
     with torch.no_grad():
-        made = [_outputs(batch, part, seed + k, outputs_of) for k, part in enumerate(parts)]
         for buffer, before in zip(network.buffers(), buffers, strict=True):
             buffer.copy_(before)  # only the second pass updates the buffers
     whole = {name: torch.cat([_tensors(one)[name] for one in made]) for name in _tensors(made[0])}
