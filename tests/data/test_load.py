@@ -143,6 +143,8 @@ def test_loading_imports_neither_torch_nor_pandas(shop: Shop, tmp_path: Path) ->
         "import sys; from pathlib import Path; from benchmarks.data import load, split, fetch\n"
         "assert not {'cv2', 'pyarrow', 'PIL', 'huggingface_hub'} & set(sys.modules), 'heavy import at import'\n"
         f"load.load('fashion', path=Path({str(tmp_path / 'hub')!r}), size=16, cache=Path({str(tmp_path)!r}))\n"
+        "from benchmarks.suites.choose import automatic\n"
+        f"automatic(Path({str(tmp_path / 'hub')!r}), 'cpu')\n"
         "assert not {'torch', 'sklearn'} & set(sys.modules), 'torch imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ def words(text: str) -> list[str]:
     return _WORD.findall(_INSIDE.sub("", plain))
 
 
+@functools.lru_cache(maxsize=2**16)  # names repeat their words: 44 k photographs have 314 k words and 9 k different
 def stem(word: str) -> str:
     """Return a word without its English plural: "watches" -> "watch", "shoes" -> "shoe", "accessories" -> "accessory".
 
@@ -44,8 +46,14 @@ def class_words(class_names: Iterable[str]) -> frozenset[str]:
 
 def names_class(text: str, class_name: str) -> bool:
     """Whether a product's name contains every word of a class's name, in singular or plural and in any order."""
-    wanted = class_words([class_name])
+    wanted = _stems(class_name)
     return bool(wanted) and wanted <= {stem(word) for word in words(text)}
+
+
+@functools.lru_cache(maxsize=2**12)
+def _stems(class_name: str) -> frozenset[str]:
+    """Return the stems of a class's name, which is compared with the names of all its rows."""
+    return class_words([class_name])
 
 
 def without(text: str, stems: frozenset[str]) -> list[str]:
