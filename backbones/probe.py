@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -63,18 +63,24 @@ def probe(
 
     On the CPU the variants take turns, one step each, and the fastest step counts; bfloat16 is tried only where the CPU
     computes in it, and where its gradients can be trusted down to `smallest_size` pixels (default: `image_size`), from
-    which a recipe may let its images grow. A GPU that computes in bfloat16 gets channels_last bfloat16 without timing.
+    which a recipe may let its images grow. A GPU that computes in bfloat16 always gets channels_last bfloat16, which is
+    timed for estimates; there is no time where its memory has no room for the batch.
     The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Raises
     `BackboneError` for a spec or an image size that cannot be built. Leaves torch's generators as they were.
     """
     device = torch.device(device)
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return Choice("channels_last", "bfloat16")
     smallest_size = smallest_size or image_size
     key = _key(str(parse(spec)), image_size, smallest_size, batch_size, device)
     known = _read(cache_file)
     if key not in known:
-        timed = _time_variants(spec, image_size, smallest_size, batch_size, device, seconds)
+        variants = _variants(device)
+        try:
+            timed = _time_variants(variants, spec, image_size, smallest_size, batch_size, device, seconds)
+        except torch.OutOfMemoryError:  # training splits batches that do not fit
+            if len(variants) > 1:
+                raise
+            torch.cuda.empty_cache()
+            return variants[0]
         known = {key: timed, **_read(cache_file)}  # read again: another process may have been first
         if cache_file is not None:
             _write(cache_file, known)
@@ -89,6 +95,8 @@ def _fastest(img_per_s: Mapping[str, float]) -> Choice:
 
 def _variants(device: torch.device) -> list[Choice]:
     """Return what is worth timing on a device."""
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return [Choice("channels_last", "bfloat16")]
     float32 = [Choice("contiguous", "float32"), Choice("channels_last", "float32")]
     if device.type == "cpu" and _cpu_computes_bfloat16():
         return [*float32, Choice("channels_last", "bfloat16")]
@@ -129,11 +137,12 @@ def bfloat16_is_sound(network: Network, spec: str, image_size: int) -> bool:
 
 
 def _time_variants(
-    spec: str, image_size: int, smallest_size: int, batch_size: int, device: torch.device, seconds: float
-) -> dict[str, float]:
+    variants: Sequence[Choice], spec: str, image_size: int, smallest_size: int, batch_size: int, device: torch.device,
+    seconds: float,
+) -> dict[str, float]:  # fmt: skip
     """Time one training step of each variant in turn until the time is up, and return the best in img/s."""
-    variants = _variants(device)
-    if not bfloat16_is_sound(build(spec, PROBE_CLASSES, image_size=image_size, seed=0), spec, smallest_size):
+    sound = bfloat16_is_sound(build(spec, PROBE_CLASSES, image_size=image_size, seed=0), spec, smallest_size)
+    if device.type == "cpu" and not sound:
         variants = [variant for variant in variants if variant.dtype != "bfloat16"]
     networks = [build(spec, PROBE_CLASSES, image_size=image_size, seed=0) for _ in variants]
     networks = [n.to(device).to(memory_format=v.memory_format) for n, v in zip(networks, variants, strict=True)]

@@ -12,6 +12,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+import pytest
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
@@ -148,9 +149,22 @@ class _Operations(TorchDispatchMode):
         return made
 
 
+def pretend_cuda_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let torch's own functions for a GPU, which would need one, do nothing; autocast is that of the CPU."""
+    for name in ("init", "manual_seed", "reset_peak_memory_stats", "empty_cache", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (2**36, 2**36))
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "NVIDIA H200")
+    monkeypatch.setattr(torch.nn.RNNBase, "flatten_parameters", lambda self: None)
+    cpu = torch.autocast
+    monkeypatch.setattr(torch, "autocast", lambda device_type, **more: cpu("cpu", **more))
+
+
 @contextlib.contextmanager
 def pretended_gpu() -> Iterator[Waits]:
-    """Inside the block there is a GPU; yields what counts its waits. Patch `torch.cuda`'s own functions before."""
+    """Inside the block there is a GPU; yields what counts its waits. Call `pretend_cuda_calls` before."""
     waits = Waits()
     operations = _Operations(waits)
     with operations, _Functions(waits, operations):

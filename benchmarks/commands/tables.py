@@ -11,6 +11,8 @@ import typer
 from benchmarks.commands.options import OWN, PUBLISHED, Device, with_records
 from benchmarks.support.errors import UserError
 
+COMMON_BACKBONES = ("resnet50", "resnet10t", "mobilenetv3_small")
+
 
 def leaderboard(
     suite: Annotated[str | None, typer.Option(help="Only this suite.")] = None,
@@ -92,14 +94,30 @@ def report(
 def throughput(
     backbone: Annotated[list[str] | None, typer.Option(help="Backbones: names, comma lists, globs.")] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
-    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Batches per turn.")] = 8,
+    suite: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE.toml", help="Measure at this suite's image and batch size.")
+    ] = None,
+    image_size: Annotated[int | None, typer.Option(min=8, metavar="PX", help="Default: the suite's, or 64.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=2, metavar="N", help="Default: the suite's, or 64.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Batches per turn; default: 8, on a GPU 100.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds of turns; medians are shown.")] = 5,
 ) -> int:
     """Time training against simpler loops."""
     from benchmarks.running.session import pick_device
     from benchmarks.suites.choose import expand_backbones
+    from benchmarks.suites.suite import load
     from benchmarks.tools.throughput import report
 
-    backbones = expand_backbones(backbone or ["resnet50", "resnet10t", "mobilenetv3_small"])
-    report(backbones, pick_device(device), steps=steps, rounds=rounds)
+    recipe = load(suite).recipe if suite else None
+    on = pick_device(device)
+    report(
+        expand_backbones(backbone or (load(suite).backbones if suite else COMMON_BACKBONES)),
+        on,
+        image_size=image_size or (recipe.image_size if recipe else 64),
+        batch_size=batch_size or (recipe.batch_size if recipe else 64),
+        steps=steps or (100 if on.type == "cuda" else 8),
+        rounds=rounds,
+    )
     return 0

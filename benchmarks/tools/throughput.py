@@ -2,16 +2,19 @@
 
 bare: the training step alone on prepared tensors, in the layout and precision that the probe chose. loop: one epoch of
 the real training loop, with sampling and augmentation. plain: a common script, with JPEG files through PIL, torchvision
-transforms and a DataLoader with one worker per core (at most eight), in float32 and the default layout.
+transforms and a DataLoader with one worker per core (at most eight, which stay for all epochs), in float32 and the
+default layout. On a GPU also the loop's share of the card's peak, and how often a step waits for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +34,7 @@ from benchmarks.planning.store import Store
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import begin
 from benchmarks.suites.suite import Epochs, Recipe, Suite
+from benchmarks.support.gpu_peaks import bf16_peak
 from benchmarks.support.hardware import usable_cores
 from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.loop import one_epoch
@@ -46,9 +50,15 @@ TURNS = (*("bare", "loop") * 3, "plain")
 
 @dataclasses.dataclass(frozen=True)
 class Speed:
-    """Medians in img/s, and medians of the ratios per round: loop / bare step, loop / plain script."""
+    """Medians in img/s, and medians of the ratios per round: loop / bare step, loop / plain script.
+
+    `of_peak`: the loop's operations a second over the most that the GPU computes in bfloat16, None where that is not
+    known. `waits`: how often the host waits for the GPU in a step of the loop, None on the CPU.
+    """
 
     backbone: str
+    image_size: int
+    batch_size: int
     layout: str
     dtype: str
     bare_img_per_s: float
@@ -56,6 +66,8 @@ class Speed:
     plain_img_per_s: float
     loop_over_bare: float
     loop_over_plain: float
+    of_peak: float | None = None
+    waits: float | None = None
 
 
 def measure(
@@ -71,9 +83,10 @@ def measure(
     )
     images_NHWC = photographs(steps * batch_size, image_size)
     with tempfile.TemporaryDirectory() as folder:
+        training = _training(backbone, choice, recipe, images_NHWC, device, Path(folder))
         turns: dict[str, Callable[[], None]] = {
             "bare": _bare(backbone, choice, recipe, images_NHWC, device, steps),
-            "loop": _loop(backbone, choice, recipe, images_NHWC, device, Path(folder)),
+            "loop": functools.partial(_epoch, training),
             "plain": _plain(backbone, recipe, images_NHWC, device, Path(folder)),
         }
         rates: dict[str, list[float]] = {name: [] for name in turns}
@@ -86,29 +99,88 @@ def measure(
                     torch.cuda.synchronize()
                 if turn:
                     rates[name].append(len(images_NHWC) / (time.perf_counter() - started))
-    return _speed(backbone, choice, rates)
+        waits = waits_per_step(training) if device.type == "cuda" else None
+    speed = _speed(backbone, choice, recipe, rates)
+    return dataclasses.replace(speed, of_peak=_of_peak(speed, choice, device), waits=waits)
 
 
-def report(backbones: Sequence[str], device: torch.device, *, steps: int, rounds: int) -> None:
-    """Measure each backbone at 64 px and print a Markdown table."""
-    print("| backbone | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare | loop / plain |")
-    print("|---|---|---:|---:|---:|---:|---:|")
+def report(
+    backbones: Sequence[str], device: torch.device, *, image_size: int, batch_size: int, steps: int, rounds: int
+) -> None:
+    """Measure each backbone and print a Markdown table."""
+    print(
+        "| backbone | px | batch | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare "
+        "| loop / plain | of bf16 peak | waits a step |"
+    )
+    print("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for backbone in backbones:
-        s = measure(backbone, device=device, steps=steps, rounds=rounds)
+        s = measure(backbone, device=device, image_size=image_size, batch_size=batch_size, steps=steps, rounds=rounds)
+        of_peak, waits = ("-" if given is None else f"{given:.2f}" for given in (s.of_peak, s.waits))
         print(
-            f"| {s.backbone} | {s.layout} {s.dtype} | {s.bare_img_per_s:.0f} | {s.loop_img_per_s:.0f} "
-            f"| {s.plain_img_per_s:.0f} | {s.loop_over_bare:.2f} | {s.loop_over_plain:.2f} |"
+            f"| {s.backbone} | {s.image_size} | {s.batch_size} | {s.layout} {s.dtype} | {s.bare_img_per_s:.0f} "
+            f"| {s.loop_img_per_s:.0f} | {s.plain_img_per_s:.0f} | {s.loop_over_bare:.2f} | {s.loop_over_plain:.2f} "
+            f"| {of_peak} | {waits} |",
+            flush=True,
         )
 
 
-def _speed(backbone: str, choice: Choice, rates: dict[str, list[float]]) -> Speed:
+def flops_per_image(backbone: str, image_size: int) -> float:
+    """Return the floating-point operations of a training step per image, forward and backward, by torch's count."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    network = build(backbone, CLASSES, image_size=image_size, seed=0).train()
+    restore_convolutions(network)  # a GPU computes what the CPU's own convolutions skip
+    network.to("meta")
+    images_BCHW = torch.empty(2, 3, image_size, image_size, device="meta")
+    with FlopCounterMode(display=False) as counter:
+        network(images_BCHW)[0].sum().backward()
+    return counter.get_total_flops() / len(images_BCHW)
+
+
+def _of_peak(speed: Speed, choice: Choice, device: torch.device) -> float | None:
+    """Return the loop's share of the GPU's peak; None on the CPU, in float32, and for a card that is not known."""
+    peak = bf16_peak(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+    if peak is None or choice.dtype != "bfloat16":
+        return None
+    return speed.loop_img_per_s * flops_per_image(speed.backbone, speed.image_size) / peak
+
+
+def waits_per_step(training: Training) -> float:
+    """Return how often torch says that the host waits for the GPU in a step of an epoch, the first one left out.
+
+    It copies what the steps of an epoch share. Trains one epoch.
+    """
+    counts: list[int] = []
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            _epoch(training, lambda epoch, step: counts.append(_waits(said)))
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    return (counts[-1] - counts[0]) / max(1, len(counts) - 1)
+
+
+def _waits(said: Sequence[warnings.WarningMessage]) -> int:
+    return sum("synchronizing CUDA operation" in str(warning.message) for warning in said)
+
+
+def _epoch(training: Training, on_step: Callable[[int, int], None] = lambda epoch, step: None) -> None:
+    one_epoch(training, on_step)
+    training.epoch += 1
+
+
+def _speed(backbone: str, choice: Choice, recipe: Recipe, rates: dict[str, list[float]]) -> Speed:
     def ratio(below: str) -> float:
         """Return the median over rounds of the loop's rate divided by that of `below`."""
         each = len(rates["loop"]) // len(rates[below])
         return statistics.median(a / b for a, b in zip(rates["loop"][each - 1 :: each], rates[below], strict=True))
 
     bare, loop, plain = (statistics.median(rates[name]) for name in ("bare", "loop", "plain"))
-    return Speed(backbone, choice.layout, choice.dtype, bare, loop, plain, ratio("bare"), ratio("plain"))
+    return Speed(
+        backbone, recipe.image_size, recipe.batch_size, choice.layout, choice.dtype, bare, loop, plain,
+        ratio("bare"), ratio("plain"),
+    )  # fmt: skip
 
 
 def photographs(count: int, size: int) -> np.ndarray:
@@ -148,18 +220,6 @@ def bare_steps(
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
-
-    return run
-
-
-def _loop(
-    backbone: str, choice: Choice, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
-) -> Callable[[], None]:
-    training = _training(backbone, choice, recipe, images_NHWC, device, folder)
-
-    def run() -> None:
-        one_epoch(training, lambda epoch, step: None)
-        training.epoch += 1
 
     return run
 
@@ -206,12 +266,15 @@ def _plain(
     network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device).train()
     restore_convolutions(network)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    workers = min(usable_cores(), MOST_WORKERS)
+    batches = DataLoader(
+        files, recipe.batch_size, shuffle=True, num_workers=min(usable_cores(), MOST_WORKERS), persistent_workers=True,
+        pin_memory=device.type == "cuda",
+    )  # fmt: skip
 
     def run() -> None:
-        for images_BCHW, labels_B in DataLoader(files, recipe.batch_size, shuffle=True, num_workers=workers):
-            logits_BC, _ = network(images_BCHW.to(device))
-            loss = torch.nn.functional.cross_entropy(logits_BC, labels_B.to(device))
+        for images_BCHW, labels_B in batches:
+            logits_BC, _ = network(images_BCHW.to(device, non_blocking=True))
+            loss = torch.nn.functional.cross_entropy(logits_BC, labels_B.to(device, non_blocking=True))
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -9,6 +9,7 @@ from torch import nn
 from backbones.errors import BackboneError
 from backbones.probe import Choice, autocast, probe
 from backbones.registry import register_backbone
+from tests.gpu_waits import pretend_cuda_calls, pretended_gpu
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,29 @@ def test_a_size_to_grow_from_that_the_encoder_cannot_take_is_said():
     register_backbone("wide", builder=lambda image_size: nn.Conv2d(3, 8, 9), description="a wide convolution")
     with pytest.raises(BackboneError, match="wide cannot take images of 8 px, from which the recipe grows"):
         _probe(None, spec="wide", smallest_size=8)
+
+
+def test_a_gpu_with_bfloat16_is_timed_in_the_one_variant_that_it_uses(tmp_path, monkeypatch):
+    pretend_cuda_calls(monkeypatch)
+    with pretended_gpu():
+        choice = _probe(tmp_path / "probe.json", device="cuda")
+    assert (choice.layout, choice.dtype) == ("channels_last", "bfloat16")
+    assert list(choice.img_per_s) == ["channels_last bfloat16"] and choice.img_per_s["channels_last bfloat16"] > 0
+    assert "on NVIDIA H200" in (tmp_path / "probe.json").read_text()
+
+
+def test_a_gpu_without_room_for_the_batch_has_the_same_choice_and_no_time(tmp_path, monkeypatch):
+    class Full(nn.Conv2d):
+        def forward(self, images_BCHW):
+            if len(images_BCHW) > 1:
+                raise torch.OutOfMemoryError("pretended")
+            return super().forward(images_BCHW)
+
+    register_backbone("full", builder=lambda image_size: Full(3, 8, 3), description="too large")
+    pretend_cuda_calls(monkeypatch)
+    with pretended_gpu():
+        assert _probe(tmp_path / "probe.json", spec="full", device="cuda") == Choice("channels_last", "bfloat16")
+    assert not (tmp_path / "probe.json").exists()
 
 
 @pytest.mark.parametrize("timed", [[], {}, {"a": 1.0}, {"contiguous float32": "fast"}, None])

@@ -15,7 +15,7 @@ from benchmarks.training import predict
 from strategies.base import Facts, Progress, Step
 from strategies.common import queued, weighted_mean
 from strategies.registry import names
-from tests.gpu_waits import pretended_gpu
+from tests.gpu_waits import pretend_cuda_calls, pretended_gpu
 
 # Strategies whose step waits, and where; the line there says why.
 WAIT = {"seesaw": "strategies/losses/seesaw.py"}
@@ -39,13 +39,7 @@ def test_waits_are_counted_and_queued_copies_are_none() -> None:
 
 @pytest.fixture
 def _no_cuda_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("init", "manual_seed", "reset_peak_memory_stats", "empty_cache"):
-        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
-    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 0)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (2**36, 2**36))
-    monkeypatch.setattr(torch.nn.RNNBase, "flatten_parameters", lambda self: None)
-    cpu = torch.autocast
-    monkeypatch.setattr(torch, "autocast", lambda device_type, **more: cpu("cpu", **more))
+    pretend_cuda_calls(monkeypatch)
 
 
 @pytest.mark.usefixtures("_no_cuda_calls")
