@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from benchmarks.records import metrics, stats
-from benchmarks.records.kinds import marked_name, transductive
+from benchmarks.records.kinds import kind_of, marked_name, transductive
 from benchmarks.records.record import Record
 from benchmarks.support.keys import content_key
 
@@ -105,11 +105,11 @@ class Section:
         return any(transductive(name) for entry in self.entries for name in entry.names)
 
     def merged(self) -> Section:
-        """Return the section with one entry for all that are right on the same test rows in every seed."""
+        """Return the section with one entry for all of a kind that are right on the same test rows in every seed."""
         alike: dict[object, list[Entry]] = {}
         for entry in self.entries:
             answers = tuple((r.split, r.seed, *((s.top1_bits, s.top5_bits) for s in r.stages)) for r in entry.records)
-            alike.setdefault((entry.backbone, answers), []).append(entry)
+            alike.setdefault((entry.backbone, kind_of(entry.strategy), answers), []).append(entry)
         found = []
         for group in alike.values():
             first, *others = sorted(group, key=lambda e: (e.strategy != BASELINE, len(e.strategy), e.strategy))

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.cli import main
 from benchmarks.leaderboard import files
 from benchmarks.leaderboard.report.page import report
+from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.short import columns
 from benchmarks.records import frames, storage
 from benchmarks.records.kinds import MARK, NOTE
@@ -47,6 +48,12 @@ def test_without_such_a_strategy_nothing_speaks_of_it(tmp_path: Path) -> None:
     storage.write(plain, tmp_path)
     pages = files.generate(tmp_path)
     assert not any(MARK in text for text in [*pages.values(), report("toy", [plain])])
+
+
+def test_it_is_a_row_of_its_own_even_where_it_has_the_scores_of_another() -> None:
+    alike = [make.record(strategy=name) for name in ("none", "drw", ADAPTED)]
+    [section] = sections(alike)
+    assert sorted(entry.names for entry in section.merged().entries) == [(ADAPTED,), ("none", "drw")]
 
 
 def test_a_run_s_ranking_puts_it_after_the_others(records: list[Record]) -> None:
