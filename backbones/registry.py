@@ -262,3 +262,14 @@ def _resnet32(image_size: int) -> nn.Module:
 
 
 register_backbone("resnet32", builder=_resnet32, description="ResNet-32 of the CIFAR experiments (0.46 M; 32 px)")
+
+
+def _vit_mini(image_size: int) -> nn.Module:
+    from timm.models.vision_transformer import VisionTransformer
+
+    return VisionTransformer(
+        image_size, patch_size=4, embed_dim=96, depth=4, num_heads=3, num_classes=0, class_token=False, global_pool=""
+    )
+
+
+register_backbone("vit_mini", builder=_vit_mini, description="ViT of 4 blocks, for small images on the CPU (0.5 M)")

@@ -27,7 +27,7 @@ def test_the_issues_backbones_and_classifiers_are_there():
     named = (
         "resnet50 inception_v3 resnext50 convnext_tiny efficientnet_b0 efficientnet_lite0 efficientnet_lite1 "
         "efficientnet_lite2 mobilenetv3 vit_small swin_tiny regnety "
-        "resnet10t resnet18 mobilenetv3_small resnet32"
+        "resnet10t resnet18 mobilenetv3_small resnet32 vit_mini"
     )
     assert [name for name, _ in list_backbones()] == named.split()
     assert [name for name, _ in list_classifiers()] == ["linear", "mlp1", "mlp2", "mlp3", "cosine", "attention"]

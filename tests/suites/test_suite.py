@@ -15,6 +15,7 @@ from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
 from strategies.combining.expression import parse
 from strategies.combining.seats import corrected_twice
+from strategies.registry import names
 from tests.conftest import REAL_DATA
 
 META = Meta("", "", (), (), 0, 0, 0, "")
@@ -60,6 +61,12 @@ def test_the_long_tailed_suites_have_the_methods_of_the_literature(name: str, di
     } <= set(parts)  # fmt: skip
     assert not any("validation" in part.needs for part in parts.values()), "nothing is held back for validation"
     assert parts["ride"].parameters()["diversity"] == diversity
+
+
+def test_every_strategy_is_in_a_suite_that_needs_neither_gpu_nor_download() -> None:
+    small = [suite.load(name) for name in suite.names()]
+    small = [one for one in small if one.dataset in ("catalog", "digits")]
+    assert {part.name for one in small for text in one.strategies for part in parse(text).parts()} == set(names())
 
 
 @pytest.mark.parametrize("name", suite.names())
