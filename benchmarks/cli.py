@@ -22,6 +22,7 @@ from benchmarks.commands import (
     check,
     data,
     explain,
+    gpu_check,
     keeping,
     listing,
     plan,
@@ -86,6 +87,7 @@ app.command("list")(listing.show)
 app.add_typer(data.app, name="data")
 app.add_typer(listing.suite, name="suite")
 app.command("throughput")(tables.throughput)
+app.command("gpu-check")(gpu_check.gpu_check)
 
 
 def main(arguments: Sequence[str] | None = None, supervised: Supervised | None = None) -> int:

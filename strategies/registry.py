@@ -68,6 +68,12 @@ def get(name: str) -> type[Strategy]:
     return _registered[name]
 
 
+def family(name: str) -> str:
+    """Return the folder of a strategy's file in this package; "" for a plugin's."""
+    package, *folder = get(name).__module__.split(".")[:-1] or [""]
+    return folder[0] if package == "strategies" and folder else ""
+
+
 @contextlib.contextmanager
 def isolated() -> Iterator[None]:
     """Restore the registry on leaving the block: what is registered or loaded inside is forgotten."""

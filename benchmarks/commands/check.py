@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from benchmarks.commands.opening import load_plugins
+from benchmarks.commands.options import Device
 from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ def check(
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with additional strategies.")
     ] = None,
+    device: Annotated[
+        Device | None, typer.Option(help="Instead: whether they train on this device as on the CPU.")
+    ] = None,
 ) -> int:
     """Run the contract on strategies; exit 1 if a clause is broken."""
     load_plugins(plugin or ())
@@ -31,11 +35,28 @@ def check(
     from benchmarks.contract.clauses import judge
 
     torch.set_num_threads(1)  # the networks have a thousand weights: more threads only cost time
+    if device is not None:
+        return _on_device(strategies, device)
     found = {str(strategy): judge(strategy) for strategy in strategies}
     for name, verdicts in found.items():
         _print(name, verdicts)
     broken = [f"{name}: {v.clause.name}" for name, verdicts in found.items() for v in verdicts if v.state == "broken"]
     print(f"broken: {'; '.join(broken)}" if broken else "Every clause is kept.")
+    return 1 if broken else 0
+
+
+def _on_device(strategies: list[Strategy], device: Device) -> int:
+    """Train each strategy on the device and on the CPU, and print a line for each that differs."""
+    from benchmarks.contract.on_device import judge_on
+    from benchmarks.running.session import pick_device
+
+    on, broken = pick_device(device), 0
+    for strategy in strategies:
+        verdict = judge_on(strategy, on)
+        if verdict.state == "broken":
+            broken += 1
+            print(f"{strategy}: {verdict.why}", flush=True)
+    print(f"{len(strategies)} strategies trained on {on.type} and on the CPU, {broken} of them not alike.")
     return 1 if broken else 0
 
 

@@ -70,10 +70,9 @@ def _strategies() -> list[tuple[str, str]]:
 
 def _family(name: str) -> str:
     """Return the folder of a strategy's file in `strategies/`, or `PLUGINS`."""
-    from strategies.registry import get
+    from strategies.registry import family
 
-    package, *family = get(name).__module__.split(".")[:-1] or [""]
-    return family[0] if package == "strategies" and family else PLUGINS
+    return family(name) or PLUGINS
 
 
 def _about(family: str) -> str:

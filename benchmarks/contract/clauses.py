@@ -78,11 +78,12 @@ def judge(strategy: Strategy) -> list[Verdict]:
     verdicts: list[Verdict] = []
     for each in clauses():
         missing = [v.clause.name for v in verdicts if v.state != "kept" and v.clause.name in each.after]
-        verdicts.append(Verdict(each, "not tried", f"{missing[0]} comes first") if missing else _tried(each, strategy))
+        verdicts.append(Verdict(each, "not tried", f"{missing[0]} comes first") if missing else tried(each, strategy))
     return verdicts
 
 
-def _tried(each: Clause, strategy: Strategy) -> Verdict:
+def tried(each: Clause, strategy: Strategy) -> Verdict:
+    """Return the verdict of one clause."""
     try:
         each.check(strategy)
     except Broken as error:

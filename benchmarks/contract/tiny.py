@@ -30,6 +30,7 @@ from strategies.combining.expression import parse
 
 BACKBONE, TRANSFORMER = "contract", "contract-transformer"
 CHOICE = Choice("contiguous", "float32")
+CPU = torch.device("cpu")
 SIDE_PX = 8
 TRAIN_N, TEST_ROWS = (14, 12, 11, 10, 4, 1), 2  # three head classes, three tail classes, each with validation rows
 
@@ -134,7 +135,9 @@ def loaded() -> Loaded:
     )
 
 
-def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan, RunContext]:
+def session(
+    strategies: Sequence[str], out: Path, epochs: int = 3, device: torch.device = CPU
+) -> tuple[Plan, RunContext]:
     """Return a plan and a context for these strategies that write below `out`, for use inside `backbone()`."""
     made, data = suite(epochs), loaded()
     stages = make_stages(data, made)
@@ -148,7 +151,7 @@ def session(strategies: Sequence[str], out: Path, epochs: int = 3) -> tuple[Plan
         suite=made,
         stages=stages,
         choices={name: CHOICE},
-        device=torch.device("cpu"),
+        device=device,
         store=Store(out),
     )
     return plan, context

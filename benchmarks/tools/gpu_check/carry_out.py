@@ -1,0 +1,106 @@
+"""Carry out parts one after the other, each in a process of its own, until the time is up.
+
+A GPU whose context broke, or a part that hangs, then costs that part alone. What each part printed and how it ended is
+written at once, so that the next call goes on where this one stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from backbones.files import write_bytes
+from benchmarks.tools.gpu_check.parts import Part
+
+State = Literal["done", "failed", "stopped", "not started"]
+PROGRAM = (sys.executable, "-m", "benchmarks")
+# for a part to end after an interrupt: a run writes no more than it has, and closes its files
+GRACE_SECONDS, GRACE_SHARE = 20.0, 0.1
+SHOWN_LINES = 3
+NOT_STARTED: State = "not started"
+
+
+def carry_out(
+    parts: Sequence[Part],
+    folder: Path,
+    deadline: float,
+    say: Callable[[str], None],
+    *,
+    on: Mapping[str, Any],
+    program: Sequence[str] = PROGRAM,
+) -> dict[str, State]:
+    """Return how each part ended, by name, before `time.monotonic()` gets to `deadline`.
+
+    Parts that `folder` notes as done, with the same arguments and on the same machine `on`, are not repeated; those
+    that failed are tried again. A part that the time's end stops is interrupted as by Ctrl-C.
+    """
+    grace = min(GRACE_SECONDS, GRACE_SHARE * max(0.0, deadline - time.monotonic()))
+    noted, ended = _read(folder), dict.fromkeys((part.name for part in parts), NOT_STARTED)
+    for part in parts:
+        before = noted.get(part.name, {})
+        if before.get("state") == "done" and before.get("arguments") == list(part.arguments) and before["on"] == on:
+            ended[part.name] = "done"
+            say(f"{part.name}: done before")
+            continue
+        left = deadline - grace - time.monotonic()
+        if left <= 0:
+            continue
+        begun = time.monotonic()
+        log = folder / f"{part.name.replace(':', '-')}.txt"
+        state = _run(part, log, left, grace, program)
+        ended[part.name] = state
+        took = time.monotonic() - begun
+        say("\n".join([f"{part.name}: {state} after {took:.0f} s, see {log}", *_last_lines(log)]))
+        noted[part.name] = {"state": state, "arguments": list(part.arguments), "seconds": round(took, 1), "on": on}
+        write_bytes(folder / "parts.json", json.dumps(noted, indent=1).encode())
+    return ended
+
+
+def _run(part: Part, log: Path, seconds: float, grace: float, program: Sequence[str]) -> State:
+    """Run one part for at most `seconds`; return how it ended. It is ended with this process's exceptions, too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        child = subprocess.Popen(
+            [*program, *part.arguments], stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C reaches it once, from here
+        )  # fmt: skip
+        try:
+            return "done" if child.wait(seconds) == 0 else "failed"
+        except subprocess.TimeoutExpired:
+            return "stopped"
+        finally:
+            _end(child, grace)
+
+
+def _end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """End a process that is still at work: by an interrupt, and after `grace` seconds with all that it started."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(grace)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _last_lines(log: Path) -> list[str]:
+    """Return the last lines that a part printed, indented."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return [f"    {line}" for line in lines[-SHOWN_LINES:]]
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what was noted of parts before, by name; nothing where that cannot be read."""
+    try:
+        noted = json.loads((folder / "parts.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
