@@ -15,8 +15,9 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from backbones.errors import BackboneError
+from backbones.files import write_bytes
 from backbones.pinned import EXTRA, installed, pinned, read_pth
-from backbones.registry import Backbone
+from backbones.registry import Backbone, parse
 
 Weights = Literal["none", "imagenet"] | Path  # from the seed, from `find_imagenet`, or from a file
 
@@ -128,6 +129,29 @@ def load_file(encoder: nn.Module, path: Path, name: str) -> None:
             f"the first is {min(wrong)!r}; give weights of the same timm model"
         )
     encoder.load_state_dict({**expected, **state})  # files of old models have no batch counters
+
+
+def write_half(name: str, path: Path) -> None:
+    """Write a backbone's ImageNet weights to a safetensors file that `load_file` reads, matrices in float16.
+
+    Vectors stay in float32: they take little room, and variances can exceed float16. Raises `BackboneError` as
+    `find_imagenet` and `load_file` do, and for a file that cannot be written.
+    """
+    import timm
+    from safetensors.torch import save
+
+    backbone = parse(name).backbone
+    first = find_imagenet(backbone)
+    config = timm.get_pretrained_cfg(backbone.timm_name)
+    encoder = create_timm(backbone, config.input_size[-1] if config else 224)
+    load_file(encoder, first.path, backbone.name)
+    state = {key: tensor.half() if tensor.dim() > 1 else tensor for key, tensor in encoder.state_dict().items()}
+    if path.suffix != ".safetensors":
+        raise BackboneError(f"{path} is not a .safetensors file, which --weights reads; give it that ending")
+    try:
+        write_bytes(path, save({key: tensor.contiguous() for key, tensor in state.items()}))
+    except OSError as error:
+        raise BackboneError(f"{path} cannot be written ({error.strerror}); give another file") from error
 
 
 def _as_timm_loads_it(encoder: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""`data info|fetch|export`."""
+"""`data info|fetch|export|weights`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from benchmarks.support.errors import UserError
 if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
 
-app = typer.Typer(help="Show, fetch and export data.", rich_markup_mode=None, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Show, fetch and export data, write weights.", rich_markup_mode=None, pretty_exceptions_enable=False
+)
 
 Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, CSV or Parquet shards.")]
 
@@ -97,6 +99,9 @@ def export(
     form: Annotated[
         Form, typer.Option(help="Folder or zip as on Kaggle, or Parquet shards as on the hub.")
     ] = Form.FOLDER,
+    image_size: Annotated[
+        int | None, typer.Option(min=8, max=1024, metavar="PX", help="Images as a run decodes them at this size.")
+    ] = None,
 ) -> int:
     """Write a dataset to disk in a layout that --data reads."""
     from benchmarks.data import export as exporting
@@ -104,5 +109,18 @@ def export(
 
     suite = _suite(dataset, data, image_root)
     source = open_source(suite.dataset, data, cache=cache_folder(), options=suite.options)
-    print(f"Written; use it with --data {exporting.export(source, folder, form.value)}")
+    print(f"Written; use it with --data {exporting.export(source, folder, form.value, image_size)}")
+    return 0
+
+
+@app.command()
+def weights(
+    backbone: Annotated[str, typer.Argument(help="A backbone with ImageNet weights.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.safetensors", help="File to write.")],
+) -> int:
+    """Write a backbone's ImageNet weights in float16, for --weights on a machine without a network."""
+    from backbones.weights import write_half
+
+    write_half(backbone, file)
+    print(f"Written; use it with --weights {file}")
     return 0

@@ -34,6 +34,9 @@ def gpu_check(
     image_size: Annotated[
         list[int] | None, typer.Option(min=8, metavar="PX", help="Sizes at which speed is measured; default: 64, 224.")
     ] = None,
+    cells_at: Annotated[
+        int | None, typer.Option(min=8, metavar="PX", help="Image size of the cells; default: their suite's.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, metavar="N", help="Batches per turn of `throughput`.")] = None,
     device: Annotated[Device, typer.Option(help="cpu: try the command itself, on a machine without a GPU.")] = (
         Device.CUDA
@@ -53,7 +56,7 @@ def gpu_check(
     asked = Asked(
         device=on.type, out=out, data=tuple(data or ()), weights=weights, suite=suite,
         strategies=tuple(expand(strategy or ())), backbones=tuple(expand_backbones(backbone or ())),
-        sizes_px=tuple(image_size or ()), steps=steps,
+        sizes_px=tuple(image_size or ()), steps=steps, cells_px=cells_at,
     )  # fmt: skip
     machine = hardware(on)
     where = {"machine": machine.get("gpu", machine["cpu"]), "torch": versions()["torch"]}

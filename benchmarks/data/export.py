@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 import io
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+import numpy as np
+
 from backbones.errors import nearest
 from benchmarks.data.base import Source
+from benchmarks.data.decoded.pixels import decode_image
 from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,19 +29,22 @@ STYLES_COLUMNS = (
 )  # fmt: skip
 _JPEG_QUALITY = 95
 _ROWS_PER_SHARD = 12_000  # the hub serves the 44 k rows in four shards
+_BYTES_PER_SHARD = 60_000_000  # of images: a file below 64 MB, which any way of carrying it takes
 _ROWS_PER_GROUP = 1000
 _CHUNK_ROWS = 512
 _PNG_MAGIC = b"\x89PNG"
 
 
-def export(source: Source, folder: Path, form: Form = "folder") -> Path:
+def export(source: Source, folder: Path, form: Form = "folder", image_size: int | None = None) -> Path:
     """Write `source` below `folder`, which must be empty or absent; return the path to give to `--data`.
 
     With the columns of `styles.csv`, `form` is "folder" (`styles.csv` and `images/<id>.jpg`), "zip" (the same as
     Kaggle's `archive.zip`) or "parquet" (the hub's `data/train-00000-of-0000N.parquet`; rows without an image are left
     out, as there). Without them it is a tree `train/<class>/<id>` and `test/<class>/<id>`, and only "folder" is
-    possible. Arrays become JPEGs of quality 95, encoded images stay as they are. Raises UserError for a folder that is
-    not empty, an unknown form, and ids or class names that cannot be file names.
+    possible. Arrays become JPEGs of quality 95, encoded ones stay as they are. With `image_size` in pixels, images are
+    what a run decodes at that size, in PNG, which loses nothing: it trains on the same pixels under the same keys.
+    Raises UserError for a folder that is not empty, an unknown form, ids or class names that cannot be file names, and
+    an image size in a form whose images are JPEGs.
     """
     if form not in get_args(Form):
         known = get_args(Form)
@@ -46,13 +54,25 @@ def export(source: Source, folder: Path, form: Form = "folder") -> Path:
         raise UserError(
             f"The dataset {source.name!r} lacks the columns of styles.csv; export it as a folder, not {form}."
         )
+    if image_size and styled and form != "parquet":
+        raise UserError(f"Images of another size are PNGs, which the form {form} does not hold; give --form parquet.")
     _require_file_names(source.ids, "id")
     if not styled:
         _require_file_names(set(source.labels), "class")
     _make_empty(folder)
+    if image_size:
+        source = dataclasses.replace(source, read=functools.partial(_resized, source.read, image_size))
     if not styled:
         return _write_tree(source, folder)
     return {"folder": _write_folder, "zip": _write_zip, "parquet": _write_parquet}[form](source, folder)
+
+
+def _resized(read: Callable[[int], bytes | np.ndarray | None], size: int, row: int) -> bytes | None:
+    """Return a row's image as a run decodes it at `size` pixels, as PNG; None for one without pixels."""
+    import cv2
+
+    pixels_HWC = decode_image(read(row), size).pixels_HWC
+    return None if pixels_HWC is None else cv2.imencode(".png", pixels_HWC[..., ::-1])[1].tobytes()
 
 
 def _further() -> list[str]:
@@ -137,16 +157,28 @@ def _write_parquet(source: Source, folder: Path) -> Path:
 
     columns, images = _columns(source), dict(_images(source))
     rows = list(images)
-    shards = max(1, -(-len(rows) // _ROWS_PER_SHARD))
+    shards = _cut(rows, [len(images[row]) for row in rows])
     (folder / "data").mkdir()
-    for shard in range(shards):
-        part = rows[shard * _ROWS_PER_SHARD : (shard + 1) * _ROWS_PER_SHARD]
+    for shard, part in enumerate(shards):
         table = {name: _typed(name, [cells[row] for row in part]) for name, cells in columns.items()}
         pictures = [{"bytes": images[row], "path": f"{source.ids[row]}.jpg"} for row in part]
         table["image"] = pa.array(pictures, pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
-        path = folder / "data" / f"train-{shard:05d}-of-{shards:05d}.parquet"
+        path = folder / "data" / f"train-{shard:05d}-of-{len(shards):05d}.parquet"
         pq.write_table(pa.table(table), path, row_group_size=_ROWS_PER_GROUP)
     return folder
+
+
+def _cut(rows: Sequence[int], sizes: Sequence[int]) -> list[list[int]]:
+    """Return the rows in shards of at most `_ROWS_PER_SHARD` rows and `_BYTES_PER_SHARD` bytes of images."""
+    shards: list[list[int]] = [[]]
+    held = 0
+    for row, size in zip(rows, sizes, strict=True):
+        if shards[-1] and (len(shards[-1]) == _ROWS_PER_SHARD or held + size > _BYTES_PER_SHARD):
+            shards.append([])
+            held = 0
+        shards[-1].append(row)
+        held += size
+    return shards
 
 
 def _typed(name: str, cells: Sequence[str]) -> pa.Array:

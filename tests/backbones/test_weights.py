@@ -5,6 +5,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from backbones import weights
 from backbones.errors import BackboneError
 from backbones.network import build
 from tests.process import script
@@ -28,6 +29,20 @@ def test_a_timm_file_is_loaded_to_the_bit_and_its_classifier_dropped(tmp_path, n
     assert all(torch.equal(tensor, state[key]) for key, tensor in network.encoder.state_dict().items())
     plain = build(f"{name}:{classifier}", 4, image_size=32, seed=0)
     assert all(map(torch.equal, network.classifier.parameters(), plain.classifier.parameters()))
+
+
+def test_weights_written_in_half_precision_are_read_as_first_weights(tmp_path, monkeypatch):
+    state = _saved(tmp_path / "w.safetensors", "resnet10t")
+    found = weights.FirstWeights(tmp_path / "w.safetensors", "hub")
+    monkeypatch.setattr(weights, "find_imagenet", lambda backbone: found)
+    weights.write_half("resnet10t", tmp_path / "half.safetensors")
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.55 * found.path.stat().st_size
+    network = build("resnet10t", 4, image_size=32, seed=0, weights=tmp_path / "half.safetensors")
+    for key, tensor in network.encoder.state_dict().items():
+        assert tensor.dtype == state[key].dtype
+        torch.testing.assert_close(tensor, state[key], rtol=1e-3, atol=1e-6)
+    with pytest.raises(BackboneError, match="give it that ending"):
+        weights.write_half("resnet10t", tmp_path / "half.pth")
 
 
 def test_position_embeddings_are_resampled_to_the_image_size(tmp_path):

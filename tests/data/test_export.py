@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.data import catalog, digits, fashion, folder, load
+from benchmarks.data import export as exporting
 from benchmarks.data.base import Source
 from benchmarks.data.export import STYLES_COLUMNS, export
 from benchmarks.support.errors import UserError
@@ -45,6 +46,23 @@ def test_all_forms_hold_the_same_data(small: Source, tmp_path: Path) -> None:
     paths = [export(small, tmp_path / form, form) for form in FORMS]  # type: ignore[arg-type]
     loaded = [load.load("fashion", path=path, size=16, cache=tmp_path / "cache") for path in paths]
     assert len({one.fingerprint for one in loaded}) == 1
+
+
+def test_images_of_a_run_s_size_come_in_shards_and_are_the_same_data_to_a_run(
+    small: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporting, "_BYTES_PER_SHARD", 40_000)
+    path = export(small, tmp_path / "out", "parquet", 16)
+    shards = list((path / "data").iterdir())
+    assert len(shards) > 2 and max(pq.read_metadata(shard).num_rows for shard in shards) < len(small.ids)
+    whole = export(small, tmp_path / "whole", "folder")
+    one, two = (load.load("fashion", path=data, size=16, cache=tmp_path / "cache") for data in (path, whole))
+    assert one.images_NHWC.shape == two.images_NHWC.shape
+    assert np.abs(one.images_NHWC.astype(int) - two.images_NHWC).mean() < 8, "the folder has JPEGs"
+    again = export(fashion.open_source(whole), tmp_path / "again", "parquet", 16)
+    assert load.load("fashion", path=again, size=16, cache=tmp_path / "cache").fingerprint == two.fingerprint
+    with pytest.raises(UserError, match="give --form parquet"):
+        export(small, tmp_path / "zip", "zip", 16)
 
 
 def test_the_layouts_are_kaggles_and_the_hubs(small: Source, tmp_path: Path) -> None:

@@ -83,8 +83,9 @@ def test_photographs_come_with_each_classifier_and_cifar_with_what_was_published
     (tmp_path / "styles.csv").write_text("id,articleType\n")
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1.jpg").write_bytes(b"")
-    *_, families, cells = parts(Asked(device="cuda", out=Path("out"), data=(tmp_path,)))
+    *_, families, cells = parts(Asked(device="cuda", out=Path("out"), data=(tmp_path,), cells_px=96))
     assert "--suite catalog" in " ".join(families.arguments)
+    assert cells.arguments[-2:] == ("--image-size", "96") and "96" not in families.arguments
     assert "--suite fashion --backbone resnet50,resnet50:mlp1,resnet50:mlp2,resnet50:attention" in " ".join(
         cells.arguments
     )

@@ -38,6 +38,7 @@ class Asked:
     """What the user asked for; None and empty tuples mean the defaults above.
 
     `strategies`: only these, in the contract and in cells. `backbones`, `sizes_px`, `steps`: of `throughput`.
+    `cells_px`: the image size of the cells, a family's aside.
     """
 
     device: str
@@ -49,6 +50,7 @@ class Asked:
     backbones: tuple[str, ...] = ()
     sizes_px: tuple[int, ...] = ()
     steps: int | None = None
+    cells_px: int | None = None
 
 
 def parts(asked: Asked) -> list[Part]:
@@ -80,14 +82,15 @@ def _cells(asked: Asked, common: Sequence[str]) -> Iterable[Part]:
     families = one_of_each_family(asked.strategies or load(suite).strategies)
     shown = ("--suite", suite, "--strategy", ",".join(families), "--seeds", "1", *found)
     yield Part("families", ("run", *shown, *common))
-    weights = ("--weights", str(asked.weights)) if asked.weights else ()
+    common = (*common, *(("--weights", str(asked.weights)) if asked.weights else ()))
+    common = (*common, *(("--image-size", str(asked.cells_px)) if asked.cells_px else ()))
     only = ("--strategy", ",".join(asked.strategies)) if asked.strategies else ()
     if asked.suite or not asked.data:
-        yield Part("cells", ("run", *(only or ("--all",)), "--suite", suite, *found, *weights, *common))
+        yield Part("cells", ("run", *(only or ("--all",)), "--suite", suite, *found, *common))
         return
     for number, data in enumerate(asked.data, start=1):
         wanted = (*WANTED.get(detect(data), () if only else ("--all",)), *only)
-        yield Part(f"cells-{number}", ("run", *wanted, "--data", str(data), *weights, *common))
+        yield Part(f"cells-{number}", ("run", *wanted, "--data", str(data), *common))
 
 
 def one_of_each_family(expressions: Iterable[str]) -> list[str]:
