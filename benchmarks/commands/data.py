@@ -1,4 +1,4 @@
-"""`data info|fetch|export|weights`."""
+"""`data info|check|fetch|export|weights`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
 
 app = typer.Typer(
-    help="Show, fetch and export data, write weights.", rich_markup_mode=None, pretty_exceptions_enable=False
+    help="Show, check, fetch and export data, write weights.", rich_markup_mode=None, pretty_exceptions_enable=False
 )
 
 Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, CSV or Parquet shards.")]
@@ -43,11 +43,36 @@ def info(
             path=data,
             size=suite.recipe.image_size,
             cache=cache_folder(),
-            on_progress=lambda done, total: advance("decoding", done, total),
+            advance=advance,
+            say=print,
             options=suite.options,
         )
     print("\n".join(lines(loaded, suite.head_classes, per_class=per_class)))
     return 0
+
+
+@app.command()
+def check(
+    dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
+    data: Data = None,
+    image_root: ImageRoot = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a problem is found.")] = False,
+    most: Annotated[int, typer.Option(min=0, metavar="N", help="Places to name for each problem.")] = 20,
+) -> int:
+    """Name unreadable images, duplicates in two classes or in training and test, and classes that are few or alike."""
+    from benchmarks.data.load import cache_folder, checked
+    from benchmarks.progress.display import progress
+
+    suite = _suite(dataset, data, image_root)
+    size = suite.recipe.image_size
+    with progress() as advance:
+        source, found = checked(
+            suite.dataset, path=data, size=size, cache=cache_folder(), advance=advance, options=suite.options
+        )
+    classes = len(set(source.labels))
+    print(f"{source.name}: {len(source.ids):,} rows, {classes:,} classes, decoded at {size} px, from {source.origin}")
+    print("\n".join(found.lines(most)))
+    return int(strict and bool(found.problems))
 
 
 def _suite(dataset: str, data: Path | None, image_root: Path | None) -> Suite:

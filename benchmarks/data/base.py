@@ -16,6 +16,7 @@ class Source:
     from several threads at once. `stamp` is a cheap hash that changes whenever the source changes (sizes, times,
     seed); it is the key of the decoded cache. `notes`: (text, count) of irregularities in the data. `fixed_split`:
     the split belongs to the data; False where it was drawn at random, so that others of the same sizes may be drawn.
+    `named`: mistakes in the data that `notes` count, with the place of each.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Source:
     notes: tuple[tuple[str, int], ...] = ()
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further columns, N each, for `data export`
     fixed_split: bool = True
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Check the invariants that every reader relies on (ValueError: a defect of the dataset's module)."""

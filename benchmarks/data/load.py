@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.data.base import Loaded, Source
-from benchmarks.data.decoded.cache import Decoded, Progress, decode, rows_key
+from benchmarks.data.checks.check import Check, check, stored
+from benchmarks.data.decoded.cache import Decoded, decode, rows_key
 from benchmarks.data.layouts.given import require_readable
 from benchmarks.data.registry import datasets, get
 from benchmarks.data.split import redraw
@@ -81,16 +83,18 @@ def load(
     path: Path | None = None,
     size: int,
     cache: Path,
-    on_progress: Progress | None = None,
+    advance: Callable[[str, int, int], None] = lambda what, done, total: None,
+    say: Callable[[str], None] = lambda line: None,
     options: Mapping[str, Any] | None = None,
     split: int = 0,
     resample: bool = False,
 ) -> Loaded:
-    """Load a dataset with its images at `size` x `size` pixels, decoded into `cache` the first time.
+    """Load a dataset with its images at `size` x `size` pixels, decoded into `cache` and checked the first time.
 
-    `on_progress(done, total)` counts rows while images are decoded. `split`: 0 for the data's own, from 1 for others
-    that are drawn; `resample`: some will be asked for. Raises UserError as `open_source` and `decode` do, and where
-    splits are to be drawn of data that has a fixed one.
+    `advance(what, done, total)` counts rows while images are decoded and checked, `say` gets what the first check
+    found, a line each. `split`: 0 for the data's own, from 1 for others that are drawn; `resample`: some will be asked
+    for. Raises UserError as `open_source` and `decode` do, and where splits are to be drawn of data that has a fixed
+    one.
     """
     source = open_source(name, path, cache=cache, options=options)
     if source.fixed_split and (split or resample):
@@ -98,10 +102,46 @@ def load(
             f"{source.origin} comes with its own training and test rows, so no other split of it may be drawn; leave "
             "--resample-splits out."
         )
-    return from_source(source, decode(source, size, cache / "decoded", on_progress), size, split)
+    decoded = decode(source, size, cache / "decoded", functools.partial(advance, "decoding"))
+    # what this package draws or brings is not checked
+    found = _check(source, decoded, advance, say) if get(name).takes_path else Check()
+    return from_source(source, decoded, size, split, found)
 
 
-def from_source(source: Source, decoded: Decoded, size: int, split: int = 0) -> Loaded:
+def checked(
+    name: str,
+    *,
+    path: Path | None = None,
+    size: int,
+    cache: Path,
+    advance: Callable[[str, int, int], None] = lambda what, done, total: None,
+    options: Mapping[str, Any] | None = None,
+) -> tuple[Source, Check]:
+    """Return a dataset's rows, and what is found when its images, decoded as `load` does, are checked."""
+    source = open_source(name, path, cache=cache, options=options)
+    decoded = decode(source, size, cache / "decoded", functools.partial(advance, "decoding"))
+    return source, _check(source, decoded, advance)
+
+
+def _check(
+    source: Source,
+    decoded: Decoded,
+    advance: Callable[[str, int, int], None],
+    say: Callable[[str], None] = lambda line: None,
+) -> Check:
+    """Return the check of the data; if it is the first, say what it found."""
+    folder = Path(decoded.images_NHWC.filename).parent  # type: ignore[attr-defined]  # `decode` returns a memory map
+    if found := stored(folder):
+        return found
+    found = check(source, decoded, folder, functools.partial(advance, "checking"))
+    for problem in found.problems:
+        say(f"{problem.line()}.")
+    if found.problems:
+        say("`data check` names all of them.")
+    return found
+
+
+def from_source(source: Source, decoded: Decoded, size: int, split: int = 0, checked: Check | None = None) -> Loaded:
     """Join the rows of a source with its decoded images: drop rows without an image, number the classes."""
     kept = decoded.kept_N.tolist()
     labels = [source.labels[row] for row in kept]
@@ -120,6 +160,7 @@ def from_source(source: Source, decoded: Decoded, size: int, split: int = 0) -> 
             ("rows without an image, left out", meta.missing),
             ("rows with an unreadable image, left out", meta.unreadable),
             ("greyscale images, turned into RGB", meta.greyscale),
+            *(checked.notes if checked else ()),
         ),
         images_NHWC=decoded.images_NHWC,
         labels_N=labels_N,

@@ -86,7 +86,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     first_weights = {name: first for name, first in backbones.items() if first is not None}
     for name, first in first_weights.items():
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
-    loaded = load_data(suite, request.data, advance, request.resample)
+    loaded = load_data(suite, request.data, advance, request.resample, say)
     suite = _apart(suite, loaded, request.out, say)
     stages = make_stages(loaded, suite, seeds[0])
     choices = {}
@@ -180,14 +180,17 @@ def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[
             )
 
 
-def load_data(suite: Suite, path: Path | None, advance: Advance, resample: bool = False) -> Loaded:
-    """Return the suite's split of its data, decoded at its image size; `resample`: see `load`."""
+def load_data(
+    suite: Suite, path: Path | None, advance: Advance, resample: bool = False, say: Say = lambda line: None
+) -> Loaded:
+    """Return the suite's split of its data, decoded at its image size; `resample` and `say`: see `load`."""
     return load(
         suite.dataset,
         path=path,
         size=suite.recipe.image_size,
         cache=cache_folder(),
-        on_progress=lambda done, total: advance("decoding", done, total),
+        advance=advance,
+        say=say,
         options=suite.options,
         split=suite.split,
         resample=resample,

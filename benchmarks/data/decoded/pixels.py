@@ -30,7 +30,8 @@ def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
     if isinstance(image, np.ndarray):
         array = image
     else:
-        if not 0 < _pixels_claimed(image) <= MAX_PIXELS:
+        width, height = size_claimed(image)
+        if not 0 < width * height <= MAX_PIXELS:
             return Decode(None, "unreadable")
         try:
             decoded = cv2.imdecode(np.frombuffer(image, dtype=np.uint8), cv2.IMREAD_ANYCOLOR)
@@ -49,12 +50,12 @@ def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
     return Decode(np.ascontiguousarray(array), "greyscale" if grey else "")
 
 
-def _pixels_claimed(image: bytes) -> int:
-    """Return width times height as the header says, 0 if the header cannot be read."""
+def size_claimed(image: bytes) -> tuple[int, int]:
+    """Return width and height as the header says, zeros if the header cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(io.BytesIO(image)) as opened:
-            return opened.width * opened.height
+            return opened.width, opened.height
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 0
+        return 0, 0

@@ -16,6 +16,7 @@ LABELS = ("label", "class", "target", "category", "class_name", "articletype")
 SPLITS = ("split", "subset", "partition", "fold")
 TEXTS = ("text", "title", "name", "productdisplayname", "description", "caption")
 ENDINGS = (".csv", ".tsv")
+SECOND_LABEL = "paths with a second label, of which the first counts"
 _SPLIT_WORDS = {word: part for part, words in PARTS.items() for word in words}
 
 
@@ -45,7 +46,9 @@ def open_csv(path: Path, image_root: Path | None = None) -> Source:
         raise UserError(f"{path} needs a path column ({', '.join(PATHS)}) and a label column ({', '.join(LABELS)}).")
     root = _Root(path, image_root)
     found: dict[str, str] = {}  # file by id
+    labels: dict[str, str] = {}
     kept: list[list[str]] = []
+    second: list[str] = []
     dropped = repeated = 0
     for row in rows:
         cells = row + [""] * (len(header) - len(row))
@@ -56,8 +59,10 @@ def open_csv(path: Path, image_root: Path | None = None) -> Source:
         id_ = text_of(root.relative(file))
         if id_ in found:
             repeated += 1
+            if cells[label].strip() != labels[id_]:
+                second.append(f"{id_} ({labels[id_]}, then {cells[label].strip()})")
         else:
-            found[id_] = file
+            found[id_], labels[id_] = file, cells[label].strip()
             kept.append(cells)
     parts = None if split is None else [_part(cells[split], path) for cells in kept]
     if parts is not None and "test" not in parts:
@@ -68,17 +73,19 @@ def open_csv(path: Path, image_root: Path | None = None) -> Source:
     notes = (
         ("rows without a path or a label, dropped", dropped),
         ("rows that repeat a path, dropped", repeated),
+        (SECOND_LABEL, len(second)),
         (f"rows {VALIDATION_TRAINS}", (parts or []).count("validation")),
     )
     ids = list(found)
     return build(
         path,
         ids=ids,
-        labels=[cells[label].strip() for cells in kept],
+        labels=list(labels.values()),
         images=on_disk(ids, list(found.values())),
         train=None if parts is None else [part != "test" for part in parts],
         texts=None if text is None else [cells[text] for cells in kept],
         notes=tuple(note for note in notes if note[1]),
+        named={SECOND_LABEL: tuple(second)} if second else {},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,6 +43,7 @@ def build(
     train: list[bool] | None,
     texts: list[str] | None = None,
     notes: tuple[tuple[str, int], ...] = (),
+    named: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Source:
     """Return a source of image files; without a split, one is drawn. UserError for fewer than two classes."""
     if len(set(labels)) < 2:
@@ -58,6 +59,7 @@ def build(
         origin=str(origin),
         notes=notes,
         fixed_split=train is not None,
+        named=named or {},
     )
 
 

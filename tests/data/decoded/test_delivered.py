@@ -37,7 +37,7 @@ def test_what_is_not_there_is_written_from_pieces_and_found_from_then_on(
     assert isinstance(got, np.memmap)
     assert np.array_equal(delivered.find_or_write(there, wanted, _none()), got)
     # a run on that machine finds it as its own
-    again = load("digits", size=32, cache=tmp_path / "there", on_progress=lambda *_: pytest.fail("decoded again"))
+    again = load("digits", size=32, cache=tmp_path / "there", advance=lambda *_: pytest.fail("decoded again"))
     assert again.fingerprint == loaded.fingerprint
 
 
