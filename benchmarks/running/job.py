@@ -178,10 +178,12 @@ def _batcher(
     )  # fmt: skip
     if pipeline is None:
         return make()
-    from benchmarks.training.batching.augment import Augmenter  # slow to import
-
     strength_C = np.asarray(pipeline.strength_C)
     strength_N = np.where(stage.labels_N >= 0, strength_C[stage.labels_N], 0.0)
+    if context.resident_NHWC is not None:
+        return make(strength_N=strength_N, share=pipeline.share)
+    from benchmarks.training.batching.augment import Augmenter  # slow to import
+
     augmenter = Augmenter(pipeline.strength_C, context.loaded.size)
     return make(augmenter=augmenter, strength_N=strength_N, share=pipeline.share)
 

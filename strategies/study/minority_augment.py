@@ -24,7 +24,8 @@ class MinorityAugment(Strategy):
     seen without augmentation were not recognised without it (`few` classes of fashion-small: 0.05, plain 0.22).
     `strength` and `share` are in (0, 1], `border` is positive, `full_at` is between 0 and 1; the defaults (the mean
     count, a tenth of it, full strength, half of the draws) are our own choice, because the study names no number.
-    `benchmarks/training/batching/augment.py` defines what a strength does to an image. On stored features a draw is one
+    `benchmarks/training/batching/augment.py` defines what a strength does to an image; a GPU draws the same transforms
+    for whole batches (`augment_on_device.py` there). On stored features a draw is one
     of four augmented views of the row (`benchmarks/training/stored/augmented.py`), the same in every epoch.
     """
 

@@ -99,5 +99,6 @@ def test_one_of_each_family_is_the_first_in_order() -> None:
 
 def test_a_device_that_trains_differently_breaks_its_clause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(on_device, "losses", lambda strategy, device: [1.0, 2.2 if device.type == "cuda" else 2.0])
+    on_device.trains_alike(parse("minority-augment"), on_device.torch.device("cuda"))
     with pytest.raises(Broken, match="the loss of epoch 2 is 2.2 on cuda and 2 on the CPU"):
         on_device.trains_alike(parse("none"), on_device.torch.device("cuda"))

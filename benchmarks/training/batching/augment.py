@@ -1,5 +1,7 @@
 """Albumentations pipelines whose strength is a number; the only module that imports albumentations.
 
+Used on the CPU; `augment_on_device.py` has the same transforms and ranges for a GPU.
+
 A strength in [0, 1] is rounded up to one of `LEVELS` levels; each level is one pipeline, built once: an affine warp,
 brightness and contrast, hue and saturation, a slight blur or noise, and one dropped rectangle, with ranges and
 probabilities proportional to the strength. Flips are left out: whether a mirrored image keeps its class is for the
@@ -14,7 +16,7 @@ import os
 import random
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -65,6 +67,11 @@ class Augmenter:
         return self._local.pipelines[level]
 
 
+def largest_sigma(strength: Any, image_size: int) -> Any:
+    """Return the most that a strength blurs, as the standard deviation in pixels; for a number or an array."""
+    return 0.2 + 0.012 * image_size * strength
+
+
 def build_pipeline(strength: float, image_size: int) -> Compose:
     """Return the pipeline of a strength in (0, 1] for square images of `image_size` pixels."""
     os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import otherwise calls the network
@@ -88,7 +95,7 @@ def build_pipeline(strength: float, image_size: int) -> Compose:
             ),
             A.OneOf(
                 [
-                    A.GaussianBlur(blur_limit=0, sigma_limit=(0.2, 0.2 + 0.012 * image_size * s)),
+                    A.GaussianBlur(blur_limit=0, sigma_limit=(0.2, largest_sigma(s, image_size))),
                     A.MultiplicativeNoise(multiplier=(1 - 0.15 * s, 1 + 0.15 * s), elementwise=True),
                 ],
                 p=0.4 * s,

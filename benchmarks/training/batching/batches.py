@@ -134,7 +134,8 @@ class Batcher:
     `images_NHWC` is the whole data set; rows are global. `resident_NHWC` is a copy on the accelerator, None where it
     does not fit; with it, batches are made on the accelerator. `mean`, `std` are per channel in [0, 1] units.
     `strength_N` in [0, 1] is the strength of the minority augmentation of each row (0 for none), applied to `share` of
-    the draws. `tokens_NT`: the names of all rows, int32 [N, T], for networks that read them. `flip_test`: see `Recipe`.
+    the draws: by `augmenter`, or on the accelerator where the images are there. `tokens_NT`: the names of all rows,
+    int32 [N, T], for networks that read them. `flip_test`: see `Recipe`.
     """
 
     def __init__(
@@ -204,12 +205,22 @@ class Batcher:
 
             return made_here
         resident_NHWC, on_device_N = self._resident_NHWC, to_device(rows_N, self.device)
+        changes = None
+        if self.strength_N is not None:
+            from benchmarks.training.batching.augment_on_device import EpochChanges, draw, joined
+
+            drawn = draw(self.strength_N[rows_N], self.share, source, positions_N, key)
+            maps_N23, changes = joined(maps_N23, drawn.maps_N23), EpochChanges(drawn, self.device)
         theta_N23 = to_device(unit_maps(maps_N23, source, size), self.device)
 
         def made_there(part: slice) -> torch.Tensor:
             images_BHWC = resident_NHWC[on_device_N[part]]
-            self._augment_resident(images_BHWC, rows_N[part], positions_N[part], key)
-            return warp_on_device(self._to_float(images_BHWC), theta_N23[part], size)
+            if changes is None:
+                return warp_on_device(self._to_float(images_BHWC), theta_N23[part], size)
+            images_BCHW = warp_on_device(images_BHWC.permute(0, 3, 1, 2).float().div_(255), theta_N23[part], size)
+            changed_BCHW = changes.apply(images_BCHW, part, source)
+            normal_BCHW = self._to_float(changed_BCHW.permute(0, 2, 3, 1).mul(255))
+            return normal_BCHW.contiguous(memory_format=torch.channels_last)
 
         return made_there
 
@@ -225,16 +236,6 @@ class Batcher:
         seeds_B = sample_bits(drawn, positions_B, 1)[:, 0] >> np.uint64(33)
         strength_B = np.where(sample_uniforms(drawn, positions_B, 2)[:, 1] < self.share, self.strength_N[rows_B], 0.0)
         return self.augmenter.augment_batch(images_BHWC, strength_B, seeds_B.astype(np.int64))
-
-    def _augment_resident(
-        self, images_BHWC: torch.Tensor, rows_B: np.ndarray, positions_B: np.ndarray, key: tuple[int | str, ...]
-    ) -> None:
-        if self.strength_N is None:
-            return
-        chosen = np.flatnonzero(self.strength_N[rows_B] > 0)
-        if len(chosen):
-            made = self._augment(self.images_NHWC[rows_B[chosen]], rows_B[chosen], positions_B[chosen], key)
-            images_BHWC[to_device(chosen, self.device)] = to_device(made, self.device)
 
 
 def warp(images_BHWC: np.ndarray, maps_B23: np.ndarray, size: int) -> np.ndarray:

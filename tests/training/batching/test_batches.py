@@ -173,15 +173,24 @@ def test_batches_made_where_the_images_live_are_those_made_here(
     changes: dict[str, object], size: int, atol: float
 ) -> None:
     images_NHWC, rows = photographs(40, 16), np.arange(8, 40)
-    strength_N, augmenter = np.r_[np.zeros(20), np.ones(20)], Augmenter((1.0,), 16)
     here, there = (
-        Batcher(images_NHWC, recipe(**changes), MEAN, STD, CPU, augmenter, strength_N, 0.5, lives)
+        Batcher(images_NHWC, recipe(**changes), MEAN, STD, CPU, resident_NHWC=lives)
         for lives in (None, on_device.copy_to(images_NHWC, CPU))
     )
     assert torch.equal(here.evaluation(rows), there.evaluation(rows))
     made, expected = (make.training(rows, rows - 8, size, 0, 1, 0) for make in (there, here))
     torch.testing.assert_close(made, expected, atol=atol, rtol=0)
-    assert made.is_contiguous(memory_format=torch.channels_last)
+    strength_N = np.r_[np.zeros(20), np.ones(20)]
+    augmenting = Batcher(
+        images_NHWC, recipe(**changes), MEAN, STD, CPU, strength_N=strength_N, share=0.5,
+        resident_NHWC=on_device.copy_to(images_NHWC, CPU),
+    )  # fmt: skip
+    augmented = augmenting.training(rows, rows - 8, size, 0, 1, 0)
+    torch.testing.assert_close(augmented[:12], made[:12], atol=1e-5, rtol=0)
+    changed = [not torch.allclose(one, other, atol=1e-4) for one, other in zip(augmented[12:], made[12:], strict=True)]
+    assert 0.2 < np.mean(changed) < 0.8
+    for images_BCHW in (made, augmented):
+        assert images_BCHW.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_images_are_carried_in_pieces_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
