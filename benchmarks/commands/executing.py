@@ -1,4 +1,4 @@
-"""What `run` and `tune` share: opening a session in this process or on Ray, and running plans in it."""
+"""What `run`, `tune` and `recommend` share: running the plans of sessions, in this process or on Ray."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.commands.opening import open_asked, ready_to_run
-from benchmarks.commands.options import ExecuteOptions, Executor, check_executor
+from benchmarks.commands.opening import on_this_machine, open_asked, ready_to_run
+from benchmarks.commands.options import ExecuteOptions, Executor, TrainOptions, check_executor
 from benchmarks.support.threads import use_threads
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Cell
     from benchmarks.progress.reporter import Reporter
     from benchmarks.running.cells import Outcome
+    from benchmarks.running.ray.cluster import JobResources
     from benchmarks.running.session import Request, Session
     from benchmarks.running.supervised import Supervised
     from benchmarks.suites.suite import Suite
@@ -26,12 +27,19 @@ SMALL_IMAGES_PX = 64
 WORTH_STARTING_RAY_JOBS = 20
 
 
-class Opened:
-    """An open session, and how it, or another one on the same data, is carried out."""
+class Runner:
+    """How plans are carried out, in this process or on Ray.
 
-    def __init__(self, session: Session, options: ExecuteOptions, execute_plan: Callable[..., Outcome]) -> None:
-        """`execute_plan` is an executor's `execute`, with what does not change from plan to plan."""
-        self.session, self._options, self._execute_plan = session, options, execute_plan
+    `fit` changes a request to what one of its jobs gets, and sets the threads; call it before a session is opened.
+    `execute_plan` is an executor's `execute`, with what does not change from plan to plan.
+    """
+
+    def __init__(
+        self, options: TrainOptions, fit: Callable[[Request], Request], execute_plan: Callable[..., Outcome]
+    ) -> None:
+        """Hold them."""
+        self.fit, self._options, self._execute_plan = fit, options, execute_plan
+        self._hinted = False
 
     def execute(
         self,
@@ -45,13 +53,22 @@ class Opened:
         What they read is made first: stored features are. `wrap` may change what the user is told of the run.
         """
         session = ready_to_run(session)
-        told = wrap(_reporter(session, out, self._options))
+        told = wrap(_reporter(session, out, self._options, hint=not self._hinted))
+        self._hinted = True
         timeout = self._options.job_timeout
         return self._execute_plan(session.plan, session.context, out, told, only=only, job_timeout=timeout)
 
 
+class Opened:
+    """An open session, and what carries out it, or another one on the same data."""
+
+    def __init__(self, session: Session, runner: Runner) -> None:
+        """Hold both."""
+        self.session, self.execute = session, runner.execute
+
+
 @contextlib.contextmanager
-def writing(options: ExecuteOptions, command: str) -> Iterator[Callable[[], None]]:
+def writing(options: TrainOptions, command: str) -> Iterator[Callable[[], None]]:
     """Yield what makes this process the only writer of the output folder, from its call until the block ends.
 
     `command` is its name, shown to others who wait for the folder.
@@ -70,6 +87,44 @@ def writing(options: ExecuteOptions, command: str) -> Iterator[Callable[[], None
 
 
 @contextlib.contextmanager
+def running(options: TrainOptions, supervised: Supervised | None) -> Iterator[Runner]:
+    """Yield what carries plans out; Ray is joined when the first request is fitted, and left when the block ends.
+
+    Raises UserError for options that do not fit together.
+    """
+    check_executor(options.executor, options.address, options.jobs_per_device)
+    if options.executor == Executor.LOCAL:
+        restarted = supervised is not None and supervised.restarted
+
+        def execute_here(*what: Any, **how: Any) -> Outcome:
+            from benchmarks.running.local import execute
+
+            return execute(*what, **how, supervised=supervised)
+
+        yield Runner(options, functools.partial(on_this_machine, options, restarted=restarted), execute_here)
+        return
+    from benchmarks.running.ray import cluster
+
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def share() -> JobResources:
+            stack.enter_context(cluster.joined(options.address))
+            return cluster.share(options.device.value, options.jobs_per_device, options.threads)
+
+        def fit(request: Request) -> Request:
+            use_threads(share().threads)
+            return cluster.fit(request, share())
+
+        def execute_there(*what: Any, **how: Any) -> Outcome:
+            from benchmarks.running.ray.driver import execute
+
+            return execute(*what, **how, given=share(), plugins=options.plugin or (), supervised=supervised)
+
+        yield Runner(options, fit, execute_there)
+
+
+@contextlib.contextmanager
 def opened(
     options: ExecuteOptions,
     alone: Callable[[], None],
@@ -82,51 +137,12 @@ def opened(
     `check` may refuse the suite; then `alone` is called, before data are loaded. Raises UserError for options that do
     not fit together.
     """
-    check_executor(options.executor, options.address, options.jobs_per_device)
-    if options.executor == Executor.RAY:
-        with _on_ray(options, alone, supervised, check, split) as found:
-            yield found
-        return
-    restarted, seconds = supervised is not None and supervised.restarted, options.checkpoint_seconds
-    session = open_asked(
-        options, ready=alone, checkpoint_seconds=seconds, restarted=restarted, split=split, check=check
-    )
-    from benchmarks.running.local import execute
-
-    yield Opened(session, options, functools.partial(execute, supervised=supervised))
+    with running(options, supervised) as runner:
+        yield Opened(open_asked(options, runner.fit, alone, options.checkpoint_seconds, split, check), runner)
 
 
-@contextlib.contextmanager
-def _on_ray(
-    options: ExecuteOptions,
-    alone: Callable[[], None],
-    supervised: Supervised | None,
-    check: Callable[[Suite], None],
-    split: int,
-) -> Iterator[Opened]:
-    """Open a session that is carried out on Ray, which is left when the block ends."""
-    from benchmarks.running.ray import cluster
-
-    with contextlib.ExitStack() as stack:
-        shares = []
-
-        def fit(request: Request) -> Request:
-            """Join Ray, and request what one of its jobs gets."""
-            stack.enter_context(cluster.joined(options.address))
-            shares.append(cluster.share(request.device, options.jobs_per_device, options.threads))
-            use_threads(shares[0].threads)
-            return cluster.fit(request, shares[0])
-
-        session = open_asked(options, fit, alone, options.checkpoint_seconds, split=split, check=check)
-        from benchmarks.running.ray.driver import execute
-
-        plugins = options.plugin or ()
-        execute_plan = functools.partial(execute, given=shares[0], plugins=plugins, supervised=supervised)
-        yield Opened(session, options, execute_plan)
-
-
-def _reporter(session: Session, out: Path, options: ExecuteOptions) -> Reporter:
-    """Return what reports the run's progress; print a line if there is nothing to do."""
+def _reporter(session: Session, out: Path, options: TrainOptions, *, hint: bool) -> Reporter:
+    """Return what reports the run's progress; print a line if there is nothing to do, or how it would be faster."""
     from benchmarks.progress.display import make_reporter
     from benchmarks.progress.reporter import Reporters
     from benchmarks.running.cells import stored_records
@@ -144,15 +160,16 @@ def _reporter(session: Session, out: Path, options: ExecuteOptions) -> Reporter:
     plan, suite = session.plan, session.context.suite.name
     outlook = look(plan, session.context, stored_records(plan, out, suite))
     if len(outlook.stored) < len(plan.cells):
-        if options.executor == Executor.LOCAL and (hint := would_be_faster(session, options, len(outlook.todo))):
-            print(hint)
+        local = options.executor == Executor.LOCAL
+        if hint and local and (sentence := would_be_faster(session, options, len(outlook.todo))):
+            print(sentence)
         reporters.append(make_reporter(outlook))
     else:
         print(f"All {len(plan.cells)} cells are done already: nothing to do.")
     return Reporters(*reporters)
 
 
-def would_be_faster(session: Session, options: ExecuteOptions, jobs: int) -> str | None:
+def would_be_faster(session: Session, options: TrainOptions, jobs: int) -> str | None:
     """Return how this machine could run so many jobs faster than in this process; None if it cannot."""
     from benchmarks.support.hardware import idle_gpus, threads_side_by_side
 

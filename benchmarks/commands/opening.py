@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands.options import Device, PlanOptions
+from benchmarks.commands.options import Device, PlanOptions, SessionOptions
 from benchmarks.support.errors import UserError
 from benchmarks.support.threads import default_threads, use_threads
 
@@ -21,15 +21,14 @@ def open_asked(
     fit: Callable[[Request], Request] | None = None,
     ready: Callable[[], None] = lambda: None,
     checkpoint_seconds: float | None = None,
-    restarted: bool = False,
     split: int = 0,
     check: Callable[[Suite], None] = lambda _: None,
 ) -> Session:
     """Check the options, print which suite they mean and why, load the data and make the plan.
 
     `check` may refuse the suite. `ready` is called after the checks and before anything slow; then `fit`, which
-    may change the request and sets the threads. `checkpoint_seconds`: see `Request`; `restarted`: see
-    `default_threads`; `split`: see `Suite`. Raises UserError, StrategyError or BackboneError for what the user can fix.
+    may change the request and sets the threads (None: `on_this_machine`). `checkpoint_seconds`: see `Request`; `split`:
+    see `Suite`. Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     suite = _asked_suite(options, split)
     check(suite)
@@ -50,9 +49,9 @@ def open_asked(
         force=options.force,
         resample=options.resample_splits > 1,
     )
-    use_threads(options.threads or (threads_here(options.device, options.out, restarted) if fit is None else None))
+    request = fit(request) if fit else on_this_machine(options, request)
     with progress() as advance:
-        return open_session(fit(request) if fit else request, lambda line: print(line, flush=True), advance)
+        return open_session(request, lambda line: print(line, flush=True), advance)
 
 
 def _asked_suite(options: PlanOptions, split: int) -> Suite:
@@ -87,16 +86,20 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
     return suite
 
 
-def threads_here(device: Device, out: Path, restarted: bool) -> int | None:
-    """Return the CPU threads of a run in this process, and print why; None on a GPU, where torch chooses."""
+def on_this_machine(options: SessionOptions, request: Request, *, restarted: bool = False) -> Request:
+    """Use the threads asked for, else as many as cores are idle, and print why; return the request as it is.
+
+    On a GPU torch chooses. `restarted`: see `default_threads`.
+    """
     import torch
 
-    if device != Device.CPU and torch.cuda.is_available():
-        return None
-    threads, sentence = default_threads(out / ".work", restarted=restarted)
-    if sentence:
-        print(sentence, flush=True)
-    return threads
+    threads = options.threads
+    if not threads and (options.device == Device.CPU or not torch.cuda.is_available()):
+        threads, sentence = default_threads(options.out / ".work", restarted=restarted)
+        if sentence:
+            print(sentence, flush=True)
+    use_threads(threads)
+    return request
 
 
 def ready_to_run(session: Session) -> Session:

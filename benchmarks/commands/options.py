@@ -72,14 +72,9 @@ ImageRoot = Annotated[
 
 
 @dataclasses.dataclass(frozen=True)
-class PlanOptions:
-    """What `plan` and `run` take, as typed; None means the suite's default."""
+class SessionOptions:
+    """What every command takes that plans jobs on data, as typed; None means the suite's default."""
 
-    all: Annotated[bool, typer.Option("--all", help="All backbones and strategies of the suite.")] = False
-    backbone: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME,...", help="Backbones: names, comma lists, globs such as 'mobile*:mlp1'."),
-    ] = None
     strategy: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME,...", help="Strategies: names, a+b(x=1), comma lists, globs such as 'over*'."),
@@ -91,16 +86,31 @@ class PlanOptions:
         Path | None, typer.Option(metavar="PATH", help="Your data: folder, zip, CSV or Parquet shards.")
     ] = None
     image_root: ImageRoot = None
+    image_size: Annotated[int | None, typer.Option(min=8, metavar="PX", help="Image size instead of the suite's.")] = (
+        None
+    )
+    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads.")] = None
+    plugin: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
+    ] = None
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = OWN
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanOptions(SessionOptions):
+    """What `plan` and `run` take."""
+
+    all: Annotated[bool, typer.Option("--all", help="All backbones and strategies of the suite.")] = False
+    backbone: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME,...", help="Backbones: names, comma lists, globs such as 'mobile*:mlp1'."),
+    ] = None
     seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many seeds, counted from 0.")] = None
     resample_splits: Annotated[
         int,
         typer.Option(min=1, metavar="K", help="How many splits, the data's own first: other test rows, same sizes."),
     ] = 1
-    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO
-    plugin: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
-    ] = None
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records and leaderboards.")] = OWN
     weights: Annotated[
         Path | None,
         typer.Option(metavar="FILE.safetensors", help="File with first weights; default: package, hub's cache, hub."),
@@ -108,14 +118,10 @@ class PlanOptions:
     head_classes: Annotated[int | None, typer.Option(min=1, metavar="K", help="How many classes are head classes.")] = (
         None
     )
-    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads.")] = None
     protocol: Annotated[Protocol | None, typer.Option(help="Protocol instead of the suite's.")] = None
     trains: Annotated[
         Trains | None, typer.Option(help="classifier: train it alone, on frozen ImageNet features (minutes on a CPU).")
     ] = None
-    image_size: Annotated[int | None, typer.Option(min=8, metavar="PX", help="Image size instead of the suite's.")] = (
-        None
-    )
     set: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the suite, such as recipe.learning_rate=0.01."),
@@ -126,10 +132,9 @@ class PlanOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExecuteOptions(PlanOptions):
-    """What `run` and `tune` take."""
+class TrainOptions(SessionOptions):
+    """What every command takes that trains: how jobs are carried out."""
 
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
     executor: Annotated[Executor, typer.Option(help="Run in this process, or on Ray.")] = Executor.LOCAL
     address: Annotated[
@@ -155,6 +160,13 @@ class ExecuteOptions(PlanOptions):
             help="Between checkpoints within an epoch; default 60.",
         ),  # fmt: skip
     ] = None
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecuteOptions(TrainOptions, PlanOptions):
+    """What `run` and `tune` take."""
+
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,8 +90,8 @@ def _print_results(sessions: Sequence[Session], out: Path) -> None:
     from benchmarks.records.ranking import ranking
     from benchmarks.running.cells import stored_records
 
-    page = write_pages(sessions[0], out)
     suite = sessions[0].context.suite.name
+    page = write_pages(out, suite)
     rows = ranking(record for one in sessions for record in stored_records(one.plan, out, suite).values())
     if rows:
         shown = columns(rows[0])
@@ -104,12 +104,12 @@ def _print_results(sessions: Sequence[Session], out: Path) -> None:
         print(f"\nLeaderboard: {page}")
 
 
-def write_pages(session: Session, out: Path) -> Path | None:
-    """Regenerate the leaderboards, with warnings on what cannot be read; return the suite's, None if that failed."""
+def write_pages(out: Path, suite: str) -> Path | None:
+    """Regenerate the leaderboards, with warnings on what cannot be read; return that of `suite`, None if it failed."""
     from benchmarks.leaderboard.files import write
     from benchmarks.records.storage import safe_name
 
-    page: Path | None = out / safe_name(session.context.suite.name) / "leaderboard.md"
+    page: Path | None = out / safe_name(suite) / "leaderboard.md"
     try:
         problems = write(out)
     except UserError as error:  # it must not hide which cells failed

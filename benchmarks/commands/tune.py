@@ -36,7 +36,7 @@ def tune(options: TuneOptions, context: typer.Context) -> int:
         search, failed = _search(found, options)
         failed += _run_chosen(found, search, options)
         _print_choice(search)
-        if page := write_pages(found.session, options.out):
+        if page := write_pages(options.out, found.session.context.suite.name):
             print(f"\nLeaderboard: {page}")
         return 1 if failed else 0
 

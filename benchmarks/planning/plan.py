@@ -102,6 +102,11 @@ class Plan:
     cells: tuple[Cell, ...]
     left_out: tuple[str, ...] = ()
 
+    def part(self, cells: Sequence[Cell]) -> Plan:
+        """Return the plan of some of its cells, with the jobs that these need."""
+        needed = {key for cell in cells for key in cell.needed}
+        return Plan({key: job for key, job in self.jobs.items() if key in needed}, tuple(cells), self.left_out)
+
     def epochs_asked(self) -> int:
         """Epochs that would be trained if cells shared no jobs."""
         return sum(self.jobs[key].epochs for cell in self.cells for key in cell.needed)

@@ -25,7 +25,8 @@ Asked = tuple[str, int, Pipeline]  # backbone without classifier, stage, what a 
 def with_features(session: Session, say: Say, advance: Advance) -> Session:
     """Return the session ready to run: where classifiers alone are trained, with the stored features of its backbones.
 
-    They are computed where they are not in the cache, which takes minutes; a plan needs none.
+    They are computed where they are not in the cache, which takes minutes; a plan needs none. Those that the session
+    has already are kept.
     """
     context, recipe = session.context, session.context.suite.recipe
     if not recipe.frozen:
@@ -41,9 +42,12 @@ def with_features(session: Session, say: Say, advance: Advance) -> Session:
             on_progress=functools.partial(advance, f"computing {what} of {encoder}"),
         )  # fmt: skip
 
-    features = {encoder: stored(encoder, views, "features") for encoder in encoders}
-    augmented: dict[Asked, AugmentedFeatures | None] = {}
+    missing = encoders.keys() - context.features.keys()
+    features = {**context.features, **{encoder: stored(encoder, views, "features") for encoder in sorted(missing)}}
+    augmented = dict(context.augmented)
     for encoder, stage, pipeline in augmentations(session.plan, context):
+        if (encoder, stage, pipeline) in augmented:
+            continue
         more = AugmentedViews.of(context.stage(stage), pipeline, context.loaded.size, mirror=recipe.flip)
         augmented[encoder, stage, pipeline] = (
             AugmentedFeatures(stored(encoder, more, "augmented features"), more.rows_M, pipeline.share)

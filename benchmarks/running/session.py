@@ -125,6 +125,16 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     return Session(plan, context, setting)
 
 
+def for_seed(session: Session, seed: int) -> Session:
+    """Return the session of another seed on the same data, which it shares; with `folds`, another one is held out."""
+    stages = make_stages(session.context.loaded, session.context.suite, seed)
+    setting = dataclasses.replace(session.setting, stages=stages)
+    backbones = list(dict.fromkeys(cell.backbone for cell in session.plan.cells))
+    strategies = list(dict.fromkeys(cell.strategy for cell in session.plan.cells))
+    plan = make_plan(setting, backbones, strategies, [seed])
+    return Session(plan, dataclasses.replace(session.context, stages=stages, augmented={}), setting)
+
+
 def _seeds(request: Request) -> Sequence[int]:
     """Return the seeds to plan. Raises UserError for several where each holds out other validation rows."""
     if request.seed is not None:

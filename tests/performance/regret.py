@@ -8,12 +8,13 @@ partly luck, so some regret is left for any choice. The promise: at most one poi
 from __future__ import annotations
 
 import argparse
-import functools
 import math
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.progress.reporter import Reporters
+from benchmarks.progress.reporter import Reporter, Reporters
+from benchmarks.running.cells import Outcome
 from benchmarks.running.frozen_features import with_features
 from benchmarks.running.local import execute
 from benchmarks.running.session import Request, Session, open_session
@@ -22,7 +23,6 @@ from benchmarks.support.threads import use_threads
 from benchmarks.tools.recommend.candidates import PLAIN, SHORT_LIST, candidates
 from benchmarks.tools.recommend.choice import choose, head_classes
 from benchmarks.tools.recommend.evidence import goal_on_test
-from benchmarks.tools.recommend.halving import MOST_SEEDS
 from benchmarks.tools.recommend.search import Search
 from benchmarks.tools.recommend.setup import suite_for
 
@@ -38,23 +38,18 @@ def resample(number: int, size_px: int) -> Suite:
 def regret(suite: Suite, strategies: tuple[str, ...], out: Path) -> tuple[str, str, float, float]:
     """Return the pick, the best strategy, the pick's regret and that of plain training, in [0, 1]."""
 
-    @functools.cache
-    def session(seed: int) -> Session:
-        asked = suite.model_copy(update={"strategies": strategies})
-        opened = open_session(Request(suite=asked, seed=seed, device="cpu", out=out), lambda _: None, lambda *_: None)
-        return with_features(opened, lambda _: None, lambda *_: None)
+    asked = suite.model_copy(update={"strategies": strategies})
+    opened = open_session(Request(suite=asked, seed=0, device="cpu", out=out), lambda _: None, lambda *_: None)
+    session = with_features(opened, lambda _: None, lambda *_: None)
 
-    for seed in range(MOST_SEEDS):
-        execute(session(seed).plan, session(seed).context, out, Reporters())
+    def carry(part: Session, wrap: Callable[[Reporter], Reporter]) -> Outcome:
+        ready = with_features(part, lambda _: None, lambda *_: None)
+        return execute(ready.plan, ready.context, out, wrap(Reporters()))
 
-    def carry(plan, of, reporter):
-        return execute(plan, of.context, out, reporter)
-
-    search = Search(session, GOAL, math.inf, carry, lambda *_: Reporters())
-    found = search.run(lambda _: None)
-    head = head_classes(session(0).context.stages[-1].facts.counts_C)
+    everything = Search(session, GOAL, math.inf, carry).all()
+    found = Search(session, GOAL, math.inf, carry).run(lambda _: None)
+    head = head_classes(session.context.stages[-1].facts.counts_C)
     pick = choose(GOAL, found.predicted, found.seconds(), head, math.inf).pick.strategy
-    everything = Search(session, GOAL, math.inf, carry, lambda *_: Reporters()).all()
     scores = {name: goal_on_test(GOAL, records) for name, records in everything.records.items()}
     best = max(scores, key=lambda name: scores[name])
     return pick, best, scores[best] - scores[pick], scores[best] - scores[PLAIN]

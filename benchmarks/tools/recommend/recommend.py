@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks.records.record import Record
 from benchmarks.records.stats import Difference
@@ -23,7 +21,7 @@ from benchmarks.tools.recommend.candidates import PLAIN, candidates
 from benchmarks.tools.recommend.choice import Choice, Standing, choose, head_classes
 from benchmarks.tools.recommend.evidence import evidence
 from benchmarks.tools.recommend.halving import MOST_SEEDS
-from benchmarks.tools.recommend.search import Carry, Found, MakeReporter, Search
+from benchmarks.tools.recommend.search import Execute, Found, Search
 from benchmarks.tools.recorded import Recorded
 
 SHOWN_MODEL = "MODEL"
@@ -50,34 +48,25 @@ class Asked:
     suite_file: str | None = None
 
 
-class Opens(Protocol):
-    """Opens a session on a suite, ready to run."""
-
-    def __call__(self, suite: Suite, strategies: Sequence[str], seed: int) -> Session:
-        """Return it, for one seed."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Ports:
-    """What a recommendation is carried out with: sessions, an executor, reporters, and lines for the user."""
+    """What a recommendation is carried out with: it opens sessions of seed 0, runs them, and tells the user lines."""
 
-    opens: Opens
-    carry: Carry
-    reporter: MakeReporter
+    opens: Callable[[Suite, Sequence[str]], Session]
+    execute: Execute
     say: Callable[[str], None]
 
 
 def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
     """Search, choose and keep the answer; return its lines and the path of its page."""
     tried = asked.strategies or candidates(asked.suite.recipe.frozen)
-    sessions = functools.cache(lambda seed: ports.opens(asked.suite, tried, seed))
-    session = sessions(0)
+    session = ports.opens(asked.suite, tried)
     name = session.context.suite.name
     before = saved.spent(asked.out, name)
     until = asked.started + asked.budget_s - before
     stage = session.context.stages[-1]
     seen = findings.look(session.context.loaded, stage, MOST_SEEDS)
-    search = Search(sessions, asked.goal, until, ports.carry, ports.reporter)
+    search = Search(session, asked.goal, until, ports.execute)
 
     def told(found: Found) -> tuple[list[str], Path]:
         spent_s = before + time.monotonic() - asked.started

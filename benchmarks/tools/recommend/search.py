@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from benchmarks.planning.plan import Cell, Plan
+from benchmarks.planning.plan import Cell
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.record import Record
 from benchmarks.running.cells import Outcome, stored_records
-from benchmarks.running.session import Session
+from benchmarks.running.session import Session, for_seed
 from benchmarks.tools.recommend import halving
 from benchmarks.tools.recommend.budget import Deadline, TimeIsUp
 from benchmarks.tools.recommend.candidates import ALWAYS, PLAIN, SHORT_LIST
@@ -20,14 +21,12 @@ from benchmarks.tools.recommend.goals import Predicted
 from benchmarks.tools.recommend.halving import Rung
 from benchmarks.tools.recommend.validation import predictions
 
-MakeReporter = Callable[[Plan, Session], Reporter]
 
+class Execute(Protocol):
+    """Carries out the cells of a session that have no record, in this process or on Ray."""
 
-class Carry(Protocol):
-    """Carries out the cells of a plan that have no record, in this process or on Ray."""
-
-    def __call__(self, plan: Plan, session: Session, reporter: Reporter) -> Outcome:
-        """Run them; an exception of the reporter passes through."""
+    def __call__(self, session: Session, *, wrap: Callable[[Reporter], Reporter]) -> Outcome:
+        """Run them and tell `wrap` of what shows the run; an exception of it passes through."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,21 +49,19 @@ class Found:
 
 
 class Search:
-    """A search among strategies. `sessions` gives the one that trains a seed: each holds out another fold."""
+    """A search among the strategies of a session. Each seed holds out another fold."""
 
-    def __init__(
-        self, sessions: Callable[[int], Session], goal: str, until: float, carry: Carry, reporter: MakeReporter
-    ) -> None:
-        """Train until `until`, on the clock of `time.monotonic`; `reporter` makes one that tells of a plan's run."""
-        self._sessions, self._goal, self._until = sessions, goal, until
-        self._carry, self._reporter = carry, reporter
-        self._strategies = tuple(dict.fromkeys(cell.strategy for cell in sessions(0).plan.cells))
+    def __init__(self, session: Session, goal: str, until: float, execute: Execute) -> None:
+        """Train until `until`, on the clock of `time.monotonic`."""
+        self._session = functools.cache(functools.partial(for_seed, session))
+        self._goal, self._until, self._execute = goal, until, execute
+        self._strategies = tuple(dict.fromkeys(cell.strategy for cell in session.plan.cells))
         self._asked: dict[int, dict[str, Cell]] = {}  # seed -> strategy -> cell
         self._failed: dict[str, None] = {}
 
     def run(self, first: Callable[[Found], None]) -> Found:
         """Return what was found; `first` is told once, after the short list."""
-        rows = len(self._sessions(0).context.stages[-1].data.validation_rows)
+        rows = len(self._session(0).context.stages[-1].data.validation_rows)
         seeds = halving.first_seeds(rows)
         short = tuple(name for name in SHORT_LIST if name in self._strategies)
         self._train(Rung(short[:ALWAYS], 1), always=True)
@@ -98,31 +95,33 @@ class Search:
         for seed in range(rung.seeds):
             if not always and time.monotonic() > self._until:
                 raise TimeIsUp
-            session = self._sessions(seed)
+            session = self._session(seed)
             cells = {cell.strategy: cell for cell in session.plan.cells}
             wanted = [cells[name] for name in rung.strategies if name not in self._failed]
             self._asked.setdefault(seed, {}).update({cell.strategy: cell for cell in wanted})
-            plan = part_of(session.plan, wanted)
             if len(self._stored(session, wanted)) < len(wanted):
-                tell = self._reporter(plan, session)
-                outcome = self._carry(plan, session, tell if always else Reporters(tell, Deadline(self._until)))
+                part = dataclasses.replace(session, plan=session.plan.part(wanted))
+                outcome = self._execute(part, wrap=(lambda told: told) if always else self._until_then)
                 self._failed.update(dict.fromkeys(cell.strategy for cell in outcome.failed))
+
+    def _until_then(self, told: Reporter) -> Reporter:
+        return Reporters(told, Deadline(self._until))
 
     def _stored(self, session: Session, cells: Sequence[Cell]) -> dict[str, Record]:
         context = session.context
-        return stored_records(part_of(session.plan, cells), context.store.work.parent, context.suite.name)
+        return stored_records(session.plan.part(cells), context.store.work.parent, context.suite.name)
 
     def found(self, whole: bool = False) -> Found:
         """Return what is there of all cells that were asked for."""
         done, records = [], dict[str, list[Record]]()
         for seed, asked in sorted(self._asked.items()):
-            session = self._sessions(seed)
+            session = self._session(seed)
             stored = self._stored(session, list(asked.values()))
             there = [cell for cell in asked.values() if cell.key in stored and cell.strategy not in self._failed]
             done += [(cell, session.context.stages[-1]) for cell in there]
             for cell in there:
                 records.setdefault(cell.strategy, []).append(stored[cell.key])
-        predicted = predictions(self._sessions(0).context.store, done)
+        predicted = predictions(self._session(0).context.store, done)
         records = {name: of for name, of in records.items() if name in predicted}
         untried = tuple(name for name in self._strategies if name not in records and name not in self._failed)
         return Found(predicted, records, tuple(self._failed), untried, whole)
@@ -131,11 +130,5 @@ class Search:
         """Return those of `strategies` that have not failed, best on validation rows first."""
         found = self.found()
         of = {name: one for name, one in found.predicted.items() if name in strategies or name == PLAIN}
-        head = head_classes(self._sessions(0).context.stages[-1].facts.counts_C)
+        head = head_classes(self._session(0).context.stages[-1].facts.counts_C)
         return [row.strategy for row in standings(self._goal, of, found.seconds(), head)]
-
-
-def part_of(plan: Plan, cells: Sequence[Cell]) -> Plan:
-    """Return the plan of some of its cells, with the jobs that these need."""
-    needed = {key for cell in cells for key in cell.needed}
-    return Plan({key: job for key, job in plan.jobs.items() if key in needed}, tuple(cells), plan.left_out)

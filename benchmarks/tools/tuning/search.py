@@ -92,7 +92,8 @@ def with_cells(session: Session, asked: Sequence[tuple[Trial, str]], seeds: int)
     for name, suite in suites.items():
         wanted = {(backbone, trial.strategy) for trial, backbone in asked if trial.suite.name == name}
         own = name == session.context.suite.name
-        plan = _only(_plan(session, suite, wanted, seeds), wanted)
+        whole = _plan(session, suite, wanted, seeds)
+        plan = whole.part([cell for cell in whole.cells if (cell.backbone, cell.strategy) in wanted])
         jobs |= {key: job if own else dataclasses.replace(job, variant=name) for key, job in plan.jobs.items()}
         cells += [cell if own else dataclasses.replace(cell, variant=name) for cell in plan.cells]
     context = dataclasses.replace(session.context, variants=suites)
@@ -103,13 +104,6 @@ def _plan(session: Session, suite: Suite, wanted: Collection[tuple[str, str]], s
     """Return the plan of a suite for all these backbones and all these strategies."""
     backbones, strategies = (list(dict.fromkeys(pair[i] for pair in sorted(wanted))) for i in (0, 1))
     return make_plan(dataclasses.replace(session.setting, suite=suite), backbones, strategies, range(seeds))
-
-
-def _only(plan: Plan, wanted: Collection[tuple[str, str]]) -> Plan:
-    """Return the plan with these pairs of backbone and strategy alone."""
-    cells = tuple(cell for cell in plan.cells if (cell.backbone, cell.strategy) in wanted)
-    needed = {key for cell in cells for key in cell.needed}
-    return Plan({key: job for key, job in plan.jobs.items() if key in needed}, cells)
 
 
 def searches(session: Session, trials: Mapping[str, Sequence[Trial]]) -> list[Search]:

@@ -153,7 +153,7 @@ def same(one: Session, other: Session, cells: tuple[Cell, ...]) -> None:
             arrays = [session.context.store.predictions(chain[-1]) for session in (one, other)]
             assert arrays[0].keys() == arrays[1].keys()
             assert all(np.array_equal(arrays[0][name], arrays[1][name]) for name in arrays[0])
-        assert _timeless(record(one, cell)) == _timeless(record(other, cell))
+        assert timeless(record(one, cell)) == timeless(record(other, cell))
 
 
 def record(session: Session, cell: Cell) -> Record:
@@ -161,7 +161,8 @@ def record(session: Session, cell: Cell) -> Record:
     return storage.read(storage.record_path(out, session.context.suite.name, cell.backbone, cell.strategy, cell.seed))
 
 
-def _timeless(of: Record) -> dict[str, Any]:
+def timeless(of: Record) -> dict[str, Any]:
+    """Return all of a record but times and memory."""
     content = dataclasses.asdict(of)
     for name in ("cost", "made"):
         content.pop(name)
