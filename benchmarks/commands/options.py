@@ -109,7 +109,9 @@ class PlanOptions(SessionOptions):
     seeds: Annotated[int | None, typer.Option(min=1, metavar="N", help="How many seeds, counted from 0.")] = None
     resample_splits: Annotated[
         int,
-        typer.Option(min=1, metavar="K", help="How many splits, the data's own first: other test rows, same sizes."),
+        typer.Option(
+            min=1, max=1000, metavar="K", help="How many splits, the data's own first: other test rows, same sizes."
+        ),
     ] = 1
     weights: Annotated[
         Path | None,

@@ -22,6 +22,7 @@ from benchmarks.running.usable import usable_backbones
 from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
+from benchmarks.support.gpu_errors import out_of_memory
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
 
@@ -232,11 +233,19 @@ def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
     if suite.recipe.precision != "auto":
         build(backbone, 2, image_size=suite.recipe.image_size, seed=0)  # refuses what cannot be built
         return Choice("channels_last", suite.recipe.precision)
-    return probe(
-        backbone,
-        image_size=suite.recipe.image_size,
-        batch_size=suite.recipe.batch_size,
-        device=device,
-        smallest_size=suite.recipe.size_at(0.0),
-        cache_file=cache_folder() / "probe.json",
-    )
+    fits = suite.recipe.batch_size
+    while fits:
+        try:
+            return probe(
+                backbone,
+                image_size=suite.recipe.image_size,
+                batch_size=fits,
+                device=device,
+                smallest_size=suite.recipe.size_at(0.0),
+                cache_file=cache_folder() / "probe.json",
+            )
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+        fits //= 2  # training splits its batches in such a case, too
+    raise UserError(f"{backbone}: not one image of {suite.recipe.image_size} px fits the memory; choose smaller ones.")

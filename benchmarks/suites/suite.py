@@ -14,18 +14,19 @@ from strategies.space import Real, Space
 
 SUITES = Path(__file__).parent
 Positive = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=100_000)]  # above, a slip of the keyboard
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Epochs(_Frozen):
     """Epochs of each stage: `head` and `tail` of the two-stage protocol, `all` of the joint one."""
 
-    head: Positive = 1
-    tail: Positive = 1
-    all: Positive = 1
+    head: Count = 1
+    tail: Count = 1
+    all: Count = 1
 
 
 class Recipe(_Frozen):
@@ -43,7 +44,7 @@ class Recipe(_Frozen):
 
     image_size: Annotated[int, Field(ge=8, le=1024)]
     epochs: Epochs
-    batch_size: Positive = 64
+    batch_size: Count = 64
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: Annotated[float, Field(gt=0)] = 0.1
     tail_learning_rate: Annotated[float, Field(gt=0)] | None = None
@@ -66,7 +67,7 @@ class Recipe(_Frozen):
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     flip_test: bool = False
     trains: Literal["all", "classifier"] = "all"
-    views: Positive = 1
+    views: Annotated[int, Field(ge=1, le=100)] = 1
 
     @model_validator(mode="after")
     def _grows_upwards(self) -> Recipe:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from backbones.probe import Choice
 from benchmarks.cli import main
+from benchmarks.running import session
 from benchmarks.running.usable import usable_backbones
 from benchmarks.support.errors import UserError
 from tests.making import digits_suite
@@ -31,3 +34,20 @@ def test_a_plan_goes_on_without_them(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "cells: 1," in said
     assert main([*asked, "--backbone", "inception_v3"]) == 2
     assert "it needs at least 75 px" in capsys.readouterr().err
+
+
+def test_a_batch_that_does_not_fit_is_timed_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    suite, tried, room = digits_suite({"precision": "auto"}), list[int](), [8]
+
+    def probe(backbone: str, *, batch_size: int, **more: object) -> Choice:
+        tried.append(batch_size)
+        if batch_size > room[0]:
+            raise torch.OutOfMemoryError("CUDA out of memory (simulated)")
+        return Choice("contiguous", "float32")
+
+    monkeypatch.setattr(session, "probe", probe)
+    assert session.choose("test_resnet", suite, torch.device("cpu")) == Choice("contiguous", "float32")
+    assert tried == [32, 16, 8]
+    room[0] = 0
+    with pytest.raises(UserError, match="test_resnet: not one image of 16 px fits the memory"):
+        session.choose("test_resnet", suite, torch.device("cpu"))

@@ -35,6 +35,9 @@ def test_settings_change_the_recipe_and_the_name() -> None:
         ("recipe.learning_rate=-1", "greater than 0"),
         ("recipe.learning_rate=fast", "valid number"),
         ("recipe.epochs.tail=1.5", "valid integer"),
+        ("recipe.epochs.tail=1000000", "less than or equal to 100000"),
+        ("recipe.batch_size=99999999999999999999", "less than or equal to 100000"),
+        ("recipe.learning_rate=inf", "finite number"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(setting: str, said: str) -> None:
