@@ -88,7 +88,8 @@ def _logits(one: StageResult, stored: Store, fresh: Store) -> str | None:
         for name in sorted(before):
             if name not in now or before[name].shape != now[name].shape:
                 return f"predictions {name!r} have another shape"
-            rows = np.flatnonzero((before[name] != now[name]).reshape(len(before[name]), -1).any(1))
+            other = before[name] != now[name]
+            rows = np.flatnonzero(other.any(axis=tuple(range(1, other.ndim))))
             if len(rows):
                 most = float(np.abs(before[name] - now[name]).max())
                 where = f"on {len(rows)} of {len(before[name])} rows, first on row {rows[0]}"

@@ -43,7 +43,8 @@ def test_predictions_are_compared_on_the_cpu_alone_companions_too_where_they_are
     out, fresh = tmp_path / "out", tmp_path / "fresh"
     for folder in (out, fresh):
         for key in ("own", "companion"):
-            Store(folder).write_predictions(key, test=np.full((3, 2), float(folder == out and key == job)))
+            test_NC = np.full((3, 2), float(folder == out and key == job))
+            Store(folder).write_predictions(key, test=test_NC, validation=np.empty((0, 2)))
     found = list(differences(_record("cpu"), _record("cpu"), out, fresh))
     assert found == ["stage all: predictions 'test' differ on 3 of 3 rows, first on row 0, by up to 1"]
     assert list(differences(_record("cuda"), _record("cuda"), out, fresh)) == []
