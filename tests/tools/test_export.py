@@ -18,6 +18,7 @@ import onnxruntime
 import pytest
 import timm
 import torch
+from huggingface_hub import RepoUrl
 from safetensors.torch import load_file
 
 import benchmarks
@@ -29,11 +30,11 @@ from benchmarks.planning.store import Store
 from benchmarks.records import storage
 from benchmarks.records.hits import hits, per_class
 from benchmarks.support.errors import UserError
-from benchmarks.tools.export import export
+from benchmarks.tools.export import export, hub
 from benchmarks.tools.export.graph import Classify, deviation, to_onnx
 from benchmarks.tools.export.posthoc import Correction, correction_of, none
 from benchmarks.tools.export.refuse import require_one_network
-from benchmarks.tools.export.tensors import folded, tensors_of
+from benchmarks.tools.export.tensors import Tensors, folded, tensors_of
 from benchmarks.training.stored import extractor
 from strategies.base import Facts, Outputs, Strategy
 from strategies.combining.expression import parse
@@ -410,6 +411,48 @@ def test_the_api_gives_a_table_and_warns_of_what_it_leaves_out(place: Path, phot
         found = benchmarks.predict(place / "model", [photos, photos / "0.png"], top=20)
     assert len(found) == 6 and list(found.columns[:4]) == ["image", "unsure", "class", "probability"]
     np.testing.assert_allclose(found.filter(like="probability").sum(axis=1), 1, atol=1e-5)
+
+
+class Hub:
+    """Stands in for `huggingface_hub.HfApi`: keeps what is pushed, or fails."""
+
+    def __init__(self, place: Path, error: Exception | None = None) -> None:
+        self.place, self.error = place, error
+
+    def create_repo(self, repo: str, *, exist_ok: bool) -> RepoUrl:
+        if self.error:
+            raise self.error
+        return RepoUrl(f"https://hub.invalid/{repo}", endpoint="https://hub.invalid")
+
+    def upload_folder(self, *, repo_id: str, folder_path: Path, commit_message: str) -> None:
+        shutil.copytree(folder_path, self.place / repo_id)
+
+
+def test_what_is_pushed_to_the_hub_is_a_timm_model_with_the_other_files(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = load_file(place / "model" / "weights.safetensors")
+    tensors = Tensors(state, ("test_resnet", {"num_classes": 10}), whole=True)
+    assert hub.push(place / "model", "me/digits", tensors, Hub(tmp_path)) == "https://hub.invalid/me/digits"
+    pushed = tmp_path / "me" / "digits"
+    loaded = timm.create_model(f"local-dir:{pushed}", pretrained=True)  # as from the hub
+    assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.state_dict().items())
+    config = timm.data.resolve_model_data_config(loaded)
+    assert (config["input_size"], config["crop_mode"]) == ((3, 16, 16), "squash")
+    assert loaded.pretrained_cfg["label_names"] == json.loads((pushed / "labels.json").read_text())
+    assert (pushed / "model.onnx").is_file() and "library_name: timm" in (pushed / "README.md").read_text()
+
+    with pytest.raises(UserError, match=r"is written, but could not be pushed to me/digits \(no route\); .*\.\Z"):
+        hub.push(place / "model", "me/digits", tensors, Hub(tmp_path, OSError("no route.\nmore")))
+    with pytest.raises(UserError, match="layers of its own"):
+        hub.push(place / "model", "me/digits", Tensors(state, None, whole=False), Hub(tmp_path))
+
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    monkeypatch.chdir(place)
+    for repo, sentence in (("me/digits", "needs a token"), ("a/b/c", "is no name of a repository")):
+        assert main(["export", POSTHOC, "--suite", "tiny.toml", "--to", "new", "--hub", repo]) == 2
+        assert sentence in capsys.readouterr().err
+    assert not (place / "new").exists()
 
 
 @pytest.mark.parametrize("sealed", [False, True], ids=["as found", "with hashes that fit"])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from benchmarks.commands.options import takes
 from benchmarks.commands.verify import CellOptions
 from benchmarks.support.errors import one_line
+
+if TYPE_CHECKING:
+    from benchmarks.tools.recommend.saved import Recommended
 
 RECOMMENDED = "recommended"
 
@@ -36,12 +39,12 @@ class ExportOptions(CellOptions):
     ]
     to: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write; empty or new.")]
     stage: Annotated[StageName | None, typer.Option(help="Stage to export; default: the last.")] = None
+    hub: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Also push it to this repository of the Hugging Face hub.")
+    ] = None
 
-    def recommended(self) -> ExportOptions:
-        """Return the options with the cell, data and plugins of the last recommendation."""
-        from benchmarks.tools.recommend import saved
-
-        answer = saved.latest(self.out)
+    def of(self, answer: Recommended) -> ExportOptions:
+        """Return the options with the cell, data and plugins of a recommendation."""
         return dataclasses.replace(
             self,
             cell=str(answer.record(self.out)),
@@ -58,10 +61,20 @@ def export(options: ExportOptions, _: typer.Context) -> int:
     from benchmarks.progress.reporter import say
     from benchmarks.tools.export.export import export as write
 
+    chosen: tuple[str, ...] = ()
     if options.cell == RECOMMENDED:
-        options = options.recommended()
+        from benchmarks.tools.recommend import saved
+
+        answer = saved.latest(options.out)
+        options, chosen = options.of(answer), answer.chosen
+    if options.hub is not None:
+        from benchmarks.tools.export.hub import push, require_hub
+
+        require_hub(options.hub)
     cell, to = options.open(), options.to
     with progress() as advance:
-        write(cell, options.stage and options.stage.value, options.out, to, say, advance)
+        weights = write(cell, options.stage and options.stage.value, options.out, to, say, advance, chosen)
     print(f"{one_line(cell.record.name)}: written to {to}. See {to / 'README.md'}.")
+    if options.hub is not None:
+        print(f"Pushed to {push(to, options.hub, weights)}.")
     return 0

@@ -23,7 +23,7 @@ class Facts:
 
     `command`: what trained the cell. `temperature`: of the calibration, 1 if it was not `fitted`. `nll`: the negative
     log-likelihood of the test rows without and with it. `corrected`: whether the strategy changes logits after
-    training. `mirror`, `again`: see `TrainedStage`.
+    training. `mirror`, `again`: see `TrainedStage`. `chosen`: sentences on how the cell was chosen.
     """
 
     record: Record
@@ -37,6 +37,7 @@ class Facts:
     corrected: bool
     mirror: bool
     again: bool
+    chosen: tuple[str, ...] = ()
 
 
 def card(facts: Facts) -> str:
@@ -51,6 +52,7 @@ def card(facts: Facts) -> str:
         f"## Data\n\n{_data(record, result)}",
         f"## Accuracy\n\n{_accuracy(result)}",
         f"## Training\n\n{_training(facts)}",
+        f"## Choice\n\n{_choice(facts)}",
         f"## Calibration\n\n{_calibration(facts)}",
         f"## Not for\n\n{_limits(facts)}",
     ]
@@ -153,6 +155,14 @@ def _training(facts: Facts) -> str:
         f"Strategy {_code(record.strategy)}, {how} trained for {result.epochs} epochs, seed {record.seed}, {made}. "
         f"The cell's key is `{record.key}`.\n\n```\n{facts.command}\n```{again}"
     )
+
+
+def _choice(facts: Facts) -> str:
+    tuned = facts.record.tuned
+    lines = [escape(line) for line in facts.chosen]
+    if tuned:
+        lines.append(f"`tune` chose its settings on validation rows, of {tuned['trials']} trials.")
+    return "\n".join(f"- {line}" for line in lines) or "Named by the person who exported it."
 
 
 def _calibration(facts: Facts) -> str:

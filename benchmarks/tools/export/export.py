@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from benchmarks.tools.export.model import (
     Manifest,
     Preprocessing,
 )  # fmt: skip
-from benchmarks.tools.export.tensors import folded, tensors_of
+from benchmarks.tools.export.tensors import Tensors, folded, tensors_of
 from benchmarks.tools.export.trained import Advance, Say, TrainedStage, trained_stage
 from benchmarks.tools.recorded import Recorded
 from strategies.combining.expression import parse
@@ -39,9 +40,12 @@ LEAST_ROWS = 30  # validation rows; on fewer, one mistake more or less would cha
 COMPARED = 8  # rows on which torch and ONNX Runtime are compared
 
 
-def export(cell: Recorded, stage: str | None, out: Path, to: Path, say: Say, advance: Advance) -> None:
+def export(
+    cell: Recorded, stage: str | None, out: Path, to: Path, say: Say, advance: Advance, chosen: Sequence[str] = ()
+) -> Tensors:
     """Write a stage of a cell (None: the last) into the folder `to`, completely or not at all; `out` has its state.
 
+    `chosen`: sentences on how the cell was chosen, for the model card. Returns the weights.
     A stage whose trained state was removed is trained again. Raises UserError for what cannot be exported, for missing
     libraries, data or weights, and for a folder that is not empty; before anything is loaded where that is possible.
     """
@@ -59,7 +63,7 @@ def export(cell: Recorded, stage: str | None, out: Path, to: Path, say: Say, adv
             )
         trained = trained_stage(session, planned, record, name, Store(out), say, advance)
         images_NHWC = session.context.loaded.images_NHWC
-        _write(cell, to, trained, np.array(images_NHWC[trained.stage.data.test_rows[:COMPARED]]))
+        return _write(cell, to, trained, chosen, np.array(images_NHWC[trained.stage.data.test_rows[:COMPARED]]))
 
 
 def _stage_name(record: Record, name: str | None) -> str:
@@ -70,8 +74,8 @@ def _stage_name(record: Record, name: str | None) -> str:
     return name or known[-1]
 
 
-def _write(cell: Recorded, to: Path, trained: TrainedStage, images_BSS3: np.ndarray) -> None:
-    """Write all files into a temporary folder next to the target, then rename it."""
+def _write(cell: Recorded, to: Path, trained: TrainedStage, chosen: Sequence[str], images_BSS3: np.ndarray) -> Tensors:
+    """Write all files into a temporary folder next to the target, then rename it; return the weights."""
     record, network, strategy = cell.record, trained.network, parse(cell.record.strategy)
     given = trained.held if len(trained.labels_N) else trained.test
     correction = posthoc.correction_of(strategy, given, trained.stage.facts)
@@ -93,7 +97,7 @@ def _write(cell: Recorded, to: Path, trained: TrainedStage, images_BSS3: np.ndar
         tensors=tensors, temperature=degrees,
         fitted=len(trained.labels_N) >= LEAST_ROWS, corrected=not correction.neutral, mirror=trained.mirror,
         nll=tuple(_nll(correction(trained.test.logits_BC.numpy()), labels_N, t) for t in (1.0, degrees)),  # type: ignore[arg-type]
-        again=trained.again,
+        again=trained.again, chosen=tuple(chosen),
     )  # fmt: skip
     calibration = {
         "temperature": degrees,
@@ -118,6 +122,7 @@ def _write(cell: Recorded, to: Path, trained: TrainedStage, images_BSS3: np.ndar
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
+    return tensors
 
 
 def _manifest(record: Record, trained: TrainedStage, place: Path) -> Manifest:

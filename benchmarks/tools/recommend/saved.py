@@ -35,6 +35,12 @@ class Recommended:
     lines: tuple[str, ...]
     blocks: tuple[Block, ...]
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The sentences on what was recommended, why, and what it was compared with."""
+        said = ("Recommended", "No recommendation", "Why: ", "Top group: ", "Fine-tuning: ")
+        return tuple(line for line in self.lines if line.startswith(said))
+
     def record(self, out: Path) -> Path:
         """Return the file of the cell's record."""
         return record_path(out, self.suite, self.backbone, self.strategy, self.seed)

@@ -118,6 +118,7 @@ def test_export_takes_the_recommended_model(place: Path, monkeypatch: pytest.Mon
     written = json.loads((place / "model" / "model.json").read_text())
     found = saved.latest(place / "runs")
     assert (written["strategy"], written["seed"], written["stage"]) == (found.strategy, found.seed, "all")
+    assert "\n- Top group: " in (place / "model" / "README.md").read_text()
 
 
 def test_export_without_a_recommendation_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
