@@ -80,6 +80,8 @@ def plan(
     seeds: int | None = None,
     data: str | Path | None = None,
     image_root: str | Path | None = None,
+    label_column: str | None = None,
+    image_column: str | None = None,
     out: str | Path = "runs",
     device: str = "auto",
     threads: int | None = None,
@@ -97,7 +99,9 @@ def plan(
         strategies: Expressions such as "a+b(x=1)", or globs; empty for the suite's.
         seeds: How many seeds, counted from 0; None for the suite's number.
         data: Path of your images, for suites that read some.
-        image_root: Folder above all images of a CSV; None for the CSV's own.
+        image_root: Folder above all images of a table; None for the table's own.
+        label_column: A table's column of classes; None for the one of a usual name.
+        image_column: A table's column of images or paths; None for the one of a usual name.
         out: Folder for records, leaderboards and trained states.
         device: "auto", "cpu" or "cuda".
         threads: CPU threads of a training; None for as many as cores are idle.
@@ -121,6 +125,8 @@ def plan(
             suite=str(suite),
             data=None if data is None else Path(data),
             image_root=None if image_root is None else Path(image_root),
+            label_column=label_column,
+            image_column=image_column,
             seeds=seeds,
             device=_choice(Device, device, "device"),
             out=Path(out),

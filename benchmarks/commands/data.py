@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backbones.errors import nearest
-from benchmarks.commands.options import ImageRoot
+from benchmarks.commands.options import ImageColumn, ImageRoot, LabelColumn, of_table
 from benchmarks.support.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def info(
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
     image_root: ImageRoot = None,
+    label_column: LabelColumn = None,
+    image_column: ImageColumn = None,
     head_classes: Annotated[int | None, typer.Option(min=1, help="Number of head classes.")] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also list every class with its rows.")] = False,
 ) -> int:
@@ -36,7 +38,7 @@ def info(
     from benchmarks.progress.display import progress
     from benchmarks.suites.choose import adapt
 
-    suite = adapt(_suite(dataset, data, image_root), None, head_classes)
+    suite = adapt(_suite(dataset, data, of_table(image_root, label_column, image_column)), None, head_classes)
     with progress() as advance:
         loaded = load(
             suite.dataset,
@@ -56,6 +58,8 @@ def check(
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
     image_root: ImageRoot = None,
+    label_column: LabelColumn = None,
+    image_column: ImageColumn = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a problem is found.")] = False,
     most: Annotated[int, typer.Option(min=0, metavar="N", help="Places to name for each problem.")] = 20,
 ) -> int:
@@ -63,7 +67,7 @@ def check(
     from benchmarks.data.load import cache_folder, checked
     from benchmarks.progress.display import progress
 
-    suite = _suite(dataset, data, image_root)
+    suite = _suite(dataset, data, of_table(image_root, label_column, image_column))
     size = suite.recipe.image_size
     with progress() as advance:
         source, found = checked(
@@ -75,17 +79,17 @@ def check(
     return int(strict and bool(found.problems))
 
 
-def _suite(dataset: str, data: Path | None, image_root: Path | None) -> Suite:
+def _suite(dataset: str, data: Path | None, options: dict[str, str]) -> Suite:
     """Return the suite with the image size of a run, which then finds the decoded images in the cache."""
     from benchmarks.commands.opening import warn
     from benchmarks.data.registry import discover
     from benchmarks.suites import suite as suites
     from benchmarks.suites.choose import automatic, of_dataset
-    from benchmarks.suites.settings import with_image_root
+    from benchmarks.suites.settings import with_options
 
     warn(discover())
     suite = suites.load(automatic(data, "cpu")[0]) if dataset == "auto" else of_dataset(dataset)
-    return with_image_root(suite, image_root)
+    return with_options(suite, options)
 
 
 @app.command()
@@ -121,6 +125,8 @@ def export(
     dataset: Annotated[str, typer.Argument(help="auto, or a dataset of `list datasets`.")] = "auto",
     data: Data = None,
     image_root: ImageRoot = None,
+    label_column: LabelColumn = None,
+    image_column: ImageColumn = None,
     form: Annotated[
         Form, typer.Option(help="Folder or zip as on Kaggle, or Parquet shards as on the hub.")
     ] = Form.FOLDER,
@@ -132,7 +138,7 @@ def export(
     from benchmarks.data import export as exporting
     from benchmarks.data.load import cache_folder, open_source
 
-    suite = _suite(dataset, data, image_root)
+    suite = _suite(dataset, data, of_table(image_root, label_column, image_column))
     source = open_source(suite.dataset, data, cache=cache_folder(), options=suite.options)
     print(f"Written; use it with --data {exporting.export(source, folder, form.value, image_size)}")
     return 0

@@ -57,7 +57,7 @@ def open_asked(
 def _asked_suite(options: PlanOptions, split: int) -> Suite:
     """Check the options, print which suite they mean and why, and return it. Raises UserError or StrategyError."""
     from benchmarks.suites.choose import choose_suite, expand_backbones
-    from benchmarks.suites.settings import with_image_root
+    from benchmarks.suites.settings import with_options
     from strategies.combining.expression import expand
 
     load_plugins(options.plugin or ())
@@ -79,7 +79,7 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
         image_size_px=options.image_size,
         settings=options.set or (),
     )
-    suite = with_image_root(suite, options.image_root).model_copy(update={"split": split})
+    suite = with_options(suite, options.of_table).model_copy(update={"split": split})
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     if options.resample_splits > 1:
         print(f"Split {split}, of {options.resample_splits} that are counted from 0, the data's own.", flush=True)

@@ -66,13 +66,39 @@ def not_nan(seconds: float | None) -> float | None:
 ImageRoot = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Folder above all images of a CSV; default: the CSV's.", exists=True, file_okay=False
+        metavar="DIR", help="Folder above all images of a table; default: the table's.", exists=True, file_okay=False
     ),
+]
+LabelColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A table's column of classes; default: by its usual name.")
+]
+ImageColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A table's column of images or paths; default: by its usual name.")
 ]
 
 
+def of_table(image_root: Path | None, label_column: str | None, image_column: str | None) -> dict[str, str]:
+    """Return what was said of a table, as options of its dataset."""
+    said = {"image_root": image_root and str(image_root), "label_column": label_column, "image_column": image_column}
+    return {name: value for name, value in said.items() if value}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """What every command takes that reads a table of images."""
+
+    image_root: ImageRoot = None
+    label_column: LabelColumn = None
+    image_column: ImageColumn = None
+
+    @property
+    def of_table(self) -> dict[str, str]:
+        """What was said of a table, as options of its dataset."""
+        return of_table(self.image_root, self.label_column, self.image_column)
+
+
 @dataclasses.dataclass(frozen=True)
-class SessionOptions:
+class SessionOptions(TableOptions):
     """What every command takes that plans jobs on data, as typed; None means the suite's default."""
 
     strategy: Annotated[
@@ -85,7 +111,6 @@ class SessionOptions:
     data: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Your data: folder, zip, CSV or Parquet shards.")
     ] = None
-    image_root: ImageRoot = None
     image_size: Annotated[int | None, typer.Option(min=8, metavar="PX", help="Image size instead of the suite's.")] = (
         None
     )

@@ -71,7 +71,7 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
         asked = recommending.Asked(
             suite=suite, said=tuple(said), goal=options.goal.value,
             keep=math.inf if options.keep_head is None else options.keep_head, budget_s=budget_s, started=started,
-            out=options.out, data=options.data, image_root=options.image_root, plugins=tuple(options.plugin or ()),
+            out=options.out, data=options.data, of_table=options.of_table, plugins=tuple(options.plugin or ()),
             strategies=_strategies(options), suite_file=options.suite if options.suite.endswith(".toml") else None,
         )  # fmt: skip
         execute = functools.partial(runner.execute, out=options.out)
@@ -90,7 +90,7 @@ def _suite(options: RecommendOptions, budget_s: float) -> tuple[Suite, list[str]
 
     load_plugins(options.plugin or ())
     suite, said = suite_for(
-        options.suite, options.data, device=options.device.value, budget_s=budget_s, image_root=options.image_root,
+        options.suite, options.data, device=options.device.value, budget_s=budget_s, of_table=options.of_table,
         image_size_px=options.image_size, backbone=options.backbone,
     )  # fmt: skip
     print("\n".join((f"Suite {suite.name}: {suite.title}.", *said)), flush=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from benchmarks.commands.options import OWN, ImageRoot, takes
+from benchmarks.commands.options import OWN, TableOptions, takes
 from benchmarks.support.errors import one_line
 from benchmarks.support.threads import use_threads
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CellOptions:
+class CellOptions(TableOptions):
     """What `verify` and `export` take: a finished cell, and where to find what its record does not contain."""
 
     cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")]
@@ -26,7 +26,6 @@ class CellOptions:
         str | None, typer.Option(metavar="NAME|FILE.toml", help="Suite of the record; default: from its name.")
     ] = None
     data: Annotated[Path | None, typer.Option(metavar="PATH", help="The data of the record.")] = None
-    image_root: ImageRoot = None
     plugin: Annotated[list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with strategies.")] = None
     weights: Annotated[
         Path | None, typer.Option(metavar="FILE.safetensors", help="The initial weights of the record.")
@@ -42,7 +41,7 @@ class CellOptions:
         record = find_done(self.out, self.cell)
         use_threads(record.environment.threads)
         return Recorded(
-            record=record, suite_name=self.suite, data=self.data, image_root=self.image_root, weights=self.weights
+            record=record, suite_name=self.suite, data=self.data, of_table=self.of_table, weights=self.weights
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.data.base import Source
 from benchmarks.data.layouts.fashion_layouts import LOOKED_FOR, find, in_zip
 from benchmarks.data.layouts.given import require_readable
+from benchmarks.data.layouts.shards import is_other
 from benchmarks.data.layouts.styles_csv import NAME
 from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
@@ -19,6 +20,8 @@ def recognise(path: Path) -> bool:
     """Whether `path` holds the dataset in one of its three layouts."""
     if path.is_file() and path.suffix.lower() == ".zip":
         return in_zip(path)
+    if path.suffix.lower() == ".parquet" and path.is_file() and is_other(path):
+        return False
     return find(path) is not None
 
 

@@ -1,4 +1,4 @@
-"""Your own images: a class/image tree, on disk or in a zip, or a CSV with path and label columns."""
+"""Your own images: a class/image tree, on disk or in a zip, a table of them, or a Hugging Face data set."""
 
 from __future__ import annotations
 
@@ -8,27 +8,34 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.data.base import Source
-from benchmarks.data.layouts import folder_csv
 from benchmarks.data.layouts.folder_tree import read_tree
 from benchmarks.data.layouts.given import require_readable
 from benchmarks.data.layouts.image_files import LOOKED_FOR, build, in_zip, on_disk
+from benchmarks.data.layouts.tables.csv_file import ENDINGS, is_csv, read_csv
+from benchmarks.data.layouts.tables.hugging_face import is_hub_name, is_saved, read_named, read_saved
+from benchmarks.data.layouts.tables.parquet import parquet_files, read_parquet
+from benchmarks.data.layouts.tables.table import Asked, Table, open_table
 from benchmarks.data.layouts.walk import IMAGE_ENDINGS, images
 from benchmarks.data.layouts.zipped import Zipped
 from benchmarks.data.registry import dataset
 from benchmarks.support.errors import UserError
 
 _DEEP = 5  # folders down to the first image: two wrappers, train/, the class, and one within
+_NOTHING = Asked()
 
 
-def find(path: Path, image_root: str = "") -> Callable[[], Source] | None:
-    """Return what opens the images at `path`, or None where there is neither a tree nor a CSV.
+def find(path: Path, asked: Asked = _NOTHING) -> Callable[[], Source] | None:
+    """Return what opens the images at `path`, or None where there is neither a tree nor a table.
 
-    Raises UserError for an `image_root` (see `folder_csv.open_csv`) where there is no CSV.
+    Raises UserError where something is asked of a table and there is none.
     """
-    if table := _table(path):
-        return partial(folder_csv.open_csv, table, Path(image_root) if image_root else None)
-    if image_root:
-        raise UserError(f"--image-root belongs to a CSV that lists images, and {path} is none; leave it out.")
+    if reader := _table(path, asked):
+        return lambda: open_table(reader(), asked)
+    if asked:
+        raise UserError(
+            f"--image-root, --label-column and --image-column belong to a table that lists images, and {path} is none; "
+            "leave them out."
+        )
     if path.is_file():
         return _find_zip(path) if path.suffix.lower() == ".zip" else None
     if not path.is_dir():
@@ -36,32 +43,42 @@ def find(path: Path, image_root: str = "") -> Callable[[], Source] | None:
     return partial(_open_tree, path) if any("/" in image for image in images(path, _DEEP)) else None
 
 
-def _table(path: Path) -> Path | None:
-    """Return the CSV at `path`: the file itself, or the only one in the folder that lists images."""
+def _table(path: Path, asked: Asked) -> Callable[[], Table] | None:
+    """Return what reads the table at `path`: a data set's name or folder, a file, or the only one in the folder."""
+    if is_hub_name(path):
+        return partial(read_named, path)
+    if path.is_dir() and is_saved(path):
+        return partial(read_saved, path)
     if path.is_dir():
-        tables = [file for file in sorted(path.iterdir()) if file.is_file() and folder_csv.is_table(file)]
-        return tables[0] if len(tables) == 1 else None
-    # a CSV given as a file is opened with any columns, so that the error says which are needed
-    return path if path.is_file() and path.suffix.lower() in folder_csv.ENDINGS else None
+        tables = [file for file in sorted(path.iterdir()) if file.is_file() and is_csv(file, asked)]
+        if len(tables) == 1:
+            return partial(read_csv, tables[0])
+    elif path.suffix.lower() in ENDINGS and path.is_file():
+        # a file given itself is opened with any columns, so that the error says which are needed
+        return partial(read_csv, path)
+    files = parquet_files(path, asked)
+    return partial(read_parquet, path, files) if files else None
 
 
 @dataset(
     "folder",
-    "your own images: a class/image tree (folder or zip), or a CSV with path and label columns (--data PATH)",
+    "your own images: a class/image tree, a CSV or Parquet table, a Hugging Face data set (--data PATH)",
     expects=LOOKED_FOR,
     recognise=lambda path: find(path) is not None,
     asked_last=True,  # the fashion dataset's folder holds a CSV too
 )
-def open_source(path: Path, image_root: str = "") -> Source:
-    """Open a class/image tree, or a CSV (the file, or the only one in the folder) with path and label columns.
+def open_source(path: Path, image_root: str = "", label_column: str = "", image_column: str = "") -> Source:
+    """Open a class/image tree, a table of images (the file, or the only one in the folder), or a Hugging Face data set.
 
-    Folders `train/` and `test/` (or `val/`) above the classes, or a split column, are the split; otherwise 30 % of
-    each class test, chosen by a hash of the path. `image_root`: the folder below which a CSV's images are; default:
-    the CSV's own. Raises UserError where neither is found, for fewer than two classes, for a CSV's paths that leave
-    that folder, and for an `image_root` without a CSV.
+    Folders `train/` and `test/` (or `val/`) above the classes, a split column, or the parts of a data set are the
+    split; otherwise 30 % of each class test, chosen by a hash of the path. `image_root`: the folder below which a
+    table's images are; default: the table's own. `label_column`, `image_column`: which columns are meant; default: by
+    their usual names. Raises UserError where nothing is found, for fewer than two classes, for paths of a table that
+    leave that folder, for columns that are not there or not clear, and for these options without a table.
     """
-    require_readable(path, LOOKED_FOR)
-    opener = find(path, image_root)
+    if not is_hub_name(path):
+        require_readable(path, LOOKED_FOR)
+    opener = find(path, Asked(image_root, label_column, image_column))
     if opener is None:
         raise UserError(f"{path} holds no images in classes; looked for {LOOKED_FOR}.")
     return opener()

@@ -15,6 +15,7 @@ from benchmarks.data.base import Loaded, Source
 from benchmarks.data.checks.check import Check, check, stored
 from benchmarks.data.decoded.cache import Decoded, decode, rows_key
 from benchmarks.data.layouts.given import require_readable
+from benchmarks.data.layouts.tables.hugging_face import is_hub_name
 from benchmarks.data.registry import datasets, get
 from benchmarks.data.split import redraw
 from benchmarks.support.errors import UserError
@@ -41,8 +42,11 @@ def fetched_folder(cache: Path, name: str) -> Path:
 def detect(path: Path) -> str:
     """Return the name of the dataset at `path`, the first whose `recognise` says so.
 
-    Raises UserError for a path that does not exist, cannot be read, or that no dataset recognises.
+    The name of a Hugging Face data set is a "folder", as its files are. Raises UserError for a path that does not
+    exist, cannot be read, or that no dataset recognises.
     """
+    if is_hub_name(path):
+        return "folder"
     recognising = sorted((entry for entry in datasets() if entry.recognise), key=lambda entry: entry.asked_last)
     looked_for = ", or ".join(entry.expects for entry in recognising)
     require_readable(path, looked_for)

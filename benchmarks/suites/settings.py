@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -56,11 +55,9 @@ def with_image_size(suite: Suite, size_px: int | None) -> Suite:
     return validate({**content, "name": name}, name, "with --image-size")
 
 
-def with_image_root(suite: Suite, folder: Path | None) -> Suite:
-    """Return the suite with the folder above a CSV's images among its dataset's options; it changes no name."""
-    return (
-        suite if folder is None else suite.model_copy(update={"options": {**suite.options, "image_root": str(folder)}})
-    )
+def with_options(suite: Suite, options: Mapping[str, str]) -> Suite:
+    """Return the suite with further options of its dataset, such as a table's columns; they change no name."""
+    return suite.model_copy(update={"options": {**suite.options, **options}}) if options else suite
 
 
 def frozen(suite: Suite) -> Suite:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from benchmarks.planning.plan import Cell
 from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.suites import suite as suites
-from benchmarks.suites.settings import with_image_root
+from benchmarks.suites.settings import with_options
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError, one_line
 
@@ -27,13 +27,13 @@ class Recorded:
     """A finished cell: its record, and where to find what the record does not contain.
 
     `suite_name`: the record's suite, by name or as a file; None: the package's suite after which it is named. `data`,
-    `image_root`, `weights`: as for `run`.
+    `weights`: as for `run`. `of_table`: options of a dataset that is a table.
     """
 
     record: Record
     suite_name: str | None = None
     data: Path | None = None
-    image_root: Path | None = None
+    of_table: Mapping[str, str] = dataclasses.field(default_factory=dict)
     weights: Path | None = None
 
     @functools.cached_property
@@ -64,7 +64,7 @@ class Recorded:
             "split": self.record.split,
             **{name: setup.recipe[name] for name in own if name in setup.recipe},
         }
-        return with_image_root(suites.validate(content, self.record.suite, self.record.suite), self.image_root)
+        return with_options(suites.validate(content, self.record.suite, self.record.suite), self.of_table)
 
     def plan_again(self, folder: Path, say: Callable[[str], None]) -> tuple[Session, Cell]:
         """Return a session that writes to `folder` and plans this cell, with the record's layout and precision.

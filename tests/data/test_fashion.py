@@ -139,8 +139,8 @@ def wrong_paths(path: Path) -> dict[str, tuple[Path, str]]:
     (path / "shards").mkdir()
     (path / "shards" / "a.parquet").write_text("x")
     pq.write_table(pa.table({"id": [1]}), path / "other.parquet")
-    columns = {"id": [1], "articleType": ["a"], "year": [1], "productDisplayName": [""], "image": [b"x"]}
-    pq.write_table(pa.table(columns), path / "binary.parquet")
+    columns = {"id": [1], "articleType": ["a"], "year": [1], "productDisplayName": [""], "image": ["x"]}
+    pq.write_table(pa.table(columns), path / "text.parquet")
     return {
         "absent": (path / "no", "does not exist; expected Kaggle's folder"),
         "empty": (path / "empty", "holds no fashion dataset; looked for Kaggle's folder"),
@@ -150,12 +150,12 @@ def wrong_paths(path: Path) -> dict[str, tuple[Path, str]]:
         "other zip": (path / "other.zip", r"holds no styles.csv next to images/<id>.jpg"),
         "no shard": (path / "shards", "is not a Parquet file"),
         "other shard": (path / "other.parquet", "lacks the column 'articleType'"),
-        "plain bytes": (path / "binary.parquet", "must be struct<bytes, path>"),
+        "plain text": (path / "text.parquet", "must be struct<bytes, path>"),
     }
 
 
 @pytest.mark.parametrize(
-    "kind", ["absent", "empty", "rows only", "text", "no zip", "other zip", "no shard", "other shard", "plain bytes"]
+    "kind", ["absent", "empty", "rows only", "text", "no zip", "other zip", "no shard", "other shard", "plain text"]
 )
 def test_a_wrong_path_is_one_sentence(tmp_path: Path, kind: str) -> None:
     path, message = wrong_paths(tmp_path)[kind]

@@ -235,7 +235,7 @@ def test_paths_may_start_from_the_image_root(tmp_path: Path, image: Draw) -> Non
     assert source.ids == ("0.png", "1.png") and source.read(1) == image(1)
     with pytest.raises(UserError, match="is not a folder"):
         folder.open_source(listed, image_root=str(listed))
-    with pytest.raises(UserError, match="--image-root belongs to a CSV"):
+    with pytest.raises(UserError, match="belong to a table that lists images"):
         folder.open_source(tmp_path / "images", image_root=str(tmp_path))
 
 

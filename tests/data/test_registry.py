@@ -25,7 +25,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_options_are_the_parameters_with_a_default() -> None:
     assert registry.get("cifar10").options == {"imbalance": float, "seed": int}
-    assert registry.get("folder").options == {"image_root": str}
+    assert registry.get("folder").options == {"image_root": str, "label_column": str, "image_column": str}
     assert registry.get("fashion").options == {}
 
 

@@ -49,7 +49,9 @@ class ExportOptions(CellOptions):
             self,
             cell=str(answer.record(self.out)),
             data=self.data or (Path(answer.data) if answer.data else None),
-            image_root=self.image_root or (Path(answer.image_root) if answer.image_root else None),
+            image_root=self.image_root or (Path(root) if (root := answer.of_table.get("image_root")) else None),
+            label_column=self.label_column or answer.of_table.get("label_column"),
+            image_column=self.image_column or answer.of_table.get("image_column"),
             plugin=self.plugin or [Path(file) for file in answer.plugins],
         )
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.data.layouts.image_files import PARTS, VALIDATION_TRAINS, text_of
+from benchmarks.data.layouts.image_files import PARTS, VALIDATION_TRAINS, part_of, text_of
 from benchmarks.support.errors import UserError
 
-_KINDS = {word: kind for kind, words in PARTS.items() for word in words}
 Rows = list[list[str]]  # paths, cut at their folders
 
 
@@ -70,7 +69,7 @@ def _single_folders(rows: Rows) -> int:
 
 def _kind(name: str, rows: Rows, top: int) -> str | None:
     """Return the part that a folder of class folders is, by its name, else None: a class may be called train."""
-    return _KINDS.get(name.lower()) if any(len(row) > top + 2 for row in rows) else None
+    return part_of(name) if any(len(row) > top + 2 for row in rows) else None
 
 
 def _parts(

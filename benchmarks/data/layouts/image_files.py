@@ -16,14 +16,15 @@ from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key
 
 LOOKED_FOR = (
-    "a class/image tree (folder or zip, with or without train/ and test/ above it), or a CSV with path and label "
-    "columns"
+    "a class/image tree (folder or zip, with or without train/ and test/ above it), a CSV or Parquet table with image "
+    "(or path) and label columns, or a Hugging Face data set (saved to disk, or hf:OWNER/NAME)"
 )
 PARTS = {  # the words that name a part of the data, in a split column or as a folder
     "train": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+_PART_WORDS = {word: part for part, words in PARTS.items() for word in words}
 VALIDATION_TRAINS = "marked for validation, trained on (a run sets a part of its own aside)"
 TEST_PART = 0.3  # of each class, if the data has no split
 
@@ -87,6 +88,11 @@ def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:
         if len(of_class) > 1:
             train_N[of_class[: max(1, round(TEST_PART * len(of_class)))]] = False
     return train_N
+
+
+def part_of(word: str) -> str | None:
+    """Return the part that a word names in any case: "train", "validation" or "test"; None for another word."""
+    return _PART_WORDS.get(word.strip().lower())
 
 
 def text_of(name: str) -> str:

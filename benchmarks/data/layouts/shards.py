@@ -19,14 +19,14 @@ ROW_GROUPS_HELD = 8
 
 
 class Shards:
-    """Parquet files with the dataset's columns and `image: struct<bytes, path>`, read as one table."""
+    """Parquet files read as one table, with a column `image` of struct<bytes, path> or of bytes."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        """Open the files' metadata; UserError if one is not Parquet or lacks a column."""
+    def __init__(self, files: Sequence[Path], needed: Sequence[str] = NEEDED, image: str = "image") -> None:
+        """Open the files' metadata; UserError if one is not Parquet or lacks a column of `needed`, or the image's."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._lock = threading.Lock()
+        self._lock, self._image = threading.Lock(), image
         self._held: OrderedDict[int, pa.Array] = OrderedDict()
         self._files: list[pq.ParquetFile] = []
         self._groups: list[tuple[int, int]] = []  # file, row group within it
@@ -37,7 +37,7 @@ class Shards:
                 file = pq.ParquetFile(path)
             except (OSError, pa.ArrowInvalid) as error:
                 raise UserError(f"{path} is not a Parquet file that can be read; fetch or copy it again.") from error
-            _require_columns(file, path)
+            _require_columns(file, path, needed, image)
             for group in range(file.metadata.num_row_groups):
                 self._groups.append((len(self._files), group))
                 self._starts.append(rows)
@@ -47,12 +47,12 @@ class Shards:
 
     def columns(self, names: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
         """Return the named columns (default: all but the images) as text, a missing value as the empty string."""
-        names = names or [field.name for field in self._files[0].schema_arrow if field.name != "image"]
+        names = names or [field.name for field in self._files[0].schema_arrow if field.name != self._image]
         found: dict[str, list[str]] = {name: [] for name in names}
         for file in self._files:
             table = file.read(columns=list(names))
             for name in names:
-                found[name] += [_text(value) for value in table[name].to_pylist()]
+                found[name] += [as_text(value) for value in table[name].to_pylist()]
         return {name: tuple(values) for name, values in found.items()}
 
     def image(self, row: int) -> bytes | None:
@@ -63,15 +63,20 @@ class Shards:
 
     def _images(self, group: int) -> pa.Array:
         """Return the encoded images of a row group; the last `ROW_GROUPS_HELD` are cached."""
+        import pyarrow as pa
+
         with self._lock:
             if group in self._held:
                 self._held.move_to_end(group)
                 return self._held[group]
             file, index = self._groups[group]
-            column = self._files[file].read_row_group(index, columns=["image.bytes"])["image"].combine_chunks()
+            opened = self._files[file]
+            nested = pa.types.is_struct(opened.schema_arrow.field(self._image).type)
+            wanted = f"{self._image}.bytes" if nested else self._image
+            column = opened.read_row_group(index, columns=[wanted])[self._image].combine_chunks()
             chunk = column.chunk(0) if hasattr(column, "chunks") else column
             # flatten, unlike field(0), keeps a missing struct missing
-            self._held[group] = chunk.flatten()[0]
+            self._held[group] = chunk.flatten()[0] if nested else chunk
             while len(self._held) > ROW_GROUPS_HELD:
                 self._held.popitem(last=False)
             return self._held[group]
@@ -89,19 +94,19 @@ def is_other(path: Path) -> bool:
     return not {*NEEDED, "image"} <= set(names)
 
 
-def _require_columns(file: pa.parquet.ParquetFile, path: Path) -> None:
+def _require_columns(file: pa.parquet.ParquetFile, path: Path, needed: Sequence[str], image: str) -> None:
     """Raise UserError for a shard without the needed columns."""
     import pyarrow as pa
 
     schema = file.schema_arrow
-    if missing := [name for name in (*NEEDED, "image") if name not in schema.names]:
-        raise UserError(f"{path} lacks the column {missing[0]!r}; expected {', '.join(NEEDED)} and image.")
-    image = schema.field("image").type
-    if not pa.types.is_struct(image) or image.get_field_index("bytes") < 0:
-        raise UserError(f"The column image of {path} must be struct<bytes, path>, as the hub serves it, not {image}.")
+    if missing := [name for name in (*needed, image) if name not in schema.names]:
+        raise UserError(f"{path} lacks the column {missing[0]!r}; expected {', '.join(needed)} and {image}.")
+    kind = schema.field(image).type
+    if not pa.types.is_binary(kind) and not (pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0):
+        raise UserError(f"The column {image} of {path} must be struct<bytes, path>, as the hub serves it, not {kind}.")
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
     """Return a cell as styles.csv writes it: whole numbers without a decimal point."""
     if value is None:
         return ""

@@ -6,9 +6,10 @@ import dataclasses
 import math
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.data.layouts.tables.hugging_face import is_hub_name
 from benchmarks.records.record import Record
 from benchmarks.records.stats import Difference
 from benchmarks.running.session import Session
@@ -42,7 +43,7 @@ class Asked:
     started: float
     out: Path
     data: Path | None
-    image_root: Path | None = None
+    of_table: Mapping[str, str] = dataclasses.field(default_factory=dict)
     plugins: tuple[Path, ...] = ()
     strategies: tuple[str, ...] = ()
     suite_file: str | None = None
@@ -74,7 +75,7 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
         lines = answer.lines(facts)
         kept = saved.Recommended(
             suite=cell.suite, backbone=cell.backbone, strategy=cell.strategy, seed=cell.seed,
-            data=_absolute(asked.data), image_root=_absolute(asked.image_root),
+            data=_absolute(asked.data), of_table=_of_table(asked),
             plugins=tuple(str(path.resolve()) for path in asked.plugins),
             lines=tuple(lines), blocks=tuple(answer.blocks(facts)),
         )  # fmt: skip
@@ -140,4 +141,9 @@ def _export(out: Path) -> str:
 
 
 def _absolute(path: Path | None) -> str | None:
-    return None if path is None else str(path.resolve())
+    return None if path is None else str(path if is_hub_name(path) else path.resolve())
+
+
+def _of_table(asked: Asked) -> dict[str, str]:
+    """Return what was said of a table, with an absolute path."""
+    return {name: str(Path(v).resolve()) if name == "image_root" else v for name, v in asked.of_table.items()}

@@ -21,7 +21,8 @@ PAGE, CONTENT = "recommendation.md", "recommendation.json"
 class Recommended:
     """The recommended cell, what it was trained on, and the answer's texts.
 
-    `data`, `image_root`, `plugins`, `weights`: absolute paths as given to the command. `place`: the suite's folder in
+    `data`, `plugins`, `weights`: absolute paths as given to the command. `of_table`: options of a dataset that is a
+    table. `place`: the suite's folder in
     which the answer is kept.
     """
 
@@ -30,7 +31,7 @@ class Recommended:
     strategy: str
     seed: int
     data: str | None
-    image_root: str | None
+    of_table: dict[str, str]
     plugins: tuple[str, ...]
     lines: tuple[str, ...]
     blocks: tuple[Block, ...]

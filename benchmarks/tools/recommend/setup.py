@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from backbones.pinned import EXTRA, installed
 from benchmarks.data.load import cache_folder, open_source
 from benchmarks.suites.choose import choose_suite
-from benchmarks.suites.settings import FROZEN_BACKBONE, with_image_root
+from benchmarks.suites.settings import FROZEN_BACKBONE, with_options
 from benchmarks.suites.suite import Suite
 from benchmarks.tools.recommend.budget import shown
 
@@ -27,13 +28,13 @@ def suite_for(
     *,
     device: str,
     budget_s: float,
-    image_root: Path | None = None,
+    of_table: Mapping[str, str] | None = None,
     image_size_px: int | None = None,
     backbone: str | None = None,
 ) -> tuple[Suite, list[str]]:
     """Return the suite, and sentences on what was chosen for it. Raises UserError for what does not exist or fit."""
     first, why = choose_suite(name, data, device=device)
-    first = with_image_root(first, image_root)
+    first = with_options(first, of_table or {})
     settings = [f"folds={FOLDS}"]
     if frozen := installed(TIMM_NAME) is not None:
         chosen_px, sentence = _frozen_px(first, data, budget_s)
@@ -45,7 +46,7 @@ def suite_for(
         name, data, device=device, protocol="joint", trains="classifier" if frozen else None,
         image_size_px=image_size_px or chosen_px, settings=settings,
     )  # fmt: skip
-    suite = with_image_root(suite, image_root)
+    suite = with_options(suite, of_table or {})
     suite = suite.model_copy(update={"backbones": (backbone or (FROZEN_BACKBONE if frozen else SMALL_BACKBONE),)})
     what = f"{suite.backbones[0]} at {suite.recipe.image_size} px"
     because = f" ({why})" if why else ""

@@ -14,7 +14,7 @@ from benchmarks.cli import main
 from benchmarks.data import load
 from benchmarks.data.checks import alike
 from benchmarks.data.checks.check import Check, Finding, stored
-from benchmarks.data.layouts.folder_csv import SECOND_LABEL
+from benchmarks.data.layouts.tables.table import SECOND_LABEL
 
 
 def drawn(seed: int) -> np.ndarray:

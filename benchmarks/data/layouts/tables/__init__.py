@@ -1,0 +1,1 @@
+"""Tables that list images: CSV, Parquet, and Hugging Face data sets."""
