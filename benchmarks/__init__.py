@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # importing typing would be most of the time in which an interrupt still ends in a traceback
 if TYPE_CHECKING:
+    from typing import Any
+
     from benchmarks.api import load_frames, load_records, plan, predict, register, run
 
 __version__ = "0.1.0"

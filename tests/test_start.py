@@ -95,6 +95,13 @@ def test_an_interrupt_while_a_command_starts_is_no_traceback(tmp_path: Path, arg
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
+def test_little_is_imported_before_interrupts_are_handled() -> None:
+    code = "import sys; before = {*sys.modules}; import benchmarks.__main__; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-S", "-c", code], env=environment(), capture_output=True, text=True)
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    assert "benchmarks" in imported and not imported & {"typing", "re", "pathlib"}
+
+
 @pytest.mark.parametrize("at", ["tabulate", "strategies.registry"])
 def test_an_interrupt_while_a_command_imports_says_how_to_go_on(tmp_path: Path, at: str) -> None:
     asked = [sys.executable, "-c", INTERRUPTED, at, "list", "suites"]
