@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from backbones.registry import identity
 from benchmarks.planning.history import Segment, handed_on, history_of, states
 from benchmarks.planning.stages import Stage
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.suite import HOW_ONLY, Suite
 from benchmarks.support.keys import content_key
 from strategies.base import Strategy
 from strategies.combining.expression import parse
@@ -234,7 +234,7 @@ def _state_key(
             "weights": setting.weights.get(backbone, "none"),
             "device": setting.device,
             "precision": {} if alone else dict(setting.precision[backbone]),
-            "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights"}),
+            "recipe": suite.recipe.model_dump(mode="json", exclude={"epochs", "precision", "weights", *HOW_ONLY}),
             "epochs": suite.recipe.stage_epochs(stage.data.name),
             "seed": seed,
             "start": start,

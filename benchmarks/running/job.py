@@ -22,11 +22,12 @@ from benchmarks.support.disk import ends_if_full, require_room
 from benchmarks.support.hardware import machine, peak_memory_bytes, restart_peak_memory
 from benchmarks.training import checkpoint
 from benchmarks.training.allocator import keep_freed_memory
-from benchmarks.training.arithmetic import float32_arithmetic
 from benchmarks.training.batching.batches import Batcher, Batches
 from benchmarks.training.batching.feature_batches import FeatureBatcher
 from benchmarks.training.batching.text_batches import NameBatcher, stage_names
 from benchmarks.training.features import validation_outputs
+from benchmarks.training.gpu.arithmetic import float32_arithmetic
+from benchmarks.training.gpu.cuda_graphs import graphs_for
 from benchmarks.training.loop import prepare, run
 from benchmarks.training.optimizers import make_optimizer
 from benchmarks.training.predict import outputs_of
@@ -116,6 +117,7 @@ def begin(context: RunContext, job: Job) -> Training:
     network.to(context.device)
     choice = context.choices.get(job.backbone, NAMES_CHOICE)
     prepare(network, job.segment.phase, choice)
+    graphs = graphs_for(network, strategy, recipe, choice, context.device)
     return Training(
         job=job,
         stage=stage,
@@ -129,6 +131,7 @@ def begin(context: RunContext, job: Job) -> Training:
             recipe, network, job.segment.phase.weight_decay, text, reading_parameters(network), strategy.rates()
         ),
         epoch=job.start,
+        graphs=graphs,
     )
 
 

@@ -22,7 +22,7 @@ from benchmarks.records.hits import hits, per_class
 from benchmarks.records.metrics import from_probabilities
 from benchmarks.records.record import Cost, Environment, Record, Setup, StageResult
 from benchmarks.running.context import RunContext
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.suite import HOW_ONLY, Suite
 from benchmarks.support.hardware import machine, versions
 from strategies.base import Held, Outputs, Strategy
 from strategies.combining.expression import parse
@@ -205,7 +205,7 @@ def _setup(context: RunContext, suite: Suite, backbone: str) -> Setup:
         fingerprint=context.loaded.fingerprint,
         image_size=suite.recipe.image_size,
         recipe={
-            **suite.recipe.model_dump(mode="json"),
+            **suite.recipe.model_dump(mode="json", exclude=set(HOW_ONLY)),
             "head_classes": suite.head_classes,
             "validation": suite.validation,
             **({"folds": suite.folds} if suite.folds else {}),

@@ -29,6 +29,9 @@ class Epochs(_Frozen):
     all: Count = 1
 
 
+HOW_ONLY = frozenset({"cuda_graphs"})  # fields of a recipe that change no result
+
+
 class Recipe(_Frozen):
     """How a stage is trained; the same for every strategy.
 
@@ -38,6 +41,8 @@ class Recipe(_Frozen):
     at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
     `rotate` degrees: the largest draw in either direction. `flip_test`: outputs are means over an image and its mirror.
     `tf32`: a GPU may round the factors of float32 products to TensorFloat-32, which is faster and less exact.
+    `cuda_graphs`: a GPU launches the network's kernels together; false launches them one by one. It changes how fast a
+    training is and no result, so it is no part of keys and records.
     `trains`: "classifier" leaves the backbone as its weights made it, in both stages, and trains on its stored
     features: of each image and its mirror, and of `views` - 1 more such pairs, shifted and zoomed.
     """
@@ -63,6 +68,7 @@ class Recipe(_Frozen):
     weights: Literal["none", "imagenet"] = "none"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     tf32: bool = False
+    cuda_graphs: bool = True
     steps_at: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     step_factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
     flip_test: bool = False

@@ -53,7 +53,8 @@ class Speed:
     """Medians in img/s, and medians of the ratios per round: loop / bare step, loop / plain script.
 
     `of_peak`: the loop's operations a second over the most that the GPU computes in bfloat16, None where that is not
-    known. `waits`: how often the host waits for the GPU in a step of the loop, None on the CPU.
+    known. `waits`: how often the host waits for the GPU in a step of the loop. `loop_over_eager`: over the loop without
+    CUDA graphs. Both are None on the CPU.
     """
 
     backbone: str
@@ -68,6 +69,7 @@ class Speed:
     loop_over_plain: float
     of_peak: float | None = None
     waits: float | None = None
+    loop_over_eager: float | None = None
 
 
 def measure(
@@ -89,9 +91,16 @@ def measure(
             "loop": functools.partial(_epoch, training),
             "plain": _plain(backbone, recipe, images_NHWC, device, Path(folder)),
         }
+        order: tuple[str, ...] = TURNS
+        if device.type == "cuda":
+            eager = recipe.model_copy(update={"cuda_graphs": False})
+            turns["eager"] = functools.partial(
+                _epoch, _training(backbone, choice, eager, images_NHWC, device, Path(folder))
+            )
+            order = (*TURNS, "eager")
         rates: dict[str, list[float]] = {name: [] for name in turns}
         for turn in range(rounds + 1):  # the first turn warms up
-            for name in TURNS:
+            for name in order:
                 run = turns[name]
                 started = time.perf_counter()
                 run()
@@ -110,16 +119,17 @@ def report(
     """Measure each backbone and print a Markdown table."""
     print(
         "| backbone | px | batch | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare "
-        "| loop / plain | of bf16 peak | waits a step |"
+        "| loop / plain | graphs / none | of bf16 peak | waits a step |"
     )
-    print("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for backbone in backbones:
         s = measure(backbone, device=device, image_size=image_size, batch_size=batch_size, steps=steps, rounds=rounds)
-        of_peak, waits = ("-" if given is None else f"{given:.2f}" for given in (s.of_peak, s.waits))
+        on_gpu = (s.loop_over_eager, s.of_peak, s.waits)
+        graphs, of_peak, waits = ("-" if given is None else f"{given:.2f}" for given in on_gpu)
         print(
             f"| {s.backbone} | {s.image_size} | {s.batch_size} | {s.layout} {s.dtype} | {s.bare_img_per_s:.0f} "
             f"| {s.loop_img_per_s:.0f} | {s.plain_img_per_s:.0f} | {s.loop_over_bare:.2f} | {s.loop_over_plain:.2f} "
-            f"| {of_peak} | {waits} |",
+            f"| {graphs} | {of_peak} | {waits} |",
             flush=True,
         )
 
@@ -179,7 +189,7 @@ def _speed(backbone: str, choice: Choice, recipe: Recipe, rates: dict[str, list[
     bare, loop, plain = (statistics.median(rates[name]) for name in ("bare", "loop", "plain"))
     return Speed(
         backbone, recipe.image_size, recipe.batch_size, choice.layout, choice.dtype, bare, loop, plain,
-        ratio("bare"), ratio("plain"),
+        ratio("bare"), ratio("plain"), loop_over_eager=ratio("eager") if "eager" in rates else None,
     )  # fmt: skip
 
 

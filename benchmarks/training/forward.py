@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -12,7 +12,12 @@ from backbones.probe import Choice, autocast
 from strategies.base import Batch, Outputs, StrategyError
 
 
-def forward(network: Network, images_BCHW: Tensor, choice: Choice, tokens_BT: Tensor | None = None) -> Outputs:
+def forward(
+    network: Callable[..., tuple[Tensor | Mapping[str, Tensor], Tensor]],
+    images_BCHW: Tensor,
+    choice: Choice,
+    tokens_BT: Tensor | None = None,
+) -> Outputs:
     """Return the network's outputs for images, in its current mode and in the precision of `choice`.
 
     `tokens_BT`: the products' names, for a network that reads them.

@@ -236,7 +236,7 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
             if not out_of_memory(error) or len(batch.labels_B) < 4 * training.pieces:
                 raise
         statistics.put_back()
-        training.pieces *= 2
+        training.pieces, training.graphs = 2 * training.pieces, None  # whose memory is needed
         torch.cuda.empty_cache()
 
     def again(part: bool) -> None:
@@ -272,8 +272,9 @@ def _gradients(training: Training, batch: Batch, loss_of: Callable[[Outputs], Te
     """Compute the batch's gradients; return its loss."""
 
     def outputs_of(part: Batch) -> Outputs:
-        return network_outputs(training.network, training.strategy, part, training.choice)
+        return network_outputs(training.network, training.strategy, part, training.choice, graphs)
 
+    graphs = training.graphs if training.pieces == 1 else None
     if training.pieces > 1:
         seed = seed_for(training.job.seed, training.job.stage, at, "network")
         return gradients_in_pieces(training.network, batch, training.pieces, seed, outputs_of, loss_of)

@@ -13,6 +13,7 @@ import torch
 from backbones.network import Network
 from backbones.probe import Choice
 from benchmarks.training.forward import classify, forward, pooled
+from benchmarks.training.gpu.cuda_graphs import Graphs
 from strategies.base import Batch, Facts, Outputs, Strategy, StrategyError
 from strategies.combining.seats import calls
 
@@ -22,8 +23,12 @@ def mixes_features(strategy: Strategy) -> bool:
     return calls(strategy, "mix_features")
 
 
-def network_outputs(network: Network, strategy: Strategy, batch: Batch, choice: Choice) -> Outputs:
+def network_outputs(
+    network: Network, strategy: Strategy, batch: Batch, choice: Choice, graphs: Graphs | None = None
+) -> Outputs:
     """Return what the network gives for a batch of images or of stored features, and for its `views`.
+
+    `graphs`: what runs the network on images, in its place.
 
     Where the strategy mixes features there are no logits, [B, 0], and a second batch is the last of the `views`;
     `mixed_outputs` takes it from there.
@@ -36,7 +41,8 @@ def network_outputs(network: Network, strategy: Strategy, batch: Batch, choice: 
         return _parts(Outputs(features_BF.new_zeros(len(features_BF), 0), features_BF), len(batches))
     if given.features_BF is not None:
         return _parts(classify(network, given.features_BF, choice), len(batches))
-    return _parts(forward(network, given.images_BCHW, choice, given.tokens_BT), len(batches))
+    runs: Network | Graphs = network if graphs is None or given.tokens_BT is not None else graphs
+    return _parts(forward(runs, given.images_BCHW, choice, given.tokens_BT), len(batches))
 
 
 def mixed_outputs(

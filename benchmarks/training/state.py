@@ -14,6 +14,7 @@ from benchmarks.planning.plan import Job
 from benchmarks.planning.stages import Stage
 from benchmarks.suites.suite import Recipe
 from benchmarks.training.batching.batches import Batches
+from benchmarks.training.gpu.cuda_graphs import Graphs
 from benchmarks.training.predict import RowFeatures
 from strategies.base import Facts, Strategy
 
@@ -52,6 +53,7 @@ class Training:
     `step`, `loss_sum`, `hits`: steps done in the current epoch, the summed loss of their samples, and how many of these
     had their highest logit at their label. `pieces`: micro-batches per batch. `after_seconds`: duration of
     `Strategy.after_training`. `validation`: features of the validation rows, kept where they stay as they are.
+    `graphs`: what runs the network in a training step on a GPU.
     """
 
     job: Job
@@ -72,3 +74,4 @@ class Training:
     hits: int | Tensor = 0
     pieces: int = 1
     after_seconds: float = 0.0
+    graphs: Graphs | None = None

@@ -9,17 +9,18 @@ import torch
 
 from benchmarks.running.job import run_job
 from benchmarks.running.session import Request, Session, open_session
-from benchmarks.training.arithmetic import float32_arithmetic
+from benchmarks.suites.suite import Suite
+from benchmarks.training.gpu.arithmetic import float32_arithmetic
 from tests.making import digits_session, digits_suite
 
 
-def _on_gpu(out: Path, strategy: str = "none") -> Session:
-    asked = Request(suite=digits_suite(), device="cuda", out=out, strategies=(strategy,))
+def open_on_gpu(out: Path, strategy: str = "none", suite: Suite | None = None) -> Session:
+    asked = Request(suite=suite or digits_suite(), device="cuda", out=out, strategies=(strategy,))
     return open_session(asked, lambda line: None, lambda *progress: None)
 
 
 def test_a_job_has_another_key_than_on_the_cpu_and_trains_alike(tmp_path: Path) -> None:
-    gpu, cpu = _on_gpu(tmp_path / "gpu"), digits_session(tmp_path / "cpu")
+    gpu, cpu = open_on_gpu(tmp_path / "gpu"), digits_session(tmp_path / "cpu")
     keys = [session.plan.cells[0].jobs[0][0] for session in (gpu, cpu)]
     assert keys[0] != keys[1]
     on_gpu, on_cpu = (run_job(s.context, s.plan.jobs[k]) for s, k in zip((gpu, cpu), keys, strict=True))
@@ -41,7 +42,7 @@ def test_products_are_exact_unless_tf32_is_asked_for() -> None:
 
 @pytest.mark.parametrize("strategy", ["none", "ldam", "mixup", "minority-augment"])
 def test_a_step_does_not_wait_for_the_gpu(tmp_path: Path, strategy: str) -> None:
-    session = _on_gpu(tmp_path, strategy)
+    session = open_on_gpu(tmp_path, strategy)
 
     def second_step_must_not(step: int, steps: int) -> None:
         torch.cuda.set_sync_debug_mode("error" if step == 1 else "default")

@@ -159,6 +159,10 @@ def test_everything_that_changes_weights_changes_the_key(change: dict[str, objec
     assert plan("none").cells[0].jobs[0][0] != plan("none", **change).cells[0].jobs[0][0]  # type: ignore[arg-type]
 
 
+def test_how_kernels_are_launched_changes_no_key() -> None:
+    assert plan("none").cells == plan("none", cuda_graphs=False).cells
+
+
 def test_seeds_share_nothing_and_the_first_user_bears_the_cost() -> None:
     made = plan("none", seeds=2)
     assert len(made.jobs) == 4

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.running.job import run_job
-from benchmarks.training.arithmetic import float32_arithmetic
+from benchmarks.training.gpu.arithmetic import float32_arithmetic
 from tests.making import digits_session, digits_suite
 
 

@@ -1,0 +1,49 @@
+"""Real graphs: a training with them is the training without, and launches less."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.contract import tiny
+from benchmarks.running.job import begin
+from benchmarks.training.loop import run
+from tests.gpu.test_jobs import open_on_gpu
+from tests.making import digits_suite
+
+
+def _trained(out: Path, strategy: str, graphs: bool) -> tuple[list[float], bool]:
+    suite = digits_suite({"cuda_graphs": graphs, "epochs": {"head": 4, "tail": 4, "all": 4}})
+    session = open_on_gpu(out, strategy, suite)
+    training = begin(session.context, next(iter(session.plan.jobs.values())))
+    run(training, lambda *_: None, lambda _: None)
+    captured = training.graphs is not None and not training.graphs.why_not and training.graphs.count > 0
+    return [epoch.loss for epoch in training.history], captured
+
+
+@pytest.mark.parametrize("strategy", ["none", "mixup", "bcl", "ride", "ema"])
+def test_a_training_with_graphs_is_the_one_without(tmp_path: Path, strategy: str) -> None:
+    with_graphs, captured = _trained(tmp_path / "graphs", strategy, graphs=True)
+    without, none = _trained(tmp_path / "eager", strategy, graphs=False)
+    assert captured and not none
+    torch.testing.assert_close(with_graphs, without, rtol=0.01, atol=0)
+
+
+def test_dropout_is_drawn_again_in_every_step_and_by_the_step_s_seed() -> None:
+    from backbones.probe import Choice
+    from benchmarks.training.forward import seed_network
+    from benchmarks.training.gpu.cuda_graphs import Graphs
+
+    with tiny.backbone():
+        network = tiny.network(3).cuda()
+    network.encoder = torch.nn.Sequential(network.encoder, torch.nn.Dropout(0.5)).cuda()
+    graphs = Graphs(network, Choice("contiguous", "float32"), torch.device("cuda"))
+    images_BCHW = torch.rand(8, 3, 8, 8, device="cuda")
+    seen = []
+    for step in (0, 1, 2, 3, 4, 5, 4):
+        seed_network(step, torch.device("cuda"))
+        seen.append(graphs(images_BCHW)[1].detach().clone())
+    assert graphs.count == 1 and not torch.equal(seen[4], seen[5])
+    assert torch.equal(seen[4] == 0, seen[6] == 0)
