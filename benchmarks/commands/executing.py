@@ -15,16 +15,14 @@ from benchmarks.commands.options import ExecuteOptions, Executor, TrainOptions, 
 from benchmarks.support.threads import use_threads
 
 if TYPE_CHECKING:
-    from benchmarks.planning.plan import Cell
+    from benchmarks.planning.plan import Cell, Plan
     from benchmarks.progress.reporter import Reporter
     from benchmarks.running.cells import Outcome
+    from benchmarks.running.context import RunContext
     from benchmarks.running.ray.cluster import JobResources
     from benchmarks.running.session import Request, Session
     from benchmarks.running.supervised import Supervised
     from benchmarks.suites.suite import Suite
-
-SMALL_IMAGES_PX = 64
-WORTH_STARTING_RAY_JOBS = 20
 
 
 class Runner:
@@ -92,14 +90,16 @@ def running(options: TrainOptions, supervised: Supervised | None) -> Iterator[Ru
 
     Raises UserError for options that do not fit together.
     """
-    check_executor(options.executor, options.address, options.jobs_per_device)
+    check_executor(options)
     if options.executor == Executor.LOCAL:
         restarted = supervised is not None and supervised.restarted
 
-        def execute_here(*what: Any, **how: Any) -> Outcome:
-            from benchmarks.running.local import execute
+        def execute_here(plan: Plan, context: RunContext, *what: Any, **how: Any) -> Outcome:
+            from benchmarks.running import local
+            from benchmarks.running.pooled import execute as pooled
 
-            return execute(*what, **how, supervised=supervised)
+            execute = pooled.execute if context.jobs > 1 else local.execute
+            return execute(plan, context, *what, **how, supervised=supervised)
 
         yield Runner(options, functools.partial(on_this_machine, options, restarted=restarted), execute_here)
         return
@@ -147,39 +147,23 @@ def _reporter(session: Session, out: Path, options: TrainOptions, *, hint: bool)
     from benchmarks.progress.reporter import Reporters
     from benchmarks.running.cells import stored_records
     from benchmarks.running.estimate import look
+    from benchmarks.support.hardware import idle_gpus
 
     reporters: list[Reporter] = []
     if options.tensorboard:
         from benchmarks.progress.tensorboard import TensorBoardReporter
 
         reporters.append(TensorBoardReporter(options.tensorboard, session.context.store))
-    if options.executor == Executor.RAY:
+    if options.executor == Executor.RAY or session.context.jobs > 1:
         from benchmarks.progress.job_logs import JobLogs
 
         reporters.append(JobLogs(session.context.store.work))
     plan, suite = session.plan, session.context.suite.name
     outlook = look(plan, session.context, stored_records(plan, out, suite))
     if len(outlook.stored) < len(plan.cells):
-        local = options.executor == Executor.LOCAL
-        if hint and local and (sentence := would_be_faster(session, options, len(outlook.todo))):
-            print(sentence)
+        if hint and options.executor == Executor.LOCAL and (idle := idle_gpus(session.context.device)):
+            print(f"This run uses one GPU and leaves {idle} idle: add --executor ray (`pip install -e .[ray]`).")
         reporters.append(make_reporter(outlook))
     else:
         print(f"All {len(plan.cells)} cells are done already: nothing to do.")
     return Reporters(*reporters)
-
-
-def would_be_faster(session: Session, options: TrainOptions, jobs: int) -> str | None:
-    """Return how this machine could run so many jobs faster than in this process; None if it cannot."""
-    from benchmarks.support.hardware import idle_gpus, threads_side_by_side
-
-    device = session.context.device.type
-    if idle := idle_gpus(device):
-        return f"This run uses one GPU and leaves {idle} idle: add --executor ray (`pip install -e .[ray]`)."
-    threads, small = threads_side_by_side(device), session.context.suite.recipe.image_size <= SMALL_IMAGES_PX
-    if threads and small and options.threads is None and jobs >= WORTH_STARTING_RAY_JOBS:
-        return (
-            "Images this small do not keep several cores busy, but parallel jobs do: add --executor ray "
-            f"--threads {threads} (`pip install -e .[ray]`)."
-        )
-    return None

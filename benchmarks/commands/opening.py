@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.commands.options import Device, PlanOptions, SessionOptions
+from benchmarks.commands.options import Device, PlanOptions, SessionOptions, TuneOptions
 from benchmarks.support.errors import UserError
-from benchmarks.support.threads import default_threads, use_threads
+from benchmarks.support.threads import Share, default_share, use_threads
 
 if TYPE_CHECKING:
     from benchmarks.running.session import Request, Session
     from benchmarks.suites.suite import Suite
+
+SMALL_IMAGES_PX = 64
+MANY_CELLS = 4  # fewer may share all their jobs
 
 
 def open_asked(
@@ -87,28 +91,68 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
 
 
 def on_this_machine(options: SessionOptions, request: Request, *, restarted: bool = False) -> Request:
-    """Use the threads asked for, else as many as cores are idle, and print why; return the request as it is.
+    """Choose how many jobs are trained side by side, and with how many CPU threads each; print why.
 
-    On a GPU torch chooses. `restarted`: see `default_threads`.
+    Returns the request with its jobs. `restarted`: see `default_share`. On a GPU it is one job, with as many threads as
+    torch chooses. Raises UserError if several are asked for where there is a GPU.
     """
     import torch
 
-    threads = options.threads
-    if not threads and (options.device == Device.CPU or not torch.cuda.is_available()):
-        threads, sentence = default_threads(options.out / ".work", restarted=restarted)
-        if sentence:
-            print(sentence, flush=True)
-    use_threads(threads)
-    return request
+    gpu = torch.cuda.is_available()  # its libraries do not survive a fork, even where they are not used
+    if gpu and (options.jobs or 1) > 1:
+        raise UserError(
+            "--jobs is for machines without a GPU; share the GPU with --executor ray --jobs-per-device K, or hide it "
+            "with CUDA_VISIBLE_DEVICES=''."
+        )
+    share, sentence = Share(1, options.threads), ""
+    if not gpu or options.device == Device.CPU:
+        small = "" if gpu or _cells(options, request) < MANY_CELLS else _small(request.suite)
+        share, sentence = default_share(
+            options.out / ".work", jobs=options.jobs, threads=options.threads, small=small, restarted=restarted
+        )
+    if sentence:
+        print(sentence, flush=True)
+    use_threads(share.threads)
+    return dataclasses.replace(request, jobs=share.jobs)
+
+
+def _cells(options: SessionOptions, request: Request) -> int:
+    """Return about how many cells, or trials of them, are asked for."""
+    from benchmarks.suites.choose import expand_backbones
+    from strategies.combining.expression import expand
+
+    suite = request.suite
+    backbones = expand_backbones(request.backbones or suite.backbones)
+    strategies = expand(request.strategies or suite.strategies)
+    trials = options.trials if isinstance(options, TuneOptions) else 1
+    return len(backbones) * len(strategies) * (request.seeds or suite.seeds) * trials
+
+
+def _small(suite: Suite) -> str:
+    """Return in words what of the suite does not keep several cores busy, "" if all does."""
+    if suite.recipe.frozen:
+        return "classifiers on stored features"
+    size = suite.recipe.image_size
+    return f"images of {size} px" if size <= SMALL_IMAGES_PX else ""
 
 
 def ready_to_run(session: Session) -> Session:
-    """Return the session with the stored features that its jobs read, computed unless the cache has them."""
+    """Return the session with the stored features that its jobs read, computed unless the cache has them.
+
+    They are computed with the threads of all jobs that are trained side by side.
+    """
+    import torch
+
     from benchmarks.progress.display import progress
     from benchmarks.running.frozen_features import with_features
 
-    with progress() as advance:
-        return with_features(session, lambda line: print(line, flush=True), advance)
+    threads, jobs = torch.get_num_threads(), session.context.jobs
+    use_threads(threads * jobs if jobs > 1 else None)
+    try:
+        with progress() as advance:
+            return with_features(session, lambda line: print(line, flush=True), advance)
+    finally:
+        use_threads(threads if jobs > 1 else None)
 
 
 def load_plugins(files: Sequence[Path]) -> None:

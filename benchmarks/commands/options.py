@@ -25,6 +25,7 @@ class Device(StrEnum):
 
 
 MOST_THREADS = 1024  # with many more, torch ends in a segmentation fault
+MOST_JOBS = 256
 MOST_SECONDS = 1e7
 MOST_TRIALS = 1024
 OWN, PUBLISHED = Path("runs"), Path("results")
@@ -115,7 +116,13 @@ class SessionOptions(TableOptions):
         None
     )
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO
-    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads.")] = None
+    threads: Annotated[int | None, typer.Option(min=1, max=MOST_THREADS, metavar="N", help="CPU threads per job.")] = (
+        None
+    )
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=MOST_JOBS, metavar="N", help="Jobs side by side on the CPU; default: by the machine."),
+    ] = None
     plugin: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.py", help="Python file with further strategies.")
     ] = None
@@ -215,9 +222,11 @@ class TuneOptions(ExecuteOptions):
     ] = 1
 
 
-def check_executor(executor: Executor, address: str | None, jobs_per_device: int | None) -> None:
-    """Raise UserError where options of Ray are given and Ray is not the executor."""
-    if executor == Executor.LOCAL and (address or jobs_per_device):
+def check_executor(options: TrainOptions) -> None:
+    """Raise UserError where options of Ray are given and Ray is not the executor, or the other way round."""
+    if options.executor == Executor.RAY and options.jobs:
+        raise UserError("--jobs is for runs without Ray; with --executor ray, --jobs-per-device K does it.")
+    if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
         raise UserError("--address and --jobs-per-device belong to Ray; add --executor ray, or leave them out.")
 
 

@@ -27,6 +27,7 @@ class RunContext:
 
     `first_weights`: the file of first weights by backbone, without those that start from random ones.
     `checkpoint_seconds`: between two checkpoints within an epoch; None: `job_state.CHECKPOINT_SECONDS`.
+    `jobs`: how many are trained side by side on this machine.
     `variants`: further suites by name, whose recipes differ from the suite's in how a network is optimised.
     Where the recipe trains the classifier alone, `features`: float32 [V, N, F] by backbone, views of all rows;
     `augmented`: those of the rows that a strategy's `augmentation` is for, by backbone, stage and what it asks for.
@@ -43,6 +44,7 @@ class RunContext:
     features: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     augmented: Mapping[tuple[str, int, Pipeline], AugmentedFeatures | None] = dataclasses.field(default_factory=dict)
     variants: Mapping[str, Suite] = dataclasses.field(default_factory=dict)
+    jobs: int = 1
 
     def suite_of(self, variant: str) -> Suite:
         """Return the suite of a job or cell with this `variant`."""

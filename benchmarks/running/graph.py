@@ -46,6 +46,7 @@ class Graph:
     ) -> None:
         """`cells`: those to finish; `todo`: the jobs they wait for; `seconds`: see `expect`."""
         self._plan = plan
+        self._place = {key: place for place, key in enumerate(plan.jobs)}
         self._open = {job.key for job in todo}  # neither done nor failed
         self._taken: set[str] = set()
         self.expect(seconds)
@@ -66,13 +67,13 @@ class Graph:
         return key in self._open
 
     def ready(self) -> list[Job]:
-        """Return the jobs that may start, the most urgent one first."""
+        """Return the jobs that may start, the most urgent one first, and those of equal paths in the plan's order."""
         free = [
             self._plan.jobs[key]
             for key in self._open - self._taken
             if not self._open.intersection(needs(self._plan.jobs[key]))
         ]
-        return sorted(free, key=lambda job: (-self._paths[job.key], job.key))
+        return sorted(free, key=lambda job: (-self._paths[job.key], self._place[job.key]))
 
     def take(self, job: Job) -> None:
         """Mark the job as started."""

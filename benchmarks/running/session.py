@@ -41,7 +41,8 @@ class Request:
     `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
     backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
     checkpoints within an epoch. `force`: train classifiers even on features of random weights. `resample`:
-    sessions on other splits of the data follow. `seed`: this seed alone, in place of all of `seeds`.
+    sessions on other splits of the data follow. `seed`: this seed alone, in place of all of `seeds`. `jobs`: see
+    `RunContext`.
     """
 
     suite: Suite
@@ -57,6 +58,7 @@ class Request:
     force: bool = False
     resample: bool = False
     seed: int | None = None
+    jobs: int = 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,6 +124,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         first_weights=first_weights,
         store=Store(request.out),
         checkpoint_seconds=request.checkpoint_seconds,
+        jobs=request.jobs,
     )
     return Session(plan, context, setting)
 

@@ -15,10 +15,28 @@ from typing import IO, NoReturn
 
 from benchmarks.running.attempts import AttemptLog
 
+STACK_SECONDS = 1.0  # for a process that hangs to write its stacks
+
 
 def stacks(work: Path) -> Path:
     """Return the file into which a worker that hangs or crashes writes its stacks."""
     return work / "stacks.txt"
+
+
+def write_stacks(path: Path) -> IO[str]:
+    """From now on, write this process's stacks to the file if it crashes or gets SIGUSR1; return the open file."""
+    file = open(path, "w")  # noqa: SIM115 - open until the process ends
+    faulthandler.enable(file)
+    faulthandler.register(signal.SIGUSR1, file)
+    return file
+
+
+def signal_name(number: int) -> str:
+    """Return a signal's name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class Supervised:
@@ -64,9 +82,13 @@ class Supervised:
         if self._pipe is None:
             return
         work.mkdir(parents=True, exist_ok=True)
-        self._stacks = open(stacks(work), "w")  # noqa: SIM115
-        faulthandler.enable(self._stacks)
-        faulthandler.register(signal.SIGUSR1, self._stacks)
+        self._stacks = write_stacks(stacks(work))
+
+    def leave(self) -> None:
+        """Stop being the supervised process, as a fork of it has to: the supervisor waits for all ends of its pipe."""
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
 
     def hear(self, signals: Iterable[int]) -> None:
         """Treat each of these signals as an interrupt."""

@@ -22,10 +22,9 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from benchmarks.running.attempts import MOST, AttemptLog
-from benchmarks.running.supervised import Supervised, stacks
+from benchmarks.running.supervised import STACK_SECONDS, Supervised, signal_name, stacks
 
 INTERRUPTED = 130
-STACK_SECONDS = 1.0  # for a process that hangs to write its stacks
 
 
 @dataclasses.dataclass
@@ -63,7 +62,11 @@ def supervise(run: Callable[[Supervised], int]) -> int:
             return INTERRUPTED
         if worker.at.work is None:
             without_a_job += 1
-            print(f"\nthe run's process was killed by {_name(-code)} outside of any job.", file=sys.stderr, flush=True)
+            print(
+                f"\nthe run's process was killed by {signal_name(-code)} outside of any job.",
+                file=sys.stderr,
+                flush=True,
+            )
             if without_a_job >= MOST:
                 return 1
         else:
@@ -164,7 +167,7 @@ def _end_with(alive: int) -> None:
 
 def _note(log: AttemptLog, at: _AtWork, work: Path, code: int, hung: bool) -> None:
     """Note the attempt that just failed, and print what happens next."""
-    killed = at.reason or f"its process was killed by {_name(-code)}"
+    killed = at.reason or f"its process was killed by {signal_name(-code)}"
     reason = f"it took longer than {at.timeout:g} s" if hung else killed
     try:
         trace = stacks(work).read_text(encoding="utf-8", errors="replace")
@@ -172,11 +175,3 @@ def _note(log: AttemptLog, at: _AtWork, work: Path, code: int, hung: bool) -> No
         trace = ""
     noted = log.note(work, at.job, reason, final=hung, traceback=trace)
     print(f"\n{at.what}: {reason}; {noted.then}.", file=sys.stderr, flush=True)
-
-
-def _name(number: int) -> str:
-    """Return a signal's name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 PROJECT = "imbalance-benchmarks"
-MOST_SIDE_BY_SIDE = 8
+MOST_SIDE_BY_SIDE = 8  # small trainings, of which each needs memory
 LOOK_SECONDS = 0.25
 LIBRARIES = (
     "torch", "torchvision", "timm", "albumentations", "imbalanced-learn", "numpy",
@@ -78,16 +78,6 @@ def idle_gpus(device: str | torch.device) -> int:
     import torch
 
     return max(0, torch.cuda.device_count() - 1)
-
-
-def threads_side_by_side(device: str | torch.device) -> int:
-    """Return the CPU threads of each of several small trainings side by side, which beat one that takes every core.
-
-    At most `MOST_SIDE_BY_SIDE` at a time, because each needs memory; 0 where there is nothing to share: on a GPU, on
-    one core.
-    """
-    cores = usable_cores()
-    return 0 if _is_cuda(device) or cores < 2 else -(-cores // MOST_SIDE_BY_SIDE)
 
 
 def restart_peak_memory(device: str | torch.device = "cpu") -> None:
@@ -162,17 +152,39 @@ def _cpu_times(stat: Path) -> list[int]:
 def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
     """Return the cores' worth of time that this process's cgroups grant it, infinity without a limit or cgroups."""
     limits = [math.inf]
-    with contextlib.suppress(OSError):
-        paths = [line.split("::", 1)[1] for line in own.read_text().splitlines() if line.startswith("0::")]
-        folders = [root / path.strip("/") for path in paths]
-        for folder in {above for start in folders for above in (start, *start.parents) if above.is_relative_to(root)}:
-            with contextlib.suppress(OSError, ValueError):  # "max 100000": no limit
-                quota, period = (int(number) for number in (folder / "cpu.max").read_text().split())
-                limits.append(quota / period)
+    for folder in _cgroups(root, own):
+        with contextlib.suppress(OSError, ValueError):  # "max 100000": no limit
+            quota, period = (int(number) for number in (folder / "cpu.max").read_text().split())
+            limits.append(quota / period)
     with contextlib.suppress(OSError, ValueError):  # cgroups of version 1
         quota, period = (int((root / "cpu" / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
         limits += [quota / period] if quota > 0 else []
     return min(limits)
+
+
+def free_memory_bytes(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
+    """Return the memory that this process's cgroups and the machine have free, infinity where nothing tells."""
+    free = [math.inf]
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+    for folder in _cgroups(root, own):
+        with contextlib.suppress(OSError, ValueError):  # "max": no limit
+            limit, held = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+            free.append(limit - held)
+    with contextlib.suppress(OSError, ValueError):  # cgroups of version 1, which say no limit by a huge one
+        limit, held = (int((root / "memory" / f"memory.{name}_in_bytes").read_text()) for name in ("limit", "usage"))
+        free.append(limit - held)
+    return max(0.0, min(free))
+
+
+def _cgroups(root: Path, own: Path) -> set[Path]:
+    """Return the folders of this process's cgroups, with those above them; none without cgroups of version 2."""
+    with contextlib.suppress(OSError):
+        paths = [line.split("::", 1)[1] for line in own.read_text().splitlines() if line.startswith("0::")]
+        folders = [root / path.strip("/") for path in paths]
+        return {above for start in folders for above in (start, *start.parents) if above.is_relative_to(root)}
+    return set()
 
 
 def _cpu_model() -> str:

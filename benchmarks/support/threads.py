@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import sys
 from pathlib import Path
 
-from benchmarks.support.hardware import idle_cores, usable_cores
+from benchmarks.support.hardware import MOST_SIDE_BY_SIDE, free_memory_bytes, idle_cores, usable_cores
+
+JOB_BYTES = 1 << 30  # for a job of a small network side by side with others; ResNet-50 at 64 px takes less
 
 
 def use_threads(threads: int | None) -> None:
@@ -23,23 +27,59 @@ def use_threads(threads: int | None) -> None:
     cv2.setNumThreads(1)
 
 
-def default_threads(work: Path, *, restarted: bool = False) -> tuple[int | None, str]:
-    """Return the CPU threads of a run whose work is in the folder `work`, and a sentence about the choice.
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How many `jobs` are trained at a time, each with so many CPU `threads` (None: as many as torch chose)."""
 
-    They are the idle cores, so that runs on a busy machine do not wait for each other; None and "" if the environment
-    sets OMP_NUM_THREADS. A run that was `restarted`, or continues from checkpoints, keeps its number, and with it the
-    bits of its results.
+    jobs: int
+    threads: int | None
+
+
+def default_share(
+    work: Path, *, jobs: int | None = None, threads: int | None = None, small: str = "", restarted: bool = False
+) -> tuple[Share, str]:
+    """Return how a run whose work is in the folder `work` shares the CPU, and a sentence about what was chosen.
+
+    `jobs` and `threads` are what the user asked for. A run gets the idle cores, so that runs on a busy machine do not
+    wait for each other. `small` says in the plural what does not keep several cores busy, if the run trains that:
+    there, jobs are trained side by side, as many as cores are idle, at most `MOST_SIDE_BY_SIDE`, no more than memory is
+    free for. Where the user, or OMP_NUM_THREADS in the environment, sets the threads, jobs are trained one by one
+    unless the user sets their number too. A run that was `restarted`, or continues from checkpoints, keeps its number
+    of threads, and with it the bits of its results.
     """
-    if os.environ.get("OMP_NUM_THREADS"):
-        return None, ""
+    if threads is not None or os.environ.get("OMP_NUM_THREADS"):
+        return Share(jobs or 1, threads), ""
+    idle, cores, kept = idle_cores(), usable_cores(), _kept(work, restarted)
+    most, why = jobs or 1, "--threads N sets another number"
+    if small and jobs is None and sys.platform == "linux":  # elsewhere libraries do not survive a fork
+        most, why = _side_by_side(idle, kept, small)
+    threads = kept or max(1, idle // most)
+    others = "" if idle == cores else ", the others are busy"
+    where = ", as the run that is continued" if kept else f" on {_many(cores, 'core')}{others}; {why}"
+    each = _many(threads, "CPU thread")
+    if most == 1:
+        return Share(1, threads), f"Computing with {each}{where}."
+    return Share(most, threads), f"Training {most} jobs side by side with {each} each{where}."
+
+
+def _side_by_side(idle: int, kept: int | None, small: str) -> tuple[int, str]:
+    """Return how many jobs on what is `small` to train side by side on `idle` cores, and why not more."""
+    most = max(1, idle // (kept or -(-idle // MOST_SIDE_BY_SIDE)))
+    room = max(1, int(min(free_memory_bytes() / JOB_BYTES, most)))
+    if room < most:
+        return room, f"there is memory for {_many(room, 'job')}, --jobs N sets another number"
+    if most == 1:
+        return 1, "--threads N sets another number"
+    return most, f"{small} do not keep several cores busy; --jobs N and --threads N set other numbers"
+
+
+def _kept(work: Path, restarted: bool) -> int | None:
+    """Return the number of threads that a run has to keep because it is continued."""
     with contextlib.suppress(OSError, ValueError):
         noted = int(_note(work).read_text())
         if noted > 0 and (restarted or any(work.glob("jobs/*/*checkpoint.safetensors"))):
-            return noted, f"{_threads(noted)}, as the run that is continued."
-    threads, cores = idle_cores(), usable_cores()
-    others = "" if threads == cores else ", the others are busy"
-    cores_of = f"{cores} core{'' if cores == 1 else 's'}{others}"
-    return threads, f"{_threads(threads)} on {cores_of}; --threads N sets another number."
+            return noted
+    return None
 
 
 def note_threads(work: Path) -> None:
@@ -56,5 +96,5 @@ def _note(work: Path) -> Path:
     return work / "threads"
 
 
-def _threads(number: int) -> str:
-    return f"Computing with {number} CPU thread{'' if number == 1 else 's'}"
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

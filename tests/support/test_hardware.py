@@ -120,16 +120,6 @@ def test_gpus_that_one_process_leaves_idle(monkeypatch: pytest.MonkeyPatch, devi
     assert hardware.idle_gpus(device) == idle
 
 
-@pytest.mark.parametrize(
-    ("device", "cores", "threads"), [("cpu", 1, 0), ("cpu", 2, 1), ("cpu", 12, 2), ("cpu", 64, 8), ("cuda", 16, 0)]
-)
-def test_threads_of_small_trainings_side_by_side(
-    monkeypatch: pytest.MonkeyPatch, device: str, cores: int, threads: int
-) -> None:
-    monkeypatch.setattr(hardware, "usable_cores", lambda: cores)
-    assert hardware.threads_side_by_side(device) == threads
-
-
 @pytest.mark.parametrize(("cores", "load", "idle"), [(8, 0.2, 8), (8, 5.6, 2), (8, 40.0, 1), (2, 1.2, 1), (1, 0.0, 1)])
 def test_cores_that_others_leave_idle(monkeypatch: pytest.MonkeyPatch, cores: int, load: float, idle: int) -> None:
     monkeypatch.setattr(hardware, "usable_cores", lambda: cores)
@@ -161,3 +151,16 @@ def test_a_cgroups_limit_is_a_limit(tmp_path: Path) -> None:
     (root / "cpu" / "cpu.cfs_quota_us").write_text("150000\n")
     (root / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
     assert hardware.cgroup_cores(root, own) == 1.5
+
+
+def test_free_memory_is_that_of_the_machine_within_the_cgroup(tmp_path: Path) -> None:
+    own, root = tmp_path / "cgroup", tmp_path / "fs"
+    machine = hardware.free_memory_bytes(root, own)
+    assert 0 < machine < math.inf or not Path("/proc/meminfo").exists()
+    own.write_text("0::/pod/box\n")
+    (root / "pod" / "box").mkdir(parents=True)
+    for name, value in (("max", "5000"), ("current", "2000")):
+        (root / "pod" / f"memory.{name}").write_text(value)
+    assert hardware.free_memory_bytes(root, own) == 3000
+    (root / "pod" / "memory.max").write_text("max")
+    assert hardware.free_memory_bytes(root, own) == pytest.approx(machine, rel=0.5)

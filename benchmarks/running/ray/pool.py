@@ -11,8 +11,9 @@ from typing import Any
 import ray
 
 from benchmarks.planning.plan import Job
+from benchmarks.running.pooled.updates import Files, JobUpdate, WorkerInfo, WorkerLost
 from benchmarks.running.ray.cluster import JobResources
-from benchmarks.running.ray.worker import Files, JobUpdate, Worker, WorkerConfig, WorkerInfo
+from benchmarks.running.ray.worker import Worker, WorkerConfig
 from benchmarks.support.errors import UserError
 
 MOST_PENDING = 256
@@ -34,14 +35,6 @@ class WorkerHandle:
     job: Job | None = None
     since: float = 0.0
     began: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class WorkerLost:
-    """A worker died; `reason` is Ray's, `began` whether it had started its job."""
-
-    reason: str
-    began: bool = True
 
 
 class WorkerPool:
@@ -113,7 +106,7 @@ class WorkerPool:
             self.dismiss(worker)
             reason = _reason(error)
             if worker.job:
-                return WorkerLost(reason, worker.began)
+                return WorkerLost(f"its worker is gone: {reason}", worker.began)
             self._broken.append((time.monotonic(), reason))
             return None
         worker.began = True
@@ -142,6 +135,11 @@ class WorkerPool:
                 self._broken.clear()
             with contextlib.suppress(Exception):  # the worker, or Ray itself, may be gone already
                 ray.kill(worker.actor)
+
+    def end_late(self, worker: WorkerHandle) -> str:
+        """Kill a worker whose job takes too long; return its stacks, of which Ray gives none."""
+        self.dismiss(worker)
+        return ""
 
     def end(self) -> None:
         """Kill all workers."""

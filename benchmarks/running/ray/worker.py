@@ -7,17 +7,14 @@ are written, and the job's files at its end.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import fcntl
-import io
 import os
 import shutil
 import socket
 import tempfile
 import threading
-import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -28,16 +25,13 @@ from backbones.files import write_bytes
 from benchmarks.data.decoded.delivered import ImageManifest
 from benchmarks.planning.plan import Job
 from benchmarks.planning.store import Store
-from benchmarks.support.disk import DiskFull
-from benchmarks.support.gpu_errors import device_lost
+from benchmarks.running.pooled.updates import Files, JobUpdate, Said, WorkerInfo, attempt
 from benchmarks.support.threads import use_threads
 
 UPDATE_SECONDS = 0.5
 
 if TYPE_CHECKING:
     from backbones.weights import FirstWeights
-
-Files = Mapping[str, bytes]  # path below `.work` -> content
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -57,41 +51,6 @@ class WorkerConfig:
     weights: Mapping[str, bytes]
     plugins: tuple[tuple[str, bytes], ...]
     threads: int
-
-
-@dataclasses.dataclass(frozen=True)
-class WorkerInfo:
-    """Where a worker runs: `where` is for display; `shares`: it can see the output folder."""
-
-    where: str
-    node: str
-    pid: int
-    shares: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class JobUpdate:
-    """Progress of a job since its previous update: `step` of `steps`, printed text, notes, and files to store.
-
-    The last update has `ended` set. If the job failed, `error` is the reason and `trace` the traceback; `may_retry`
-    says that another attempt may succeed (out of memory, a `damaged` state, a GPU that is `lost` to this process).
-    `full`: the output folder's disk is.
-    `keeps`: its checkpoints are still useful.
-    """
-
-    step: int = 0
-    steps: int = 0
-    said: str = ""
-    notes: tuple[str, ...] = ()
-    files: Files = dataclasses.field(default_factory=dict)
-    ended: bool = False
-    error: str | None = None
-    trace: str = ""
-    may_retry: bool = False
-    damaged: bool = False
-    lost: bool = False
-    full: bool = False
-    keeps: bool = True
 
 
 class Worker:
@@ -143,7 +102,7 @@ class Worker:
         store = self._context.store
         for name, content in files.items():
             write_bytes(store.work / name, content)
-        at, ended, said, notes = [0, 0], [JobUpdate(ended=True)], _Said(), _Said()
+        at, ended, said, notes = [0, 0], [JobUpdate(ended=True)], Said(), Said()
         thread = threading.Thread(target=self._train, args=(job, at, ended, said, notes), daemon=True)
         taken = _stamp(store.checkpoint(job.key))
         yield JobUpdate()  # tells the driver that the job has begun
@@ -165,46 +124,13 @@ class Worker:
         if not self._shares:
             shutil.rmtree(store.work / "jobs", ignore_errors=True)
 
-    def _train(self, job: Job, at: list[int], ended: list[JobUpdate], said: _Said, notes: _Said) -> None:
-        from benchmarks.running.attempts import worth_another
-        from benchmarks.running.cells import reason_of
-        from benchmarks.running.job import run_job
-        from benchmarks.training.checkpoint import CheckpointError
-
+    def _train(self, job: Job, at: list[int], ended: list[JobUpdate], said: Said, notes: Said) -> None:
         use_threads(self._threads)  # OpenMP keeps this setting per thread
-        try:
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                run_job(
-                    self._context, job, lambda step, steps: at.__setitem__(slice(None), (step, steps)),
-                    notes.line,
-                )  # fmt: skip
-        except BaseException as error:  # the driver must learn of any failure
-            full = isinstance(error, DiskFull) and self._shares
-            ended[0] = JobUpdate(
-                ended=True, error=str(error) if full else reason_of(error), trace=traceback.format_exc(),
-                may_retry=worth_another(error), damaged=isinstance(error, CheckpointError), lost=device_lost(error),
-                full=full,
-            )  # fmt: skip
 
+        def on_step(step: int, steps: int) -> None:
+            at[:] = step, steps
 
-class _Said(io.TextIOBase):
-    """A text stream that one thread writes and another one drains."""
-
-    def __init__(self) -> None:
-        self._parts: collections.deque[str] = collections.deque()
-
-    def write(self, text: str) -> int:
-        """Store the text and return its length."""
-        self._parts.append(text)
-        return len(text)
-
-    def line(self, text: str) -> None:
-        """Store the text as one line."""
-        self.write(f"{' '.join(text.split())}\n")
-
-    def drain(self) -> str:
-        """Return and forget what was written since the last call."""
-        return "".join(self._parts.popleft() for _ in range(len(self._parts)))
+        ended[0] = attempt(self._context, job, on_step, said, notes, shares=self._shares)
 
 
 def piece(file: Path, start: int, end: int) -> np.ndarray:

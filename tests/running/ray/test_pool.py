@@ -15,15 +15,17 @@ from benchmarks.running.attempts import AttemptLog
 from benchmarks.running.estimate import look
 from benchmarks.running.graph import Graph
 from benchmarks.running.ray.cluster import JobResources
+from benchmarks.running.supervised import Supervised
 from benchmarks.support.errors import UserError
 from tests.making import digits_session
 
 pytest.importorskip("ray", reason="Ray is not installed (the extra `ray`)")
 import ray
 
+from benchmarks.running.pooled import run as pooled
+from benchmarks.running.pooled.updates import JobUpdate, WorkerInfo, WorkerLost
 from benchmarks.running.ray import driver
 from benchmarks.running.ray import pool as pool_module
-from benchmarks.running.ray.worker import JobUpdate, WorkerInfo
 
 ONE = JobResources(num_cpus=1, num_gpus=0, threads=1, device="cpu")
 DIES = ray.exceptions.RaySystemError("out of order")
@@ -155,7 +157,7 @@ def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:
     plan, context, lines = session.plan, session.context, Lines()
     outlook = look(plan, context, {})
     graph = Graph(plan, plan.cells, pending(plan, context.store, plan.cells).values(), outlook.seconds)
-    run = driver.Run(plan, context, tmp_path / "out", lines, graph, pool, outlook, AttemptLog())
+    run = driver.Run(plan, context, tmp_path / "out", lines, graph, pool, outlook, Supervised())
     (job, *_) = graph.ready()
     graph.take(job)
     return run, lines, pool_module.WorkerHandle(None, None, WorkerInfo("here (1)", "node", 1, True), job)
@@ -164,10 +166,10 @@ def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:
 def test_a_worker_that_dies_before_its_job_began_costs_no_attempt_but_only_once(tmp_path: Path) -> None:
     run, lines, worker = _run(tmp_path, SimpleNamespace(up=1))
     job, work = worker.job, run.context.store.work
-    run.hear(worker, pool_module.WorkerLost("its node is gone", began=False))
+    run.hear(worker, WorkerLost("its node is gone", began=False))
     assert not AttemptLog().of(work, job.key).reasons and not lines.notes
     assert job in run.graph.ready() and lines.lost == ["its node is gone"]
-    run.hear(worker, pool_module.WorkerLost("its node is gone", began=False))
+    run.hear(worker, WorkerLost("its node is gone", began=False))
     assert len(AttemptLog().of(work, job.key).reasons) == 1 and "its node is gone" in lines.notes[0]
 
 
@@ -194,7 +196,7 @@ def test_a_result_that_a_shared_folder_shows_late_is_waited_for(
     assert len(slept) == 2 and not lines.notes and not run.graph.is_open(worker.job.key)
     assert run.spent == {worker.job.backbone: (400, 2.0)}
 
-    monkeypatch.setattr(driver, "SHOWS_SECONDS", 0.0)
+    monkeypatch.setattr(pooled, "SHOWS_SECONDS", 0.0)
     run, lines, worker = _run(tmp_path, SimpleNamespace(up=1, free=lambda worker: None))
     run.hear(worker, JobUpdate(ended=True))
     assert lines.lost == ["it left no result"]
