@@ -114,7 +114,7 @@ def test_no_tracked_file_names(repository: Path, tracked: list[Path], forbidden:
 def test_every_library_that_is_imported_is_declared(repository: Path):
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    extras = ("ray", "tensorboard", "weights", "export")
+    extras = ("ray", "tensorboard", "hf", "weights", "export")
     requirements = project["dependencies"] + [one for name in extras for one in optional[name]]
     declared = {_normal(re.split(r"[^\w-]", requirement)[0]) for requirement in requirements}
     owners = packages_distributions()

@@ -31,6 +31,9 @@ def info(
     image_column: ImageColumn = None,
     head_classes: Annotated[int | None, typer.Option(min=1, help="Number of head classes.")] = None,
     per_class: Annotated[bool, typer.Option("--per-class", help="Also list every class with its rows.")] = False,
+    pictures: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Draw class counts and a contact sheet into this folder.")
+    ] = None,
 ) -> int:
     """Show a dataset's rows, classes, head and tail, and the irregularities that were found and corrected."""
     from benchmarks.data.describe import lines
@@ -50,6 +53,10 @@ def info(
             options=suite.options,
         )
     print("\n".join(lines(loaded, suite.head_classes, per_class=per_class)))
+    if pictures is not None:
+        from benchmarks.tools.pictures import draw
+
+        print(f"\nPictures: {', '.join(map(str, draw(loaded, pictures)))}")
     return 0
 
 
