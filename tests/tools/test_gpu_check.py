@@ -28,11 +28,13 @@ sys.exit(3 if does == "fails" else 0)
 HERE = {"machine": "here"}
 
 
-def _carry_out(folder: Path, *does: str, seconds: float = 600.0, on: object = HERE) -> tuple[dict, list[str]]:
+def _carry_out(
+    folder: Path, *does: str, seconds: float = 600.0, on: object = HERE, most: float = 1.0
+) -> tuple[dict, list[str]]:
     said: list[str] = []
     program = (sys.executable, "-c", SCRIPT, str(folder))
     deadline = time.monotonic() + seconds
-    asked = [Part(name, (name,)) for name in does]
+    asked = [Part(name, (name,), most if name == "waits" else 1.0) for name in does]
     return carry_out(asked, folder / "logs", deadline, said.append, on=on, program=program), said  # type: ignore[arg-type]
 
 
@@ -50,6 +52,12 @@ def test_it_ends_in_time_and_says_what_is_left(tmp_path: Path) -> None:
     ended, _ = _carry_out(tmp_path, "waits", "one", seconds=1.0)
     assert ended == {"waits": "stopped", "one": "not started"}
     assert _carry_out(tmp_path, "one")[0] == {"one": "done"}
+
+
+def test_a_part_that_hangs_leaves_the_others_their_time(tmp_path: Path) -> None:
+    ended, said = _carry_out(tmp_path, "waits", "one", seconds=120.0, most=0.01)
+    assert ended == {"waits": "failed", "one": "done"}
+    assert said[0] == "waits took more than 1 s, its share of the time."
 
 
 def test_every_part_is_a_command_that_runs_on_a_cpu_with_tiny_sizes(tmp_path: Path) -> None:

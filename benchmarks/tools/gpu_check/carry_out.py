@@ -42,7 +42,8 @@ def carry_out(
     Parts that `folder` notes as done, with the same arguments and on the same machine `on`, are not repeated; those
     that failed are tried again. A part that the time's end stops is interrupted as by Ctrl-C.
     """
-    grace = min(GRACE_SECONDS, GRACE_SHARE * max(0.0, deadline - time.monotonic()))
+    whole = max(0.0, deadline - time.monotonic())
+    grace = min(GRACE_SECONDS, GRACE_SHARE * whole)
     noted, ended = _read(folder), dict.fromkeys((part.name for part in parts), NOT_STARTED)
     for part in parts:
         before = noted.get(part.name, {})
@@ -55,7 +56,11 @@ def carry_out(
             continue
         begun = time.monotonic()
         log = folder / f"{part.name.replace(':', '-')}.txt"
-        state = _run(part, log, left, grace, program)
+        most = part.most * whole
+        state = _run(part, log, min(left, most), grace, program)
+        if state == "stopped" and most < left:
+            state = "failed"
+            say(f"{part.name} took more than {most:.0f} s, its share of the time.")
         ended[part.name] = state
         took = time.monotonic() - begun
         say("\n".join([f"{part.name}: {state} after {took:.0f} s, see {log}", *_last_lines(log)]))

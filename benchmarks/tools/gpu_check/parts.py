@@ -15,6 +15,7 @@ THROUGHPUT_BACKBONES, SIZES_PX = ("resnet50", "resnet10t", "mobilenetv3_small"),
 # one round: each has three turns of the loop and of the bare step
 ROUNDS = 1
 FAMILIES_FROM = "catalog"
+MOST_CHECKING, MOST_MEASURING, MOST_ON_FAMILIES = 0.4, 0.2, 0.4
 # Cells by dataset, in the order in which they are trained: the study's backbone with each classifier; and what has
 # published numbers.
 PUBLISHED = ("--strategy", "none,ldam+drw,balanced-softmax", "--seeds", "3")
@@ -27,10 +28,14 @@ WANTED = {
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A command: what it is called in messages and file names, and its `arguments`."""
+    """A command: what it is called in messages and file names, and its `arguments`.
+
+    `most`: the largest share of the whole time that it may take, so that one that hangs leaves the others theirs.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    most: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,7 @@ def parts(asked: Asked) -> list[Part]:
     """
     on = ("--device", asked.device)
     return [
-        Part("contracts", ("check", *(asked.strategies or ("*",)), *on)),
+        Part("contracts", ("check", *(asked.strategies or ("*",)), *on), MOST_CHECKING),
         *_throughput(asked, on),
         *_cells(asked, ("--out", str(asked.out), *on)),
     ]
@@ -72,7 +77,7 @@ def _throughput(asked: Asked, on: Sequence[str]) -> Iterable[Part]:
     for size in asked.sizes_px or SIZES_PX:
         for backbone in asked.backbones or THROUGHPUT_BACKBONES:
             chosen = ("--backbone", backbone, "--image-size", str(size), *steps, "--rounds", str(ROUNDS))
-            yield Part(f"throughput-{backbone}-{size}", ("throughput", *chosen, *on))
+            yield Part(f"throughput-{backbone}-{size}", ("throughput", *chosen, *on), MOST_MEASURING)
 
 
 def _cells(asked: Asked, common: Sequence[str]) -> Iterable[Part]:
@@ -81,7 +86,7 @@ def _cells(asked: Asked, common: Sequence[str]) -> Iterable[Part]:
     found = ("--data", str(asked.data[0])) if asked.suite and asked.data else ()
     families = one_of_each_family(asked.strategies or load(suite).strategies)
     shown = ("--suite", suite, "--strategy", ",".join(families), "--seeds", "1", *found)
-    yield Part("families", ("run", *shown, *common))
+    yield Part("families", ("run", *shown, *common), MOST_ON_FAMILIES)
     common = (*common, *(("--weights", str(asked.weights)) if asked.weights else ()))
     common = (*common, *(("--image-size", str(asked.cells_px)) if asked.cells_px else ()))
     only = ("--strategy", ",".join(asked.strategies)) if asked.strategies else ()
