@@ -1,4 +1,4 @@
-"""Push an exported folder to the Hugging Face hub as a timm model, with its other files beside it."""
+"""Push an exported folder to the Hugging Face hub as a timm model, together with its other files."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import shlex
 import time
@@ -16,16 +17,20 @@ from benchmarks.running.session import Session
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 from benchmarks.tools.export.commands import PROGRAM, training_command
-from benchmarks.tools.recommend import answer, findings, saved
+from benchmarks.tools.recommend import findings, saved
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN, candidates
 from benchmarks.tools.recommend.choice import Choice, Standing, choose, head_classes
 from benchmarks.tools.recommend.evidence import evidence
+from benchmarks.tools.recommend.finetune import FineTuned, compare, fine_tune
 from benchmarks.tools.recommend.halving import MOST_SEEDS
 from benchmarks.tools.recommend.search import Execute, Found, Search
+from benchmarks.tools.recommend.setup import fine_tuning
+from benchmarks.tools.recommend.words import answer
 from benchmarks.tools.recorded import Recorded
 
 SHOWN_MODEL = "MODEL"
+WAITING = "not tried yet; it follows where the budget allows."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,11 +72,12 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
     until = asked.started + asked.budget_s - before
     stage = session.context.stages[-1]
     seen = findings.look(session.context.loaded, stage, MOST_SEEDS)
+    tuning = fine_tuning(session.context.suite, len(stage.data.train_rows), asked.budget_s)
     search = Search(session, asked.goal, until, ports.execute)
 
-    def told(found: Found) -> tuple[list[str], Path]:
+    def told(found: Found, more: Found | str = WAITING) -> tuple[list[str], Path]:
         spent_s = before + time.monotonic() - asked.started
-        facts, cell = _facts(asked, session, seen, found, spent_s)
+        facts, cell = _facts(asked, session, seen, found, more, tuning, spent_s)
         lines = answer.lines(facts)
         kept = saved.Recommended(
             suite=cell.suite, backbone=cell.backbone, strategy=cell.strategy, seed=cell.seed,
@@ -86,37 +92,61 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
         ports.say(f"First answer after {shown(before + time.monotonic() - asked.started)}. {line}")
 
     try:
-        if seen.too_few or seen.balanced:
-            return told(search.plain_alone())
-        return told(search.run(first))
+        alone = bool(seen.too_few or seen.balanced)
+        found = search.plain_alone() if alone else search.run(first)
+        if not asked.suite.recipe.frozen:
+            return told(found, "no ImageNet weights are here to tune; all weights were trained from scratch.")
+        if seen.too_few:
+            return told(found, "not tried; so few images could not tell whether it helps.")
+        told(found)
+        ranked = [] if alone else _finalists(asked, session, found)
+        opens = functools.partial(ports.opens, tuning, (PLAIN, *ranked))
+        return told(found, fine_tune(opens, ranked, asked.goal, until, ports.execute, ports.say))
     finally:
         saved.spend(asked.out, name, before + time.monotonic() - asked.started)
 
 
+def _finalists(asked: Asked, session: Session, found: Found) -> list[str]:
+    """Return the strategies to fine-tune, the frozen pick first, then the best with as many seeds."""
+    choice = _choice(asked, session, found)
+    last = [one.strategy for one in choice.ranked if one.seeds == choice.pick.seeds]
+    return [name for name in dict.fromkeys((choice.pick.strategy, *last)) if name != PLAIN]
+
+
 def _facts(
-    asked: Asked, session: Session, seen: findings.Findings, found: Found, spent_s: float
-) -> tuple[answer.Facts, Record]:
+    asked: Asked, session: Session, seen: findings.Findings, found: Found, more: Found | str, tuning: Suite,
+    spent_s: float,
+) -> tuple[answer.Facts, Record]:  # fmt: skip
     """Return what the answer is made of, and the record of the recommended cell."""
     if PLAIN not in found.records:
         raise UserError(
             f"plain training failed, and nothing can be compared with it; `status --out {asked.out}` says why."
         )
-    head = head_classes(session.context.stages[-1].facts.counts_C)
-    choice = _choice(asked, found, head) if not seen.too_few else _default(found)
-    pick = found.records[choice.pick.strategy]
-    record = pick[0]
+    counts_C = session.context.stages[-1].facts.counts_C
+    head = head_classes(counts_C)
+    choice = _choice(asked, session, found) if not seen.too_few else _default(found)
+    tuned: FineTuned | str
+    if isinstance(more, Found):
+        tuned = compare(more, found, choice.pick, asked.goal, asked.keep, tuning, counts_C)
+    else:
+        tuned = more
+    pick, records = choice.pick, found.records
+    if isinstance(tuned, FineTuned) and tuned.wins:
+        pick, records = tuned.choice.pick, tuned.found.records
+    record = records[pick.strategy][0]
     command = training_command(Recorded(record=record, suite_name=asked.suite_file))
     data = shlex.quote(str(asked.data)) if asked.data else ""
     facts = answer.Facts(
         goal=asked.goal, keep=asked.keep, findings=seen, choice=choice,
-        evidence=evidence(pick, found.records[PLAIN], head), head=head, said=asked.said, untried=found.untried,
-        failed=found.failed, spent_s=spent_s, budget_s=asked.budget_s, tuned=_tuned(session),
+        evidence=evidence(records[pick.strategy], records[PLAIN], head), head=head, said=asked.said,
+        untried=found.untried, failed=found.failed, spent_s=spent_s, budget_s=asked.budget_s, tuned=tuned,
         commands=(command.replace("--data PATH", f"--data {data}"), _export(asked.out)),
     )  # fmt: skip
     return facts, record
 
 
-def _choice(asked: Asked, found: Found, head: int) -> Choice:
+def _choice(asked: Asked, session: Session, found: Found) -> Choice:
+    head = head_classes(session.context.stages[-1].facts.counts_C)
     return choose(asked.goal, found.predicted, found.seconds(), head, asked.keep)
 
 
@@ -126,13 +156,6 @@ def _default(found: Found) -> Choice:
     seconds = found.seconds()[PLAIN]
     plain = Standing(PLAIN, len(found.records[PLAIN]), math.nan, nothing, 0.0, seconds, group=1)
     return Choice(plain, (plain,))
-
-
-def _tuned(session: Session) -> str:
-    """Return what can be said of fine-tuning."""
-    if session.context.suite.recipe.frozen:
-        return "not tried; the order of strategies may differ where the backbone trains too."
-    return "no ImageNet weights are here to tune; all weights were trained from scratch."
 
 
 def _export(out: Path) -> str:

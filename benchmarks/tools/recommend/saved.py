@@ -12,7 +12,7 @@ from typing import Any
 from backbones.files import write_bytes
 from benchmarks.records.storage import record_path, safe_name
 from benchmarks.support.errors import UserError
-from benchmarks.tools.recommend.blocks import Block
+from benchmarks.tools.recommend.words.blocks import Block
 
 PAGE, CONTENT = "recommendation.md", "recommendation.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -12,6 +13,7 @@ from benchmarks.planning.plan import Cell
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.record import Record
 from benchmarks.running.cells import Outcome, stored_records
+from benchmarks.running.estimate import look
 from benchmarks.running.session import Session, for_seed
 from benchmarks.tools.recommend import halving
 from benchmarks.tools.recommend.budget import Deadline, TimeIsUp
@@ -84,6 +86,24 @@ class Search:
         except TimeIsUp:
             pass
         return self.found(whole=True)
+
+    def seeds_of(self, strategies: tuple[str, ...], seeds: int) -> Found:
+        """Train one seed of some strategies, then more as long as the estimate says that there is time for another."""
+        try:
+            for seed in range(seeds):
+                if seed and self.seconds(strategies, seed) > self._until - time.monotonic():
+                    break
+                self._train(Rung(strategies, seed + 1))
+        except TimeIsUp:
+            pass
+        return self.found(whole=True)
+
+    def seconds(self, strategies: Sequence[str], seed: int) -> float:
+        """Return how long a seed of some strategies will take, in seconds; inf where their backbone was not timed."""
+        session = self._session(seed)
+        plan = session.plan.part([cell for cell in session.plan.cells if cell.strategy in strategies])
+        minutes = look(plan, session.context, self._stored(session, plan.cells)).minutes
+        return math.inf if minutes is None else 60 * minutes
 
     def all(self) -> Found:
         """Train every strategy with every seed: what a search saves."""

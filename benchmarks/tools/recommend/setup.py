@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from backbones.pinned import EXTRA, installed
 from benchmarks.data.load import cache_folder, open_source
 from benchmarks.suites.choose import choose_suite
-from benchmarks.suites.settings import FROZEN_BACKBONE, with_options
-from benchmarks.suites.suite import Suite
+from benchmarks.suites.settings import FROZEN_BACKBONE, with_image_size, with_options
+from benchmarks.suites.suite import Suite, load, validate
 from benchmarks.tools.recommend.budget import shown
 
 FOLDS = 5  # each seed validates on another fifth of the training rows, so that all of them choose
@@ -18,6 +20,10 @@ SIZES_PX = (128, 96, 64)
 # images at 224 px. A fixed figure, so that the same command again finds what it has trained.
 SECONDS_AT_224_PX = 16 * 60 / 44_441
 FEATURES_SHARE = 0.35  # of the budget
+# What is fine-tuned has the recipe of fashion-finetune: 117 images a second on one core at 64 px.
+FINE_TUNING, SECONDS_AT_64_PX = "fashion-finetune", 1 / 117
+FINE_TUNING_SHARE = 0.25  # of the budget, for two strategies
+LEAST_IMAGES, MOST_EPOCHS = 25_000, 30  # fewer images in all epochs are too few steps
 SMALL_BACKBONE, SMALL_PX = "resnet10t", 64
 TIMM_NAME = f"tf_{FROZEN_BACKBONE}"
 
@@ -56,6 +62,29 @@ def suite_for(
         ]
     said = f"Classifiers are trained on frozen ImageNet features{because}: {what}."
     return suite, [said, sentence] if sentence and not image_size_px else [said]
+
+
+def fine_tuning(suite: Suite, rows: int, budget_s: float) -> Suite:
+    """Return the suite that fine-tunes, on `rows` training rows, what `suite` trains on frozen features.
+
+    It has the recipe of fashion-finetune, more epochs where rows are few, and the largest image size, at most that of
+    the frozen features, at which two strategies take their share of the budget on one core; else the smallest.
+    """
+    recipe, most_px = load(FINE_TUNING).recipe, suite.recipe.image_size
+    epochs = min(MOST_EPOCHS, max(recipe.epochs.all, math.ceil(LEAST_IMAGES / max(1, rows))))
+    sizes = [px for px in SIZES_PX if px < most_px]
+    seconds = 2 * rows * epochs * SECONDS_AT_64_PX
+    fits = [px for px in (most_px, *sizes) if seconds * (px / 64) ** 2 <= FINE_TUNING_SHARE * budget_s]
+    size_px = fits[0] if fits else min(most_px, *SIZES_PX)
+    name = re.sub(r"-\d+px\b", "", suite.name)
+    name = name.replace("-frozen", "-finetune") if "-frozen" in name else f"{name}-finetune"
+    changed = {
+        "flip": suite.recipe.flip, "flip_test": suite.recipe.flip, "precision": "auto",
+        "epochs": {**recipe.epochs.model_dump(), "all": epochs},
+    }  # fmt: skip
+    content = {**suite.model_dump(), "name": name, "recipe": {**recipe.model_dump(), **changed}}
+    tuned = with_image_size(validate(content, name, name), size_px)
+    return tuned.model_copy(update={"name": f"{name}-{size_px}px"})
 
 
 def _frozen_px(suite: Suite, data: Path | None, budget_s: float) -> tuple[int, str]:

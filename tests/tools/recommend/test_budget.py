@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.support.errors import UserError
 from benchmarks.tools.recommend.budget import seconds_of, shown
 
 
+@settings(max_examples=30)
 @given(hours=st.integers(0, 99), minutes=st.integers(0, 999), seconds=st.integers(0, 9999))
 def test_parts_add_up_in_any_case(hours: int, minutes: int, seconds: int) -> None:
     parts = [f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (seconds, "s")) if n]
@@ -20,6 +21,7 @@ def test_parts_add_up_in_any_case(hours: int, minutes: int, seconds: int) -> Non
         assert seconds_of(" ".join(["", "".join(parts).upper()])) == total
 
 
+@settings(max_examples=50)
 @given(st.text(alphabet="0123456789.hms -e", max_size=8) | st.text(max_size=8))
 def test_anything_else_is_refused_in_one_sentence(text: str) -> None:
     if re.fullmatch(r"(?=\d)(\d+(\.\d*)?h)?(\d+(\.\d*)?m)?(\d+(\.\d*)?s)?", text.strip().lower(), re.ASCII):

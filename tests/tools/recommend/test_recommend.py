@@ -9,10 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from backbones.pinned import installed as weights_of
+from backbones.probe import Choice
 from benchmarks.cli import main
 from benchmarks.leaderboard.report import page
 from benchmarks.records import storage
-from benchmarks.tools.recommend import saved, setup
+from benchmarks.running import session
+from benchmarks.tools.recommend import finetune, saved, setup
+from benchmarks.training.stored import extractor
 from tests.process import write_suite
 
 ASKED = ["--budget", "1h", "--backbone", "test_resnet", "--threads", "1", "--device", "cpu"]
@@ -130,6 +134,33 @@ def test_on_balanced_data_nothing_is_needed(tmp_path: Path, monkeypatch: pytest.
     found = answer(tmp_path, [60, 60, 60], monkeypatch)
     assert found.strategy == "none"
     assert "nothing is needed" in "\n".join(found.lines)
+
+
+@pytest.mark.skipif(weights_of(setup.TIMM_NAME) is None, reason="no ImageNet weights are installed (`weights`)")
+def test_what_is_left_is_fine_tuned_where_the_budget_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(setup, "installed", weights_of)
+    monkeypatch.setattr(setup, "LEAST_IMAGES", 1)
+    monkeypatch.setattr(finetune, "MOST_SEEDS", 1)
+    monkeypatch.setattr(extractor, "NEEDED", ("no_such_library",))  # torch starts sooner than ONNX Runtime
+    images(tmp_path / "images", [60, 20])
+
+    def answered(images_per_s: float) -> saved.Recommended:
+        timed = Choice("contiguous", "float32", {"contiguous float32": images_per_s})
+        monkeypatch.setattr(session, "choose", lambda *_: timed)
+        asked = ["--strategy", "logit-adjust-posthoc", "--image-size", "16", "--budget", "1h", *ASKED[-4:]]
+        assert main(["recommend", "--data", "images", *asked]) == 0
+        return saved.latest(tmp_path / "runs")
+
+    found = answered(0.001)
+    assert any(line.startswith("Fine-tuning: not tried: none and ") for line in found.lines), found.lines
+    assert "Frozen or fine-tuned" not in {line for block in found.blocks for line in block.lines}
+    monkeypatch.setattr(finetune, "TIE", -2.0)  # then any gain is enough
+    found = answered(1000.0)
+    assert "fine-tuned (16 px, 6 epochs)" in found.lines[0]
+    assert "Frozen or fine-tuned" in {line for block in found.blocks for line in block.lines}
+    assert storage.read(found.record(tmp_path / "runs")).setup.recipe["trains"] == "all"
+    assert "finetune" in found.suite and "recipe.image_size=16" in found.blocks[-1].lines[0]
 
 
 def test_too_few_images_are_named_instead_of_a_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Literal
 
-from benchmarks.leaderboard.markdown import escape, table
+from benchmarks.leaderboard.markdown import escape, number, table
+from benchmarks.records.stats import Difference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,3 +44,11 @@ def text(line: str) -> Block:
 def listed(lines: list[str]) -> Block:
     """Return a list."""
     return Block("list", tuple(lines))
+
+
+def interval(one: Difference) -> str:
+    """Return "+0.031 [+0.010, +0.052]"."""
+    value = number(one.value, signed=True)
+    if math.isnan(one.low):
+        return value
+    return f"{value} [{number(one.low, signed=True)}, {number(one.high, signed=True)}]"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from benchmarks.leaderboard.markdown import NOTHING, number
-from benchmarks.records.stats import Difference
-from benchmarks.tools.recommend import goals, would_change
-from benchmarks.tools.recommend.blocks import Block, heading, listed, text
+from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN
 from benchmarks.tools.recommend.choice import Choice, Standing
 from benchmarks.tools.recommend.evidence import Evidence, OfClass
 from benchmarks.tools.recommend.findings import Findings
+from benchmarks.tools.recommend.finetune import FineTuned
+from benchmarks.tools.recommend.words import fine_tuned, would_change
+from benchmarks.tools.recommend.words.blocks import Block, heading, interval, listed, text
 
 MOST_SHOWN = 5
 
@@ -23,7 +23,8 @@ class Facts:
     """All that an answer is made of.
 
     `said`: sentences on how the suite was chosen. `spent_s`, `budget_s`: seconds. `untried`, `failed`: strategies.
-    `tuned`: a sentence on fine-tuning. `commands`: those that train and export the model. `keep`: see `choice.choose`.
+    `tuned`: what came of fine-tuning, a sentence where nothing did. `commands`: those that train and export the model.
+    `keep`: see `choice.choose`.
     """
 
     goal: str
@@ -37,8 +38,13 @@ class Facts:
     failed: tuple[str, ...]
     spent_s: float
     budget_s: float
-    tuned: str
+    tuned: FineTuned | str
     commands: tuple[str, ...]
+
+    @property
+    def pick(self) -> Standing:
+        """The recommended strategy, among the fine-tuned ones where one of them wins."""
+        return self.tuned.choice.pick if isinstance(self.tuned, FineTuned) and self.tuned.wins else self.choice.pick
 
 
 def lines(facts: Facts) -> list[str]:
@@ -49,7 +55,7 @@ def lines(facts: Facts) -> list[str]:
         f"Top group: {_top(facts.choice)}",
         *_on_test(facts),
         f"Data: {' '.join(facts.findings.lines()[:2])}",
-        f"Fine-tuning: {facts.tuned}",
+        f"Fine-tuning: {fine_tuned.sentence(facts.tuned, facts.goal)}",
         f"What would change it: {' '.join(would_change.lines(facts.choice, facts.findings, facts.untried)[:2])}",
         f"The model: {facts.commands[-1]}",
     ]
@@ -69,6 +75,7 @@ def blocks(facts: Facts) -> list[Block]:
             "(Holm-corrected). Strategies with fewer seeds were left behind, the better half going on each time."
         ),
         _ranking(facts),
+        *fine_tuned.section(facts.tuned, facts.goal),
         heading("What it gains and what it costs"),
         *_gains(facts),
         heading("What would change the answer"),
@@ -76,7 +83,7 @@ def blocks(facts: Facts) -> list[Block]:
         heading("The data"),
         listed(facts.findings.lines()),
         heading("How it was made"),
-        listed([*facts.said, f"Fine-tuning: {facts.tuned}", *_spent(facts)]),
+        listed([*facts.said, f"Fine-tuning: {fine_tuned.sentence(facts.tuned, facts.goal)}", *_spent(facts)]),
         heading("The model"),
         Block("code", facts.commands),
     ]
@@ -84,19 +91,22 @@ def blocks(facts: Facts) -> list[Block]:
 
 
 def _headline(facts: Facts) -> str:
-    pick, what = facts.choice.pick, goals.NAMES[facts.goal]
+    pick, what = facts.pick, goals.NAMES[facts.goal]
     if facts.findings.too_few:
         return "No recommendation: too few images. The model below is plain training."
+    if pick is not facts.choice.pick:
+        assert isinstance(facts.tuned, FineTuned)
+        return f"Recommended: {fine_tuned.headline(facts.tuned, what)}"
     if pick.strategy == PLAIN:
         return f"Recommended: plain training (none); validation {what} {number(pick.goal)}."
     return (
         f"Recommended: {pick.strategy}; validation {what} {number(pick.goal)}, "
-        f"{_interval(pick.gain)} against plain training."
+        f"{interval(pick.gain)} against plain training."
     )
 
 
 def _why(facts: Facts) -> str:
-    choice, pick = facts.choice, facts.choice.pick
+    choice, pick = facts.choice, facts.choice.pick  # on frozen features
     if facts.findings.too_few:
         return facts.findings.too_few
     if facts.findings.balanced:
@@ -151,7 +161,7 @@ def _on_test(facts: Facts) -> list[str]:
     found = facts.evidence
     if found is None:
         return ["On test rows: there are none, or nothing to compare with."]
-    if facts.choice.pick.strategy == PLAIN:
+    if facts.pick.strategy == PLAIN:
         part = found.parts[0]
         return [
             f"On test rows: class mean {number(part.pick)}, top-1 {number(found.parts[1].pick)} ({part.rows:,} rows)."
@@ -159,25 +169,25 @@ def _on_test(facts: Facts) -> list[str]:
     mean, head = found.parts[0], found.head
     gains = [c for c in found.gains() if c.real] or found.gains()
     said = [
-        f"On test rows: class mean {number(mean.plain)} to {number(mean.pick)}, {_interval(mean.difference)}; top-1 "
-        f"{_interval(found.parts[1].difference)} ({mean.rows:,} rows, {_seeds(found.seeds)}).",
+        f"On test rows: class mean {number(mean.plain)} to {number(mean.pick)}, {interval(mean.difference)}; top-1 "
+        f"{interval(found.parts[1].difference)} ({mean.rows:,} rows, {_seeds(found.seeds)}).",
         f"Gains most on: {', '.join(_class(c) for c in gains[:3]) or 'no class'}.",
     ]
     if head:
-        said.append(f"The head ({_head(facts)}): class mean {_interval(head.difference)} on {head.rows:,} test rows.")
+        said.append(f"The head ({_head(facts)}): class mean {interval(head.difference)} on {head.rows:,} test rows.")
     return said
 
 
 def _gains(facts: Facts) -> list[Block]:
     found = facts.evidence
-    if found is None or facts.choice.pick.strategy == PLAIN:
+    if found is None or facts.pick.strategy == PLAIN:
         return [listed(_on_test(facts))]
     rows = [
         (
             part.name,
             number(part.plain),
             number(part.pick),
-            _interval(part.difference),
+            interval(part.difference),
             str(part.classes),
             f"{part.rows:,}",
         )
@@ -185,7 +195,7 @@ def _gains(facts: Facts) -> list[Block]:
     ]
     classes = [*found.gains()[:MOST_SHOWN], *found.losses()[:MOST_SHOWN]]
     by_class = [
-        (c.name, f"{c.train:,}", f"{c.test:,}", _interval(c.difference), "yes" if c.real else "no") for c in classes
+        (c.name, f"{c.train:,}", f"{c.test:,}", interval(c.difference), "yes" if c.real else "no") for c in classes
     ]
     return [
         text(f"On test rows, which chose nothing, {_seeds(found.seeds)}; the head is {_head(facts)}."),
@@ -201,7 +211,7 @@ def _gains(facts: Facts) -> list[Block]:
 
 def _ranking(facts: Facts) -> Block:
     def row(one: Standing) -> tuple[str, ...]:
-        gain = NOTHING if one.strategy == PLAIN else _interval(one.gain)
+        gain = NOTHING if one.strategy == PLAIN else interval(one.gain)
         head, seconds = number(one.head, signed=True), shown(one.seconds)
         return str(one.group), one.strategy, str(one.seeds), number(one.goal), gain, head, seconds
 
@@ -221,16 +231,8 @@ def _head(facts: Facts) -> str:
 
 
 def _class(one: OfClass) -> str:
-    return f"{one.name} {_interval(one.difference)} ({one.train} training, {one.test} test rows)"
+    return f"{one.name} {interval(one.difference)} ({one.train} training, {one.test} test rows)"
 
 
 def _seeds(number_of: int) -> str:
     return f"{number_of} seed{'' if number_of == 1 else 's'}"
-
-
-def _interval(one: Difference) -> str:
-    """Return "+0.031 [+0.010, +0.052]"."""
-    value = number(one.value, signed=True)
-    if math.isnan(one.low):
-        return value
-    return f"{value} [{number(one.low, signed=True)}, {number(one.high, signed=True)}]"

@@ -41,7 +41,8 @@ def _rows(choice: Choice, findings: Findings) -> str:
     gain, rows = choice.pick.gain, sum(findings.validation_C)
     if choice.pick is choice.plain or choice.beats_plain:
         rivals = len(choice.top) - 1
-        return f"More seeds and rows: {rivals} others cannot be told from the best." if rivals > 0 else ""
+        others = "1 other" if rivals == 1 else f"{rivals} others"
+        return f"More seeds and rows: {others} cannot be told from the best." if rivals > 0 else ""
     half = (gain.high - gain.low) / 2
     if math.isnan(half) or not gain.value:
         return "More images: so few tell nothing."
