@@ -153,6 +153,9 @@ def pretend_cuda_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let torch's own functions for a GPU, which would need one, do nothing; autocast is that of the CPU."""
     for name in ("init", "manual_seed", "reset_peak_memory_stats", "empty_cache", "synchronize"):
         monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda *_: torch.zeros(16, dtype=torch.uint8))
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda *_: None)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 0)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda *_: (2**36, 2**36))
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)

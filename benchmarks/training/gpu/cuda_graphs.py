@@ -9,16 +9,19 @@ names, networks with hooks on a layer, and all that cannot be captured. B batch,
 from __future__ import annotations
 
 import collections
+import contextlib
 import itertools
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from backbones.network import Network
 from backbones.probe import Choice
 from benchmarks.suites.suite import Recipe
+from benchmarks.support.errors import one_line
 from strategies.base import Strategy
 from strategies.combining.seats import calls
 
@@ -82,27 +85,60 @@ class Graphs:
             return
         while len(self._captured) >= MOST_GRAPHS:
             self._captured.pop(next(iter(self._captured)))
-        buffers = [buffer.clone() for buffer in self._network.buffers()]
+        devices = [torch.cuda.current_device()] if self._device.type == "cuda" else []
+        with _buffers_as_they_were(self._network), torch.random.fork_rng(devices=devices):
+            try:
+                self._captured[shape] = self._graph(images_BCHW.clone())
+            except Exception as error:  # plugins' networks fail in any way
+                self.why_not = one_line(f"{type(error).__name__}: {error}")[:200]
+                self._off = True
+                self._captured.clear()
+                _leave_capture_mode(devices)
+
+    def _graph(self, images_BCHW: Tensor) -> Callable[[Tensor], Given]:
+        """Return the captured network; raises what torch raises where it cannot be captured."""
         lowered = self._choice.dtype == "bfloat16"
-        try:
-            devices = [torch.cuda.current_device()] if self._device.type == "cuda" else []
+        # a cast that autocast keeps for later would be captured once and not made again
+        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=lowered, cache_enabled=False):
+            _try_without_waiting(self._network, images_BCHW)
+            # shapes take turns and never overlap, so their graphs can share memory
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            with (
-                torch.random.fork_rng(devices=devices),
-                # a cast that autocast keeps for later would be captured once and not made again
-                torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=lowered, cache_enabled=False),
-            ):
-                # shapes take turns and never overlap, so their graphs can share memory
-                whole, given = _Whole(self._network), (images_BCHW.clone(),)
-                torch.cuda.make_graphed_callables(whole, given, allow_unused_input=True, pool=self._pool)
-                self._captured[shape] = whole
-        except Exception as error:  # an operation that waits, memory that ran out: plugins' networks in any way
-            self.why_not = f"{type(error).__name__}: {error}"
-            self._off = True
-            self._captured.clear()
-            torch.cuda.empty_cache()
+            whole = _Whole(self._network)
+            torch.cuda.make_graphed_callables(whole, (images_BCHW,), allow_unused_input=True, pool=self._pool)
+        return whole
+
+
+def _try_without_waiting(network: nn.Module, images_BCHW: Tensor) -> None:
+    """Run forward and backward once; raise RuntimeError where the host waits for the GPU, which no graph can hold.
+
+    A capture that fails half-way leaves torch's allocator in a state that it cannot free memory from.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        made = [tensor for tensor in tree_leaves(network(images_BCHW)) if tensor.requires_grad]
+        trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        torch.autograd.grad(made, trained, [torch.empty_like(tensor) for tensor in made], allow_unused=True)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+def _leave_capture_mode(devices: Sequence[int]) -> None:
+    """Give the devices' random numbers new states: after a capture that failed, torch refuses to draw from the old."""
+    for generator in torch.cuda.default_generators:
+        if generator.device.index in devices:
+            generator.graphsafe_set_state(torch.Generator(generator.device).graphsafe_get_state())
+
+
+@contextlib.contextmanager
+def _buffers_as_they_were(network: nn.Module) -> Iterator[None]:
+    """Restore the network's buffers, such as running statistics, after the block."""
+    kept = [buffer.clone() for buffer in network.buffers()]
+    try:
+        yield
+    finally:
         with torch.no_grad():
-            for buffer, before in zip(self._network.buffers(), buffers, strict=True):
+            for buffer, before in zip(network.buffers(), kept, strict=True):
                 buffer.copy_(before)
 
 

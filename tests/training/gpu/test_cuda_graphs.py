@@ -26,9 +26,12 @@ class StandIn:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
         self.fails: Exception | None = None
+        self.mode: int | str = 0
+        self.tried = 0
 
     def __call__(self, whole: nn.Module, given: tuple[Tensor], *, allow_unused_input: bool, pool: object) -> nn.Module:
         assert not (torch.is_autocast_enabled("cpu") and torch.is_autocast_cache_enabled())
+        self.tried += 1
         for _ in range(3):
             whole(*given)
         if self.fails:
@@ -53,7 +56,8 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     made = StandIn()
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", made)
     monkeypatch.setattr(torch.cuda, "graph_pool_handle", lambda: (0, 1))
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+    monkeypatch.setattr(torch.cuda, "get_sync_debug_mode", lambda: made.mode)
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: setattr(made, "mode", mode))
     return made
 
 
@@ -103,6 +107,20 @@ def test_a_captured_network_gives_the_same_bits_and_so_does_one_that_cannot_be(
     assert all(map(torch.equal, _steps(graphed, graphs, SIZES), expected))
     assert stand_in.shapes == ([] if fails else [(6, 3, 8, 8), (5, 3, 8, 8)])
     assert ("RuntimeError: operation not permitted" in graphs.why_not) == bool(fails)
+
+
+def test_a_network_that_waits_is_found_out_before_it_is_captured(stand_in: StandIn) -> None:
+    class Waits(Small):
+        def forward(self, images_BCHW: Tensor) -> tuple[Tensor, Tensor]:
+            if stand_in.mode == "error":
+                raise RuntimeError("called a synchronizing CUDA operation")
+            return super().forward(images_BCHW)
+
+    plain, network = Small(), Waits()
+    graphs = _graphs(network)
+    assert all(map(torch.equal, _steps(network, graphs, SIZES), _steps(plain, plain, SIZES)))
+    assert "synchronizing" in graphs.why_not and stand_in.mode == 0
+    assert stand_in.tried == 0
 
 
 def test_shapes_that_are_seen_seldom_and_passes_without_gradients_are_not_captured(stand_in: StandIn) -> None:
@@ -161,3 +179,17 @@ def test_a_job_with_graphs_trains_the_same_bits(
     graphed, same = trained(tmp_path / "graphed")
     assert graphed == plain and all(torch.equal(same[name], state[name]) for name in state)
     assert bool(stand_in.shapes) == (strategy in ("none", "bcl", "crt")), "names and mixed features are not captured"
+
+
+def test_a_job_says_why_its_network_was_not_captured(
+    tmp_path: Path, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in.fails, said = RuntimeError("operation not permitted\nwhen stream is capturing"), []
+    monkeypatch.setattr(job_module, "graphs_for", lambda network, *rest: Graphs(network, CHOICE, CPU))
+    with tiny.backbone():
+        plan, context = tiny.session(["none"], tmp_path)
+        run_job(context, next(iter(plan.jobs.values())), say=said.append)
+    assert said == [
+        "contract ran without CUDA graphs, because capturing it failed (RuntimeError: operation not permitted when "
+        "stream is capturing)."
+    ]
