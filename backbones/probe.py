@@ -6,11 +6,12 @@ No rule covers all backbones (docs/performance.md).
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -31,12 +32,15 @@ MOST_ROUNDS = 10
 class Choice:
     """A memory layout and a precision; `img_per_s` has what was timed, keyed `"<layout> <dtype>"` (empty: no choice).
 
-    Job keys hold `layout` and `dtype`, so the choice is made once per machine and read back afterwards.
+    Job keys hold `layout` and `dtype`, so the choice is made once per machine and read back afterwards. `at`: when it
+    was timed (ISO 8601, UTC); `busy`: the machine had other work then, so that the rates are too low.
     """
 
     layout: Layout
     dtype: Precision
     img_per_s: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    at: str = ""
+    busy: bool = False
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -58,6 +62,8 @@ def probe(
     smallest_size: int | None = None,
     seconds: float = 3.0,
     cache_file: Path | None = None,
+    busy: Callable[[], bool] = lambda: False,
+    again: bool = False,
 ) -> Choice:
     """Return the fastest layout and precision for training steps of `spec`, timed for about `seconds`.
 
@@ -65,14 +71,18 @@ def probe(
     computes in it, and where its gradients can be trusted down to `smallest_size` pixels (default: `image_size`), from
     which a recipe may let its images grow. A GPU that computes in bfloat16 always gets channels_last bfloat16, which is
     timed for estimates; there is no time where its memory has no room for the batch.
-    The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Raises
+    The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Where `busy`
+    said that the machine had other work, the rates are timed once more when it has none, and the choice stays; `again`
+    times and chooses anew. Raises
     `BackboneError` for a spec or an image size that cannot be built. Leaves torch's generators as they were.
     """
     device = torch.device(device)
     smallest_size = smallest_size or image_size
     key = _key(str(parse(spec)), image_size, smallest_size, batch_size, device)
     known = _read(cache_file)
-    if key not in known:
+    kept = None if again else known.get(key)
+    loaded = busy() if kept is None or kept["busy"] else False
+    if kept is None or (kept["busy"] and not loaded):
         variants = _variants(device)
         try:
             timed = _time_variants(variants, spec, image_size, smallest_size, batch_size, device, seconds)
@@ -81,16 +91,15 @@ def probe(
                 raise
             torch.cuda.empty_cache()
             return variants[0]
-        known = {key: timed, **_read(cache_file)}  # read again: another process may have been first
+        known = _read(cache_file)  # read again: another process may have been first
+        kept = None if again else known.get(key)
+        chosen = kept["choice"] if kept else max(timed, key=lambda variant: timed[variant])
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        known[key] = {"choice": chosen, "img_per_s": timed, "at": now, "busy": loaded}
         if cache_file is not None:
             _write(cache_file, known)
-    return _fastest(known[key])
-
-
-def _fastest(img_per_s: Mapping[str, float]) -> Choice:
-    """Return the choice that a timing leads to."""
-    layout, dtype = max(img_per_s, key=lambda variant: img_per_s[variant]).split()
-    return Choice(layout, dtype, dict(img_per_s))  # type: ignore[arg-type]
+    layout, dtype = known[key]["choice"].split()
+    return Choice(layout, dtype, dict(known[key]["img_per_s"]), known[key]["at"], known[key]["busy"])
 
 
 def _variants(device: torch.device) -> list[Choice]:
@@ -201,27 +210,30 @@ def _key(spec: str, image_size: int, smallest_size: int, batch_size: int, device
     return f"{spec} {sizes} batch {batch_size} on {name}, torch {torch.__version__}"
 
 
-def _read(cache_file: Path | None) -> dict[str, dict[str, float]]:
+def _read(cache_file: Path | None) -> dict[str, dict[str, Any]]:
     """Return the outcomes kept so far; a file that is not there or was spoilt holds none."""
     if cache_file is None:
         return {}
     try:
-        return {key: timed for key, timed in json.loads(cache_file.read_text()).items() if _usable(timed)}
+        return {key: kept for key, kept in json.loads(cache_file.read_text()).items() if _usable(kept)}
     except (OSError, ValueError, AttributeError):
         return {}
 
 
-def _usable(timed: object) -> bool:
-    """Whether this is what `_time_variants` gives."""
+def _usable(kept: object) -> bool:
+    """Whether this is what `probe` keeps."""
+    if not (isinstance(kept, dict) and isinstance(kept.get("at"), str) and isinstance(kept.get("busy"), bool)):
+        return False
+    timed = kept.get("img_per_s")
     named = {f"{layout} {dtype}" for layout in ("contiguous", "channels_last") for dtype in ("float32", "bfloat16")}
     return (
         isinstance(timed, dict)
-        and len(timed) > 0
+        and kept.get("choice") in timed
         and all(variant in named and isinstance(speed, float | int) for variant, speed in timed.items())
     )
 
 
-def _write(cache_file: Path, known: dict[str, dict[str, float]]) -> None:
+def _write(cache_file: Path, known: dict[str, dict[str, Any]]) -> None:
     """Write all outcomes atomically.
 
     Raises BackboneError if that fails: without it the next run might choose another variant, and so train other jobs.

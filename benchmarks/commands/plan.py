@@ -80,5 +80,12 @@ def _estimate(outlook: Outlook) -> str:
     if outlook.minutes is None:
         return "none, because nothing has been timed here for this backbone and device"
     names = dict.fromkeys(job.backbone for job in outlook.todo)
-    rates = ", ".join(f"{name} {outlook.img_per_s[name]:.0f} img/s" for name in names)
-    return f"about {outlook.minutes:.1f} minutes of training ({rates})"
+    rates = ", ".join(f"{name} {outlook.img_per_s[name]:.0f} img/s{_source(outlook, name)}" for name in names)
+    beside = f" with {outlook.jobs} jobs side by side" if outlook.jobs > 1 else ""
+    return f"about {outlook.minutes:.1f} minutes of training{beside} ({rates})"
+
+
+def _source(outlook: Outlook, backbone: str) -> str:
+    """Return where a backbone's rate comes from, to be put after it."""
+    source = outlook.sources.get(backbone)
+    return f" {source}" if source else ""

@@ -103,6 +103,10 @@ def throughput(
         int | None, typer.Option(min=1, metavar="N", help="Batches per turn; default: 8, on a GPU 100.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Rounds of turns; medians are shown.")] = 5,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Also time and choose layout and precision again; another choice changes keys."),
+    ] = False,
 ) -> int:
     """Time training against simpler loops."""
     from benchmarks.running.session import pick_device
@@ -119,5 +123,7 @@ def throughput(
         batch_size=batch_size or (recipe.batch_size if recipe else 64),
         steps=steps or (100 if on.type == "cuda" else 8),
         rounds=rounds,
+        smallest_size=recipe.size_at(0.0) if recipe and image_size is None else None,
+        again=again,
     )
     return 0

@@ -15,8 +15,9 @@ class Outlook:
 
     `stored`: finished records by cell key. `finished`: keys of finished jobs. `todo`: jobs that cells without a record
     wait for, in order. `images`, `seconds`: what each of these has to train and what that is expected to take, by
-    key; `img_per_s` the rates behind it, by backbone: timed when the backbone was probed, or measured in finished
-    jobs. A backbone without a rate was never timed: the seconds of its jobs are not an estimate, only a weight.
+    key; `img_per_s` the rates of one job behind it, by backbone: timed when the backbone was probed, or measured in
+    finished jobs, as `sources` says. A backbone without a rate was never timed: the seconds of its jobs are not an
+    estimate, only a weight. `jobs`: how many are trained side by side.
     """
 
     stored: Mapping[str, Record]
@@ -25,13 +26,15 @@ class Outlook:
     images: Mapping[str, int]
     seconds: Mapping[str, float]
     img_per_s: Mapping[str, float]
+    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    jobs: int = 1
 
     @property
     def minutes(self) -> float | None:
         """The estimate in minutes; None where a backbone was never timed."""
         if any(job.backbone not in self.img_per_s for job in self.todo):
             return None
-        return sum(self.seconds.values()) / 60
+        return sum(self.seconds.values()) / 60 / max(1, min(self.jobs, len(self.todo)))
 
     def learned(self, spent: Mapping[str, tuple[int, float]]) -> dict[str, float]:
         """Return updated `seconds`, given the images and seconds `spent` on finished jobs, by backbone."""

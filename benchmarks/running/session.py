@@ -23,6 +23,7 @@ from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 from benchmarks.support.gpu_errors import out_of_memory
+from benchmarks.support.hardware import others_at_work
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
 
@@ -98,6 +99,9 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     for index, name in enumerate(backbones):
         choices[name] = FROZEN_CHOICE if suite.recipe.frozen else (request.choose or choose)(name, suite, device)
         advance("timing layouts and precisions", index + 1, len(backbones))
+    if slowed := [name for name, choice in choices.items() if choice.busy]:
+        names = ", ".join(slowed)
+        say(f"This machine is busy, and was when {names} was timed; a run while it is idle times it again.")
     setting = Setting(
         fingerprint=loaded.fingerprint,
         suite=suite,
@@ -246,6 +250,7 @@ def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
                 device=device,
                 smallest_size=suite.recipe.size_at(0.0),
                 cache_file=cache_folder() / "probe.json",
+                busy=others_at_work,
             )
         except RuntimeError as error:
             if not out_of_memory(error):

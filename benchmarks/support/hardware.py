@@ -129,6 +129,11 @@ def idle_cores() -> int:
     return min(usable_cores(), max(1, round((os.cpu_count() or 1) - busy_cores())))
 
 
+def others_at_work() -> bool:
+    """Whether other processes keep a core busy that this process may use."""
+    return idle_cores() < usable_cores()
+
+
 def busy_cores(stat: Path = Path("/proc/stat")) -> float:
     """Return how many cores of the machine compute, as seen for `LOOK_SECONDS`; the load of the last minute elsewhere.
 

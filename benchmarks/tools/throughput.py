@@ -35,7 +35,7 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.job import begin
 from benchmarks.suites.suite import Epochs, Recipe, Suite
 from benchmarks.support.gpu_peaks import bf16_peak
-from benchmarks.support.hardware import usable_cores
+from benchmarks.support.hardware import others_at_work, usable_cores
 from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.loop import one_epoch
 from benchmarks.training.optimizers import make_optimizer
@@ -73,13 +73,22 @@ class Speed:
 
 
 def measure(
-    backbone: str, *, device: torch.device, image_size: int = 64, batch_size: int = 64, steps: int = 8, rounds: int = 5
+    backbone: str,
+    *,
+    device: torch.device,
+    image_size: int = 64,
+    batch_size: int = 64,
+    steps: int = 8,
+    rounds: int = 5,
+    smallest_size: int | None = None,
+    again: bool = False,
 ) -> Speed:
-    """Time `rounds` of `TURNS`, `steps` batches each, and return the medians."""
+    """Time `rounds` of `TURNS`, `steps` batches each, and return the medians; `smallest_size`, `again`: see `probe`."""
     keep_freed_memory()
     choice = probe(
-        backbone, image_size=image_size, batch_size=batch_size, device=device, cache_file=cache_folder() / "probe.json"
-    )
+        backbone, image_size=image_size, batch_size=batch_size, device=device, smallest_size=smallest_size,
+        cache_file=cache_folder() / "probe.json", busy=others_at_work, again=again,
+    )  # fmt: skip
     recipe = Recipe(
         image_size=image_size, batch_size=batch_size, epochs=Epochs(all=10_000), shift=0.08, weight_decay=5e-4
     )
@@ -114,16 +123,29 @@ def measure(
 
 
 def report(
-    backbones: Sequence[str], device: torch.device, *, image_size: int, batch_size: int, steps: int, rounds: int
+    backbones: Sequence[str],
+    device: torch.device,
+    *,
+    image_size: int,
+    batch_size: int,
+    steps: int,
+    rounds: int,
+    smallest_size: int | None = None,
+    again: bool = False,
 ) -> None:
-    """Measure each backbone and print a Markdown table."""
+    """Measure each backbone and print a Markdown table, after a line if other work slows the machine down."""
+    if others_at_work():
+        print("This machine is busy with other work; rates are lower than without, ratios are less exact.\n")
     print(
         "| backbone | px | batch | chosen | bare step img/s | loop img/s | plain script img/s | loop / bare "
         "| loop / plain | graphs / none | of bf16 peak | waits a step |"
     )
     print("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for backbone in backbones:
-        s = measure(backbone, device=device, image_size=image_size, batch_size=batch_size, steps=steps, rounds=rounds)
+        s = measure(
+            backbone, device=device, image_size=image_size, batch_size=batch_size, steps=steps, rounds=rounds,
+            smallest_size=smallest_size, again=again,
+        )  # fmt: skip
         on_gpu = (s.loop_over_eager, s.of_peak, s.waits)
         graphs, of_peak, waits = ("-" if given is None else f"{given:.2f}" for given in on_gpu)
         print(

@@ -52,19 +52,35 @@ def test_what_is_kept_decides(tmp_path):
     (key,) = known
     assert key.startswith("tiny 32px batch 4 on ")
     assert torch.__version__ in key
-    cache_file.write_text(json.dumps({key: {"contiguous float32": 2.0, "channels_last bfloat16": 1.0}}))
-    assert _probe(cache_file) == Choice(
-        "contiguous", "float32", {"contiguous float32": 2.0, "channels_last bfloat16": 1.0}
+    timed = {"contiguous float32": 2.0, "channels_last bfloat16": 1.0}
+    at = "2026-01-02T03:04:05+00:00"
+    cache_file.write_text(
+        json.dumps({key: {"choice": "contiguous float32", "img_per_s": timed, "at": at, "busy": False}})
     )
+    assert _probe(cache_file) == Choice("contiguous", "float32", timed, at)
     _probe(cache_file, batch_size=5, spec="tiny:mlp1")
     assert len(json.loads(cache_file.read_text())) == 2
+
+
+def test_what_was_timed_under_load_is_timed_again_without_and_the_choice_stays(tmp_path, monkeypatch):
+    cache_file = tmp_path / "probe.json"
+    rates = iter([(2.0, 1.0), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0)])
+    names = ("contiguous float32", "channels_last float32")
+    monkeypatch.setattr("backbones.probe._time_variants", lambda *_: dict(zip(names, next(rates), strict=True)))
+    loaded = _probe(cache_file, busy=lambda: True)
+    assert (loaded.layout, loaded.busy, loaded.img_per_s["contiguous float32"]) == ("contiguous", True, 2.0)
+    assert _probe(cache_file, busy=lambda: True) == loaded, "no better moment"
+    quiet = _probe(cache_file, busy=lambda: False)
+    assert (quiet.layout, quiet.busy, quiet.img_per_s["channels_last float32"]) == ("contiguous", False, 4.0)
+    assert _probe(cache_file, busy=lambda: True) == quiet, "what was timed in peace is kept"
+    assert _probe(cache_file, again=True).layout == "channels_last"
 
 
 def test_a_spoilt_cache_file_is_written_anew(tmp_path):
     cache_file = tmp_path / "probe.json"
     cache_file.write_text('{"half a')
     choice = _probe(cache_file)
-    assert json.loads(cache_file.read_text()).popitem()[1] == choice.img_per_s
+    assert json.loads(cache_file.read_text()).popitem()[1]["img_per_s"] == choice.img_per_s
 
 
 def test_a_size_that_cannot_be_built_is_refused():
@@ -121,7 +137,8 @@ def test_what_was_kept_and_spoilt_is_timed_again(tmp_path, timed):
     cache_file = tmp_path / "probe.json"
     _probe(cache_file)
     (key,) = json.loads(cache_file.read_text())
-    for spoilt in ({key: timed}, [timed]):
+    kept = {"choice": "contiguous float32", "at": "2026-01-02T03:04:05+00:00", "busy": False}
+    for spoilt in ({key: timed}, [timed], {key: {**kept, "img_per_s": timed}}, {key: {**kept, "img_per_s": {}}}):
         cache_file.write_text(json.dumps(spoilt))
         assert len(_probe(cache_file).img_per_s) >= 2
 
