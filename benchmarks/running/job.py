@@ -65,8 +65,10 @@ def run_job(
         except TrainingError:
             context.store.drop_checkpoints(job.key)  # they may contain the bad weights
             raise
-        if training.graphs is not None and training.graphs.why_not:
-            say(f"{job.backbone} ran without CUDA graphs, because capturing it failed ({training.graphs.why_not}).")
+        if training.graphs is not None:
+            training.graphs.close()  # the predictions need memory
+            if training.graphs.why_not:
+                say(f"{job.backbone} ran without CUDA graphs, because capturing it failed ({training.graphs.why_not}).")
         checkpoint.save(context.store.state(job.key), *pack(training, spent))
         if job.ends_stage:
             _predict(context, training)

@@ -236,7 +236,9 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
             if not out_of_memory(error) or len(batch.labels_B) < 4 * training.pieces:
                 raise
         statistics.put_back()
-        training.pieces, training.graphs = 2 * training.pieces, None  # whose memory is needed
+        training.pieces *= 2
+        if training.graphs is not None:
+            training.graphs.close()
         torch.cuda.empty_cache()
 
     def again(part: bool) -> None:

@@ -23,6 +23,10 @@ def _trained(out: Path, strategy: str, graphs: bool) -> tuple[list[float], bool]
     training = begin(session.context, next(iter(session.plan.jobs.values())))
     run(training, lambda *_: None, lambda _: None)
     captured = training.graphs is not None and not training.graphs.why_not and training.graphs.count > 0
+    if training.graphs is not None:
+        held = torch.cuda.memory_allocated()
+        training.graphs.close()
+        assert not captured or torch.cuda.memory_allocated() < held
     return [epoch.loss for epoch in training.history], captured
 
 

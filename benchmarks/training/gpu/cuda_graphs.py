@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import gc
 import itertools
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any
@@ -77,6 +78,12 @@ class Graphs:
         if shape not in self._captured and self._seen[shape] > SEEN_BEFORE_CAPTURE:
             self._capture(images_BCHW, shape)
         return self._captured.get(shape, self._network)(images_BCHW)
+
+    def close(self) -> None:
+        """Free the graphs and their memory; the network then runs without."""
+        self._captured.clear()
+        self._off = True
+        gc.collect()  # torch's wrappers refer to each other
 
     def _capture(self, images_BCHW: Tensor, shape: Hashable) -> None:
         """Capture the network for this shape of batch; leave statistics and random numbers as they were."""

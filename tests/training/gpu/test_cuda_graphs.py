@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class StandIn:
         self.fails: Exception | None = None
         self.mode: int | str = 0
         self.tried = 0
+        self.made: list[weakref.ref[nn.Module]] = []
 
     def __call__(self, whole: nn.Module, given: tuple[Tensor], *, allow_unused_input: bool, pool: object) -> nn.Module:
         assert not (torch.is_autocast_enabled("cpu") and torch.is_autocast_cache_enabled())
@@ -37,6 +39,7 @@ class StandIn:
         if self.fails:
             raise self.fails
         self.shapes.append(tuple(given[0].shape))
+        self.made.append(weakref.ref(whole))
         inner, layout, before = whole.forward, (given[0].shape, given[0].stride()), []
 
         def replay(images_BCHW: Tensor) -> object:
@@ -151,6 +154,17 @@ def test_tensors_that_a_hook_replaces_are_captured_again_and_few_graphs_are_kept
         _steps(network, graphs, [size] * 5)
     _steps(network, graphs, [6, 6 + MOST_GRAPHS])
     assert len(stand_in.shapes) == 2 + MOST_GRAPHS + 1, "the oldest was dropped, the newest was kept"
+
+
+def test_closing_frees_what_was_captured_though_it_refers_to_itself(stand_in: StandIn) -> None:
+    network = Small()
+    graphs = _graphs(network)
+    _steps(network, graphs, [6] * 5)
+    assert graphs.count == 1 and stand_in.made[0]() is not None
+    graphs.close()
+    assert stand_in.made[0]() is None
+    _steps(network, graphs, [6] * 5)
+    assert graphs.count == 0 and len(stand_in.shapes) == 1
 
 
 def test_graphs_are_for_a_gpu_and_the_recipe_switches_them_off() -> None:
