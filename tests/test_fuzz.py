@@ -1,8 +1,7 @@
-"""The readers on texts that nobody meant: the documented error, one sentence, or a value; 2,000 examples each."""
+"""The readers on texts that nobody meant: the documented error, one sentence, or a value."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from benchmarks.data.layouts import styles_csv
@@ -22,27 +21,8 @@ from benchmarks.support.errors import UserError
 from strategies import registry
 from strategies.base import Strategy, StrategyError
 from strategies.combining.expression import parse
+from tests.fuzzing import JSON, fuzz, refused_or_read, spoilt
 from tests.leaderboard import make
-
-fuzz = settings(max_examples=2000, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-JSON = st.recursive(SCALARS, lambda s: st.lists(s, max_size=3) | st.dictionaries(st.text(max_size=5), s, max_size=3))
-
-
-def one_sentence(error: Exception) -> None:
-    assert "\n" not in str(error)
-    assert len(str(error)) < 2000
-
-
-@contextlib.contextmanager
-def refused_or_read(kind: type[Exception]):
-    """Let the block end, or raise the documented error with one sentence, and nothing else."""
-    try:
-        yield
-    except kind as error:
-        one_sentence(error)
-
 
 LINE = st.lists(
     st.sampled_from(["id", "articleType", "year", "productDisplayName", '"', '""', ",", "1", "é", "\x00", " "])
@@ -66,22 +46,6 @@ WHOLE = json.loads(json.dumps(dataclasses.asdict(make.record())))
 OLD = json.loads(json.dumps(make.schema_1(make.record())))
 
 
-@st.composite
-def spoilt_records(draw: st.DrawFn) -> bytes:
-    """Return a record with something else in one or two places, and a checksum that fits."""
-    content = json.loads(json.dumps(draw(st.sampled_from([WHOLE, OLD]))))
-    for _ in range(draw(st.integers(1, 2))):
-        at: Any = content
-        while True:
-            place = draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
-            if isinstance(at[place], dict | list) and at[place] and draw(st.booleans()):
-                at = at[place]
-                continue
-            at[place] = draw(JSON)
-            break
-    return signed(content)
-
-
 def signed(content: dict[str, Any]) -> bytes:
     """Return the file of a record whose checksum is right."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -92,7 +56,7 @@ def signed(content: dict[str, Any]) -> bytes:
 @example(signed({**WHOLE, "environment": {**WHOLE["environment"], "hardware": {"\n": None}}}))
 @example(signed({**OLD, "setup": 5}))
 @example(signed({**OLD, "stages": 5}))
-@given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()) | spoilt_records())
+@given(st.binary(max_size=40) | JSON.map(lambda value: json.dumps(value).encode()) | spoilt(WHOLE, OLD).map(signed))
 def test_record_json(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(content)

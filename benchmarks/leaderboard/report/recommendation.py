@@ -17,7 +17,7 @@ def section(folder: Path) -> str:
     try:
         content: dict[str, Any] = json.loads((folder / CONTENT).read_text(encoding="utf-8"))
         body = "\n".join(_block(block) for block in content["blocks"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return ""
     return (
         '<section aria-labelledby="recommendation">\n'

@@ -7,7 +7,8 @@ import dataclasses
 import datetime
 import json
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from backbones.files import write_bytes
 from benchmarks.records.storage import record_path, safe_name
@@ -58,23 +59,29 @@ def write(answer: Recommended, out: Path, suite: str) -> Path:
     return folder / PAGE
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Written(Recommended):
+    """The content of the file: the answer, and when it was given."""
+
+    made: str
+
+
 def latest(out: Path) -> Recommended:
-    """Return the answer below `out` that was given last. Raises UserError where there is none."""
-    found: list[tuple[str, dict[str, Any]]] = []
+    """Return the answer below `out` that was given last, of those that can be read.
+
+    Raises UserError where there is none.
+    """
+    found: list[_Written] = []
     for path in sorted(out.glob(f"*/{CONTENT}")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found.append((content.pop("made"), content))
+        with contextlib.suppress(OSError, ValidationError):
+            found.append(TypeAdapter(_Written).validate_json(path.read_bytes(), strict=True))
     if not found:
         raise UserError(
-            f"no recommendation below {out}; run `recommend --data MY_IMAGES` first, or name its folder with --out."
+            f"no recommendation below {out} can be read; run `recommend --data MY_IMAGES` first, or name its folder "
+            "with --out."
         )
-    try:
-        content = max(found, key=lambda one: str(one[0]))[1]
-        blocks = tuple(Block(**{**b, "rows": tuple(map(tuple, b["rows"]))}) for b in content.pop("blocks"))
-        return Recommended(**content, blocks=blocks)
-    except (TypeError, KeyError) as error:
-        raise UserError(f"the recommendation below {out} cannot be read; run `recommend` again.") from error
+    newest = max(found, key=lambda one: one.made)
+    return Recommended(**{field.name: getattr(newest, field.name) for field in dataclasses.fields(Recommended)})
 
 
 def spent(out: Path, suite: str) -> float:
