@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -12,7 +13,9 @@ from pathlib import Path
 from benchmarks.records import storage
 from benchmarks.support.lock import held, holder, only_writer
 from tests.process import Started, bench, environment, write_suite
+from tests.running.test_kill import measured
 
+STARTS = int(os.environ.get("BENCHMARKS_STARTS", "4"))
 NAMES = ("none", "oversample", "loss-weights")
 HOLD = """
 import sys
@@ -108,3 +111,20 @@ def test_two_runs_at_once_follow_each_other_and_do_every_job_once(tmp_path: Path
     found, problems = storage.read_all(tmp_path / "runs" / "tiny" / "records")
     assert sorted(record.strategy for record in found if record.status == "done") == sorted(NAMES) and not problems
     assert "All 3" in bench(tmp_path, *arguments[:3], "--all").stdout
+
+
+def test_of_many_runs_that_start_at_once_one_works_at_a_time_and_the_others_wait_or_say_so(tmp_path: Path) -> None:
+    arguments = ["run", "--all", "--suite", write_suite(tmp_path), "--threads", 1, "--out"]
+    assert bench(tmp_path, *arguments, "alone").returncode == 0
+    runs = [Started(tmp_path, *arguments, "runs", *(["--wait"] if k % 2 else [])) for k in range(STARTS)]
+    done = [run.end() for run in runs]
+    refused = [run for run in done if run.returncode]
+    assert all(run.returncode == 0 for run in done[1::2]), [run.stderr for run in done]
+    for run in refused:
+        assert run.returncode == 2 and run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
+        assert "is at work in runs; wait for it with --wait" in run.stderr
+    said = "".join(run.stdout for run in done)
+    assert [said.count(f"stage {n} test_resnet {name} seed 0: 1 epochs") for name in NAMES for n in (1, 2)] == [1] * 6
+    assert measured(tmp_path / "runs") == measured(tmp_path / "alone")
+    assert not list((tmp_path / "runs").rglob("*.tmp")) and not held(tmp_path / "runs")
+    print(f"{STARTS} starts, {len(refused)} of them refused: every job once, the same bits")
