@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from backbones.errors import BackboneError
+from backbones.network import build
 from benchmarks.data.load import load
 from benchmarks.planning.store import Store
 from benchmarks.progress.reporter import Reporters
@@ -20,6 +22,7 @@ from benchmarks.running.local import execute
 from benchmarks.suites import suite as suites
 from benchmarks.support.errors import UserError
 from benchmarks.training import checkpoint
+from benchmarks.training.stored.store import FeatureStore
 from strategies.base import StrategyError
 from strategies.combining.expression import parse
 from tests.making import digits_session
@@ -100,3 +103,23 @@ def test_a_result_that_is_a_pickle_is_no_result(bomb: Bomb, tmp_path: Path) -> N
     store.folder("k").mkdir(parents=True)
     (store.folder("k") / "result.json").write_bytes(pickle.dumps(bomb))
     assert store.result("k") is None
+
+
+def test_stored_features_that_are_pickles_are_computed_again(bomb: Bomb, tmp_path: Path) -> None:
+    right = np.ones((1, 3, 2), np.float32)
+    store = FeatureStore(tmp_path, "net", {}, right.shape)
+    store.place.mkdir()
+    for name in ("meta.json", "features.bin"):
+        (store.place / name).write_bytes(pickle.dumps(bomb))
+    np.testing.assert_array_equal(store.fill(lambda: lambda view, start, end: right[view, start:end]), right)
+
+
+def test_weights_from_the_hub_are_read_as_safetensors_alone(
+    bomb: Bomb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = tmp_path / "model.safetensors"
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_, **__: str(answer))
+    for write in (lambda: answer.write_bytes(pickle.dumps(bomb)), lambda: torch.save({"conv1.weight": bomb}, answer)):
+        write()
+        with pytest.raises(BackboneError, match="cannot be read .*; expected a safetensors file"):
+            build("resnet10t", 2, image_size=32, seed=0, weights="imagenet")

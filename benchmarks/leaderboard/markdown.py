@@ -27,6 +27,13 @@ def escape(text: str) -> str:
     return unlinked or "(empty)"
 
 
+def fenced(text: str) -> str:
+    """Return lines as a block of code that no line of theirs ends."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
 def number(value: float, digits: int = 3, signed: bool = False) -> str:
     """Return a number with that many decimals, a dash for NaN.
 

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from benchmarks.leaderboard.markdown import NOTHING, escape, table
+from benchmarks.leaderboard.markdown import NOTHING, escape, fenced, table
 from benchmarks.records.metrics import from_hits
 from benchmarks.records.record import Record, StageResult
 from benchmarks.records.stats import wilson
@@ -108,7 +108,7 @@ Images for timm are float RGB [B, 3, {size}, {size}] in [0, 1], less the mean an
 def _data(record: Record, result: StageResult) -> str:
     setup = record.setup
     return (
-        f"Dataset {_code(setup.dataset)} at {setup.image_size} px, fingerprint `{setup.fingerprint}`: "
+        f"Dataset {_code(setup.dataset)} at {setup.image_size} px, fingerprint {_code(setup.fingerprint)}: "
         f"{sum(result.train_n)} training rows, {sum(result.validation_n)} validation rows and {result.rows} test rows "
         f"of {len(result.classes)} classes. The largest class has {max(result.train_n)} training rows, the smallest "
         f"{min(result.train_n)}."
@@ -144,7 +144,7 @@ def _training(facts: Facts) -> str:
     record, result = facts.record, facts.result
     trains = record.setup.recipe.get("trains")
     how = "the classifier on features of a frozen backbone" if trains == "classifier" else "all weights"
-    made = f"{record.made[:10]} on {record.environment.device} in {record.environment.dtype}"
+    made = escape(f"{record.made[:10]} on {record.environment.device} in {record.environment.dtype}")
     again = (
         "\n\nThe trained state had been removed, so the cell was trained again for this export; the accuracies above "
         "are those of this training."
@@ -153,7 +153,7 @@ def _training(facts: Facts) -> str:
     )
     return (
         f"Strategy {_code(record.strategy)}, {how} trained for {result.epochs} epochs, seed {record.seed}, {made}. "
-        f"The cell's key is `{record.key}`.\n\n```\n{facts.command}\n```{again}"
+        f"The cell's key is {_code(record.key)}.\n\n{fenced(facts.command)}{again}"
     )
 
 

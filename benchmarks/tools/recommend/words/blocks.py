@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from benchmarks.leaderboard.markdown import escape, number, table
+from benchmarks.leaderboard.markdown import escape, fenced, number, table
 from benchmarks.records.stats import Difference
 
 
@@ -25,7 +25,7 @@ class Block:
             columns = [[escape(row[c]) for row in self.rows] for c in range(len(self.header))]
             return table(self.header, columns, left=2)
         if self.kind == "code":
-            return "```\n" + "\n".join(self.lines) + "\n```"
+            return fenced("\n".join(self.lines))
         if self.kind == "heading":
             return f"## {escape(self.lines[0])}"
         return "\n".join(f"- {escape(line)}" if self.kind == "list" else escape(line) for line in self.lines)
