@@ -14,7 +14,8 @@ def searched(strategy: Strategy) -> dict[str, Range]:
     """Return the ranges of an expression's parameters, by `parameter`, or `part.parameter` in `a+b`.
 
     What the expression sets stays as it is: `ldam(scale=20)` has no range for its scale.
-    Raises `StrategyError` for a range whose name is no parameter, or in which the parameter's default is not.
+    Raises `StrategyError` for a range whose name is no parameter, or in which the parameter's default is not; a default
+    of None, which a rule fills in, may be outside.
     """
     found: dict[str, Range] = {}
     for part in strategy.parts():
@@ -22,7 +23,7 @@ def searched(strategy: Strategy) -> dict[str, Range]:
         for name, values in part.space().items():
             if name not in defaults:
                 raise StrategyError(f"{part.name}: its space names {name!r}, which is none of its parameters.")
-            if defaults[name] not in values:
+            if defaults[name] is not None and defaults[name] not in values:
                 raise StrategyError(f"{part.name}: the default {name}={defaults[name]} is not in its range {values}.")
             if getattr(part, name) == defaults[name]:
                 found[_name(strategy, part, name)] = values

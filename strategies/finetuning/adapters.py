@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from strategies.base import Facts, StrategyError
 from strategies.finetuning.lift import LightFineTuning
 from strategies.registry import register
+from strategies.space import Integer, Space
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +45,10 @@ class Adapters(LightFineTuning):
         """Refuse a rank out of range."""
         if self.rank is not None and self.rank < 1:
             raise StrategyError(f"{self.name}: rank must be at least 1, got {self.rank}.")
+
+    def space(self) -> Space:
+        """Ranks from 1, which LIFT's rule gives for few classes, to AdaptFormer's and LoRA's common 64."""
+        return {"rank": Integer(1, 64, log=True)}
 
     def architecture(self, network: nn.Module, facts: Facts) -> None:
         """Freeze the encoder and add adapters."""

@@ -46,8 +46,8 @@ class Ldam(Strategy):
     scale: float = 30.0
 
     def space(self) -> Space:
-        """A factor of two or three around the official values."""
-        return {"max_margin": Real(0.1, 1.0), "scale": Real(10.0, 60.0, log=True)}
+        """Scales around the official one; margins below it too, which frozen features need (FIDELITY.md)."""
+        return {"max_margin": Real(0.01, 1.0, log=True), "scale": Real(10.0, 60.0, log=True)}
 
     def __post_init__(self) -> None:
         """Refuse parameters out of range."""

@@ -74,6 +74,7 @@ def test_a_combination_has_the_ranges_of_its_parts() -> None:
 def test_what_an_expression_sets_is_not_searched() -> None:
     assert set(searched(parse("ldam(scale=20)"))) == {"max_margin"}
     assert searched(parse("none")) == {}
+    assert set(searched(parse("lora"))) == {"rank"}, "its default is a rule, no rank"
 
 
 @dataclasses.dataclass(frozen=True)
