@@ -38,6 +38,7 @@ def info(
     """Show a dataset's rows, classes, head and tail, and the irregularities that were found and corrected."""
     from benchmarks.data.describe import lines
     from benchmarks.data.load import cache_folder, load
+    from benchmarks.planning.fit import head_classes as by_rows
     from benchmarks.progress.display import progress
     from benchmarks.suites.choose import adapt
 
@@ -52,7 +53,8 @@ def info(
             say=print,
             options=suite.options,
         )
-    print("\n".join(lines(loaded, suite.head_classes, per_class=per_class)))
+    head = suite.head_classes or by_rows(loaded)
+    print("\n".join(lines(loaded, head, per_class=per_class)))
     if pictures is not None:
         from benchmarks.tools.pictures import draw
 
@@ -90,12 +92,11 @@ def _suite(dataset: str, data: Path | None, options: dict[str, str]) -> Suite:
     """Return the suite with the image size of a run, which then finds the decoded images in the cache."""
     from benchmarks.commands.opening import warn
     from benchmarks.data.registry import discover
-    from benchmarks.suites import suite as suites
-    from benchmarks.suites.choose import automatic, of_dataset
+    from benchmarks.suites.choose import choose_suite, of_dataset
     from benchmarks.suites.settings import with_options
 
     warn(discover())
-    suite = suites.load(automatic(data, "cpu")[0]) if dataset == "auto" else of_dataset(dataset)
+    suite = choose_suite("auto", data, device="cpu")[0] if dataset == "auto" else of_dataset(dataset)
     return with_options(suite, options)
 
 

@@ -8,9 +8,12 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from benchmarks.suites.suite import Suite
 
 PLUGINS = "plugins"
 MARKS = {
@@ -108,10 +111,11 @@ def _suites() -> list[tuple[str, str]]:
     from benchmarks.suites import suite as suites
 
     found = [suites.load(name) for name in suites.names()]
-    return [
-        (s.name, f"{s.title} ({s.dataset}; {len(s.backbones)} x {len(s.strategies)} cells, seeds: {s.seeds})")
-        for s in found
-    ]
+    return [(s.name, f"{s.title} ({s.dataset}; {_cells(s)})") for s in found]
+
+
+def _cells(suite: Suite) -> str:
+    return f"{len(suite.backbones)} x {len(suite.strategies)} cells, seeds: {suite.seeds or 'by size'}"
 
 
 def _datasets() -> list[tuple[str, str]]:

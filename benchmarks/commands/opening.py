@@ -79,7 +79,8 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
         device=options.device,
         protocol=options.protocol,
         head_classes=options.head_classes,
-        trains=options.trains,
+        # what is named is trained
+        trains=options.trains or ("all" if options.backbone or options.weights else None),
         image_size_px=options.image_size,
         settings=options.set or (),
     )
@@ -118,6 +119,7 @@ def on_this_machine(options: SessionOptions, request: Request, *, restarted: boo
 
 def _cells(options: SessionOptions, request: Request) -> int:
     """Return about how many cells, or trials of them, are asked for."""
+    from benchmarks.planning.fit import MOST_SEEDS
     from benchmarks.suites.choose import expand_backbones
     from strategies.combining.expression import expand
 
@@ -125,7 +127,7 @@ def _cells(options: SessionOptions, request: Request) -> int:
     backbones = expand_backbones(request.backbones or suite.backbones)
     strategies = expand(request.strategies or suite.strategies)
     trials = options.trials if isinstance(options, TuneOptions) else 1
-    return len(backbones) * len(strategies) * (request.seeds or suite.seeds) * trials
+    return len(backbones) * len(strategies) * (request.seeds or suite.seeds or MOST_SEEDS) * trials
 
 
 def _small(suite: Suite) -> str:

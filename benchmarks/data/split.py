@@ -71,6 +71,15 @@ def stages(
     )
 
 
+def head_by_rows(counts_C: Sequence[int]) -> int:
+    """Return how many of the most frequent classes hold half of the training rows; at least one, and never all.
+
+    `counts_C` are sorted, most rows first.
+    """
+    reached = int(np.searchsorted(np.cumsum(counts_C), sum(counts_C) / 2)) + 1
+    return max(1, min(reached, len(counts_C) - 1))
+
+
 def redraw(labels_N: np.ndarray, train_N: np.ndarray, ids: Sequence[str], split: int) -> np.ndarray:
     """Return bool [N], False for other test rows: as many in each class as before, those with the first hashed ids.
 

@@ -13,6 +13,7 @@ from backbones.probe import Choice, probe
 from backbones.weights import Weights
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
+from benchmarks.planning.fit import MOST_SEEDS, fit_to
 from benchmarks.planning.plan import PARTS, Plan, Setting, make_plan
 from benchmarks.planning.stages import make_stages
 from benchmarks.planning.store import Store
@@ -81,8 +82,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = request.suite
     patterns = request.backbones or suite.backbones
     strategies = expand(request.strategies or suite.strategies)
-    seeds = _seeds(request)
-    _check_size(len(expand_backbones(patterns)), len(strategies), len(seeds))
+    _check_size(len(expand_backbones(patterns)), len(strategies), request.seeds or suite.seeds or MOST_SEEDS)
     _check_frozen(request)
     weights: Weights = request.weights or suite.recipe.weights
     # before the data, whose decoding takes minutes at 224 px
@@ -91,7 +91,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     for name, first in first_weights.items():
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
     loaded = load_data(suite, request.data, advance, request.resample, say)
-    suite = _apart(suite, loaded, request.out, say)
+    suite = fit_to(loaded, _apart(suite, loaded, request.out, say))
+    seeds = _seeds(dataclasses.replace(request, suite=suite))
     stages = make_stages(loaded, suite, seeds[0])
     choices = {}
     if request.choose and not suite.recipe.frozen:

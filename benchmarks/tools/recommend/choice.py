@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-
-import numpy as np
+from collections.abc import Mapping
 
 from benchmarks.records.multiple import LEVEL, tie_groups
 from benchmarks.records.stats import Difference
@@ -60,15 +58,6 @@ class Choice:
     def beats_plain(self) -> bool:
         """Whether the pick's gain over plain training is beyond chance."""
         return self.pick.gain.p <= LEVEL
-
-
-def head_classes(counts_C: Sequence[int]) -> int:
-    """Return how many of the most frequent classes hold half of the training rows; at least one, and never all.
-
-    `counts_C` are sorted, most rows first.
-    """
-    reached = int(np.searchsorted(np.cumsum(counts_C), sum(counts_C) / 2)) + 1
-    return max(1, min(reached, len(counts_C) - 1))
 
 
 def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, float], head: int) -> list[Standing]:

@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
+from benchmarks.data.split import head_by_rows
 from benchmarks.records.multiple import LEVEL
 from benchmarks.records.record import Record
 from benchmarks.records.stats import Difference
@@ -14,7 +15,7 @@ from benchmarks.suites.suite import Suite
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN
-from benchmarks.tools.recommend.choice import TIE, Choice, Standing, choose, head_classes
+from benchmarks.tools.recommend.choice import TIE, Choice, Standing, choose
 from benchmarks.tools.recommend.evidence import Part, evidence
 from benchmarks.tools.recommend.search import Execute, Found, Search
 
@@ -82,7 +83,7 @@ def compare(
     """Return how the best fine-tuned one does against the frozen `pick`; a sentence where plain training failed."""
     if PLAIN not in found.predicted:
         return "plain training could not be fine-tuned; `status` names the reason."
-    head = head_classes(counts_C)
+    head = head_by_rows(counts_C)
     choice = choose(goal, found.predicted, found.seconds(), head, keep)
     best = choice.pick.strategy
     gain = goals.paired(goal, found.predicted[best], frozen.predicted[pick.strategy])

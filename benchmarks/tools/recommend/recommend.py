@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.data.layouts.tables.hugging_face import is_hub_name
+from benchmarks.data.split import head_by_rows
 from benchmarks.records.record import Record
 from benchmarks.records.stats import Difference
 from benchmarks.running.session import Session
@@ -20,7 +21,7 @@ from benchmarks.tools.export.commands import PROGRAM, training_command
 from benchmarks.tools.recommend import findings, saved
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN, candidates
-from benchmarks.tools.recommend.choice import Choice, Standing, choose, head_classes
+from benchmarks.tools.recommend.choice import Choice, Standing, choose
 from benchmarks.tools.recommend.evidence import evidence
 from benchmarks.tools.recommend.finetune import FineTuned, compare, fine_tune
 from benchmarks.tools.recommend.halving import MOST_SEEDS
@@ -123,7 +124,7 @@ def _facts(
             f"plain training failed, and nothing can be compared with it; `status --out {asked.out}` says why."
         )
     counts_C = session.context.stages[-1].facts.counts_C
-    head = head_classes(counts_C)
+    head = head_by_rows(counts_C)
     choice = _choice(asked, session, found) if not seen.too_few else _default(found)
     tuned: FineTuned | str
     if isinstance(more, Found):
@@ -146,7 +147,7 @@ def _facts(
 
 
 def _choice(asked: Asked, session: Session, found: Found) -> Choice:
-    head = head_classes(session.context.stages[-1].facts.counts_C)
+    head = head_by_rows(session.context.stages[-1].facts.counts_C)
     return choose(asked.goal, found.predicted, found.seconds(), head, asked.keep)
 
 

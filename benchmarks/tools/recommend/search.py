@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from benchmarks.data.split import head_by_rows
 from benchmarks.planning.plan import Cell
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.record import Record
@@ -18,7 +19,7 @@ from benchmarks.running.session import Session, for_seed
 from benchmarks.tools.recommend import halving
 from benchmarks.tools.recommend.budget import Deadline, TimeIsUp
 from benchmarks.tools.recommend.candidates import ALWAYS, PLAIN, SHORT_LIST
-from benchmarks.tools.recommend.choice import head_classes, standings
+from benchmarks.tools.recommend.choice import standings
 from benchmarks.tools.recommend.goals import Predicted
 from benchmarks.tools.recommend.halving import Rung
 from benchmarks.tools.recommend.validation import predictions
@@ -150,5 +151,5 @@ class Search:
         """Return those of `strategies` that have not failed, best on validation rows first."""
         found = self.found()
         of = {name: one for name, one in found.predicted.items() if name in strategies or name == PLAIN}
-        head = head_classes(self._session(0).context.stages[-1].facts.counts_C)
+        head = head_by_rows(self._session(0).context.stages[-1].facts.counts_C)
         return [row.strategy for row in standings(self._goal, of, found.seconds(), head)]

@@ -39,7 +39,7 @@ def suite_for(
     backbone: str | None = None,
 ) -> tuple[Suite, list[str]]:
     """Return the suite, and sentences on what was chosen for it. Raises UserError for what does not exist or fit."""
-    first, why = choose_suite(name, data, device=device)
+    first, why = choose_suite(name, data, device=device, trains="all")
     first = with_options(first, of_table or {})
     settings = [f"folds={FOLDS}"]
     if frozen := installed(TIMM_NAME) is not None:
@@ -49,7 +49,7 @@ def suite_for(
         chosen_px, sentence = min(SMALL_PX, first.recipe.image_size), ""
         settings += ["recipe.weights=none"]
     suite, _ = choose_suite(
-        name, data, device=device, protocol="joint", trains="classifier" if frozen else None,
+        name, data, device=device, protocol="joint", trains="classifier" if frozen else "all",
         image_size_px=image_size_px or chosen_px, settings=settings,
     )  # fmt: skip
     suite = with_options(suite, of_table or {})

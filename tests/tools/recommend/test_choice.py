@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.data.split import head_by_rows
 from benchmarks.tools.recommend import halving
 from benchmarks.tools.recommend.candidates import candidates, complexity
-from benchmarks.tools.recommend.choice import choose, head_classes
+from benchmarks.tools.recommend.choice import choose
 from benchmarks.tools.recommend.goals import Predicted
 from benchmarks.tools.recommend.halving import Rung
 from strategies.combining.expression import parse
@@ -75,7 +76,7 @@ def test_a_strategy_that_was_left_behind_is_not_picked() -> None:
     ("counts", "head"), [([10, 9, 1], 1), ([5, 5, 5, 5], 2), ([100, 1], 1), ([1, 1], 1), ([4, 3, 3, 2], 2)]
 )
 def test_the_head_holds_half_of_the_rows(counts: list[int], head: int) -> None:
-    assert head_classes(counts) == head
+    assert head_by_rows(counts) == head
 
 
 def test_halving_keeps_the_better_half_and_plain_training() -> None:
