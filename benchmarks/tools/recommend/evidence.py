@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.records import metrics, stats
+from benchmarks.records import stats
 from benchmarks.records.bits import unpack_bits
 from benchmarks.records.multiple import LEVEL, holm
 from benchmarks.records.record import Record, StageResult
@@ -110,9 +110,3 @@ def _classes(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> list
         )
         for c, difference, p in zip(tested, found, corrected, strict=True)
     ]
-
-
-def goal_on_test(goal: str, records: Sequence[Record]) -> float:
-    """Return the mean over seeds of a goal on the test rows, NaN where a record does not have it."""
-    name = {"worst-class": "worst", "top-1": "overall"}.get(goal, goal)
-    return float(np.mean([metrics.of_stage(record, len(record.stages) - 1).get(name, np.nan) for record in records]))
