@@ -54,6 +54,12 @@ def test_it_ends_in_time_and_says_what_is_left(tmp_path: Path) -> None:
     assert _carry_out(tmp_path, "one")[0] == {"one": "done"}
 
 
+def test_a_part_that_had_just_ended_when_its_time_was_up_is_done(tmp_path: Path) -> None:
+    program = ("sh", "-c", "trap 'exit 0' INT; while :; do sleep 0.1; done")
+    part, deadline = Part("ends", (), most=0.05), time.monotonic() + 20
+    assert carry_out([part], tmp_path, deadline, lambda line: None, on=HERE, program=program) == {"ends": "done"}
+
+
 def test_a_part_that_hangs_leaves_the_others_their_time(tmp_path: Path) -> None:
     ended, said = _carry_out(tmp_path, "waits", "one", seconds=120.0, most=0.01)
     assert ended == {"waits": "failed", "one": "done"}

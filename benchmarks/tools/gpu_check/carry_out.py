@@ -80,7 +80,8 @@ def _run(part: Part, log: Path, seconds: float, grace: float, program: Sequence[
         try:
             return "done" if child.wait(seconds) == 0 else "failed"
         except subprocess.TimeoutExpired:
-            return "stopped"
+            _end(child, grace)
+            return "done" if child.returncode == 0 else "stopped"  # it may have been about to end
         finally:
             _end(child, grace)
 
