@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.support.hardware import MOST_SIDE_BY_SIDE, free_memory_bytes, idle_cores, usable_cores
 
-JOB_BYTES = 1 << 30  # for a job of a small network side by side with others; ResNet-50 at 64 px takes less
+JOB_BYTES = 1 << 30  # free for each job; one of resnet10t at 32 px has 0.3 GB of its own, larger networks have more
 
 
 def use_threads(threads: int | None) -> None:

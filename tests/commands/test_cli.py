@@ -111,6 +111,7 @@ def _zip_that_climbs(folder: Path) -> Path:
         ("run --all --seeds many", "--seeds"),
         ("plan --suite SUITE --seeds 99999999999", "are 299,999,999,997 cells; a plan has at most 20,000"),
         ("plan --all --threads 100000", "1024"),
+        ("run --all --executor ray --jobs 2", "with --executor ray, --jobs-per-device K does it"),
         ("run --all --job-timeout nan", "invalid value for '--job-timeout'"),
         ("run --all --job-timeout inf", "invalid value for '--job-timeout'"),
         ("run --all --checkpoint-seconds nan", "invalid value for '--checkpoint-seconds'"),
