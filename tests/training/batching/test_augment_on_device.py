@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.tools.throughput import photographs
-from benchmarks.training.batching.augment import Augmenter
+from benchmarks.training.batching.augment import Augmenter, build_pipeline
 from benchmarks.training.batching.augment_on_device import (
     COLUMNS,
     Changes,
@@ -143,6 +143,36 @@ def test_the_draws_have_albumentations_strength_and_belong_to_the_position() -> 
         part = draw(np.full(3, strength), 1.0, SIDE, np.array([7, 5, 299]), (0, 1, 0))
         np.testing.assert_array_equal(part.numbers_NK, drawn.numbers_NK[[7, 5, 299]])
         np.testing.assert_array_equal(part.maps_N23, drawn.maps_N23[[7, 5, 299]])
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_ranges_and_shares_are_those_of_the_pipeline(strength: float) -> None:
+    affine, light, tint, one_of, hole = build_pipeline(strength, SIDE).transforms
+    blur, spread = one_of.transforms
+    drawn = draw(np.full(20_000, strength), 1.0, SIDE, np.arange(20_000), (0, 1, 0))
+    of = dict(zip(COLUMNS, drawn.numbers_NK.T.astype(float), strict=True))
+    width, height = of["right"] - of["left"], of["bottom"] - of["top"]
+    reaches = {  # largest draw, and how often there is one
+        "contrast": (of["contrast"] - 1, light.contrast_limit[1], light.p),
+        "brightness": (of["brightness"], light.brightness_limit[1], light.p),
+        "hue": (of["hue"] * 180, tint.hue_shift_limit[1], tint.p),
+        "saturation": (of["saturation"] * 255, tint.sat_shift_limit[1], tint.p),
+        "sigma": (of["sigma"], blur.sigma_limit[1], one_of.p / 2),
+        "noise": (of["noise"], spread.multiplier[1] - 1, one_of.p / 2),
+        "width": (width, int(SIDE * hole.hole_width_range[1]) / SIDE, hole.p),
+        "height": (height, int(SIDE * hole.hole_height_range[1]) / SIDE, hole.p),
+        "map": (drawn.maps_N23[:, 0, 1], None, affine.p),
+    }
+    for name, (values_N, largest, share) in reaches.items():
+        assert (values_N != 0).mean() == pytest.approx(share, abs=0.015), name
+        assert largest is None or np.abs(values_N).max() == pytest.approx(largest, rel=0.02), name
+    for name in ("contrast", "brightness", "hue", "saturation"):
+        assert reaches[name][0].min() == pytest.approx(-reaches[name][1], rel=0.02), name
+    assert min(of["left"].min(), of["top"].min()) == 0 and max(of["right"].max(), of["bottom"].max()) == 1
+    zoom_N = np.linalg.det(drawn.maps_N23[:, :, :2]) ** -0.5
+    assert zoom_N.max() == pytest.approx(affine.scale["x"][1], rel=0.04)
+    turned = np.rad2deg(np.arctan2(drawn.maps_N23[:, 0, 1], drawn.maps_N23[:, 0, 0]))
+    assert affine.rotate[1] < np.abs(turned).max() < affine.rotate[1] + 2.2 * affine.shear["x"][1]
 
 
 def test_strength_zero_and_the_other_share_leave_images_as_they_are() -> None:
