@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.data.base import Source
+from benchmarks.data.checks.check import VERSION, Check, Finding, stored
 from benchmarks.data.folder import open_source
 from benchmarks.leaderboard.report import recommendation
 from benchmarks.suites.settings import with_settings
@@ -80,6 +85,37 @@ def test_tables_of_images(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with refused_or_read(UserError):
         assert isinstance(open_source(path), Source)
+
+
+@functools.cache
+def parquet() -> bytes:
+    """Return a Parquet table of two images by path, with the hub's description of its columns."""
+    features = {"label": {"names": ["x", "y"], "_type": "ClassLabel"}}
+    described = {"huggingface": json.dumps({"info": {"features": features}})}
+    buffer = io.BytesIO()
+    table = pa.table({"path": ["a.png", "b.png"], "label": [0, 1]}).replace_schema_metadata(described)
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+@fuzz
+@given(st.integers(0, len(parquet()) - 1), st.binary(min_size=1, max_size=4))
+def test_parquet_tables_of_images(tmp_path: Path, at: int, instead: bytes) -> None:
+    path = tmp_path / "table.parquet"
+    path.write_bytes(parquet()[:at] + instead + parquet()[at + len(instead) :])
+    with refused_or_read(UserError):
+        assert isinstance(open_source(path), Source)
+
+
+CHECK = {"version": VERSION, **dataclasses.asdict(Check((Finding("a", 1, ("b",)),), ("c",)))}
+
+
+@fuzz
+@given(json_files(json.loads(json.dumps(CHECK))))
+def test_stored_checks(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "check.json").write_bytes(content)
+    found = stored(tmp_path)
+    assert found is None or isinstance(found.notes, tuple) and found.lines(3)
 
 
 MODEL: dict[str, Any] = {

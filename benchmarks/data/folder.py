@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,11 +11,11 @@ from pathlib import Path
 from benchmarks.data.base import Source
 from benchmarks.data.layouts.folder_tree import read_tree
 from benchmarks.data.layouts.given import require_readable
-from benchmarks.data.layouts.image_files import LOOKED_FOR, build, in_zip, on_disk
+from benchmarks.data.layouts.image_files import LOOKED_FOR, build, in_zip, on_disk, part_of
 from benchmarks.data.layouts.tables.csv_file import ENDINGS, is_csv, read_csv
 from benchmarks.data.layouts.tables.hugging_face import is_hub_name, is_saved, read_named, read_saved
 from benchmarks.data.layouts.tables.parquet import parquet_files, read_parquet
-from benchmarks.data.layouts.tables.table import Asked, Table, open_table
+from benchmarks.data.layouts.tables.table import Asked, Table, joined, open_table
 from benchmarks.data.layouts.walk import IMAGE_ENDINGS, images
 from benchmarks.data.layouts.zipped import Zipped
 from benchmarks.data.registry import dataset
@@ -44,7 +45,7 @@ def find(path: Path, asked: Asked = _NOTHING) -> Callable[[], Source] | None:
 
 
 def _table(path: Path, asked: Asked) -> Callable[[], Table] | None:
-    """Return what reads the table at `path`: a data set's name or folder, a file, or the only one in the folder."""
+    """Return what reads the table at `path`: a data set's name or folder, a file, or what is in the folder."""
     if is_hub_name(path):
         return partial(read_named, path)
     if path.is_dir() and is_saved(path):
@@ -53,6 +54,9 @@ def _table(path: Path, asked: Asked) -> Callable[[], Table] | None:
         tables = [file for file in sorted(path.iterdir()) if file.is_file() and is_csv(file, asked)]
         if len(tables) == 1:
             return partial(read_csv, tables[0])
+        parts = [part_of(re.split(r"[-_.]", file.stem)[0]) for file in tables]
+        if tables and all(parts):  # train.csv, test.csv
+            return lambda: joined(path, [read_csv(file) for file in tables], [part or "" for part in parts])
     elif path.suffix.lower() in ENDINGS and path.is_file():
         # a file given itself is opened with any columns, so that the error says which are needed
         return partial(read_csv, path)

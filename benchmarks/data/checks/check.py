@@ -75,9 +75,16 @@ def stored(folder: Path) -> Check | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         content = json.loads((folder / "check.json").read_text(encoding="utf-8"))
         if content["version"] == VERSION:
-            problems = (Finding(**{**entry, "places": tuple(entry["places"])}) for entry in content["problems"])
-            return Check(tuple(problems), tuple(content["facts"]))
+            return Check(tuple(map(_stored, content["problems"])), tuple(str(fact) for fact in content["facts"]))
     return None
+
+
+def _stored(entry: dict[str, Any]) -> Finding:
+    """Return a finding from JSON; TypeError or KeyError for what is none."""
+    what, count, places, noted = (entry[name] for name in ("what", "count", "places", "noted"))
+    if not (what and isinstance(what, str) and isinstance(count, int) and isinstance(places, list)):
+        raise TypeError("no finding")
+    return Finding(what, count, tuple(map(str, places)), bool(noted))
 
 
 def check(source: Source, decoded: Decoded, folder: Path, on_progress: Callable[[int, int], None]) -> Check:

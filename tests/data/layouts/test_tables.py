@@ -71,6 +71,20 @@ def test_parquet_files_that_hold_images_and_name_their_parts(tmp_path: Path, ima
     assert len(loaded.ids) == 9 and loaded.class_names == ("cat", "dog")
 
 
+def test_tables_named_after_their_parts_are_one(tmp_path: Path, files: list[str], image: Draw) -> None:
+    for name, rows in (("train", range(4)), ("val", range(4, 6)), ("test_set", range(6, 8))):
+        lines = [f"path,label,only in {name}", *(f"{files[row]},{'ab'[row % 2]},1" for row in rows)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(lines))
+    assert load.detect(tmp_path) == "folder"
+    source = folder.open_source(tmp_path)
+    assert dict(zip(source.ids, source.train.tolist(), strict=True)) == {f: f < "images/6" for f in files}
+    assert source.read(0) == image(6) and source.fixed_split
+    assert [count for _, count in source.notes] == [2]  # validation rows train
+    (tmp_path / "more.csv").write_text("path,label\nimages/0.png,a\n")
+    with pytest.raises(UserError, match="holds 1 class"):  # several tables and no parts: the tree images/ counts
+        folder.open_source(tmp_path)
+
+
 def test_several_label_columns_are_a_choice(
     tmp_path: Path, files: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

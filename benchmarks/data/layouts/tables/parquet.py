@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from benchmarks.data.layouts.image_files import part_of
 from benchmarks.data.layouts.shards import Shards, as_text
 from benchmarks.data.layouts.tables.columns import LABELS, PATHS, first_of
 from benchmarks.data.layouts.tables.table import Asked, Table
-from benchmarks.support.errors import UserError
+from benchmarks.support.errors import UserError, one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,13 +56,17 @@ def read_parquet(origin: Path, files: list[Path]) -> Table:
 
 def _read_texts(files: list[Path], names: list[str]) -> dict[str, Sequence[str]]:
     """Return the columns as text."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     found: dict[str, list[str]] = {name: [] for name in names}
     for file in files:
-        table = pq.ParquetFile(file).read(columns=names)
-        for name in names:
-            found[name] += map(as_text, table[name].to_pylist())
+        try:
+            table = pq.ParquetFile(file).read(columns=names)
+            for name in names:
+                found[name] += map(as_text, table[name].to_pylist())
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise UserError(f"{file} is damaged ({one_line(str(error))[:200]}); copy it again.") from error
     return dict(found)
 
 
@@ -77,14 +80,13 @@ def _is_table(path: Path, asked: Asked) -> bool:
     return bool(images and labels)
 
 
-@functools.lru_cache(maxsize=1024)
 def _schema(path: Path) -> pa.Schema | None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         return pq.read_schema(path)
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, ValueError, pa.ArrowException):
         return None
 
 

@@ -47,6 +47,15 @@ class Table:
     notes: tuple[tuple[str, int], ...] = ()
 
 
+def joined(origin: Path, tables: Sequence[Table], parts: Sequence[str]) -> Table:
+    """Return the rows of tables of paths as one, with the columns that all have; each table is a part of the data."""
+    common = [name for name in tables[0].columns if all(name in table.columns for table in tables)]
+    columns = {name: [cell for table in tables for cell in table.columns[name]] for name in common}
+    lengths = [len(next(iter(table.columns.values()), ())) for table in tables]
+    split = [part for part, length in zip(parts, lengths, strict=True) for _ in range(length)]
+    return Table(origin, columns, split=split)
+
+
 def open_table(table: Table, asked: Asked) -> Source:
     """Open the images that a table lists, by paths (absolute, or from its folder or `image_root`), or holds.
 
