@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.data.split import head_by_rows
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.bits import unpack_bits
 from benchmarks.records.record import Record
@@ -28,7 +29,7 @@ from benchmarks.running.session import Request, Session, open_session
 from benchmarks.suites.suite import Suite
 from benchmarks.support.threads import use_threads
 from benchmarks.tools.recommend.candidates import PLAIN, SHORT_LIST, candidates
-from benchmarks.tools.recommend.choice import choose, head_classes
+from benchmarks.tools.recommend.choice import choose
 from benchmarks.tools.recommend.search import Search
 from benchmarks.tools.recommend.setup import suite_for
 
@@ -70,13 +71,13 @@ def regret(suite: Suite, strategies: tuple[str, ...], out: Path) -> Regret:
     opened = open_session(Request(suite=asked, seed=0, device="cpu", out=out), lambda _: None, lambda *_: None)
     session = with_features(opened, lambda _: None, lambda *_: None)
 
-    def carry(part: Session, wrap: Callable[[Reporter], Reporter]) -> Outcome:
-        ready = with_features(part, lambda _: None, lambda *_: None)
+    def carry(session: Session, *, wrap: Callable[[Reporter], Reporter]) -> Outcome:
+        ready = with_features(session, lambda _: None, lambda *_: None)
         return execute(ready.plan, ready.context, out, wrap(Reporters()))
 
     everything = Search(session, GOAL, math.inf, carry).all()
-    found = Search(session, GOAL, math.inf, carry).run(lambda _: None)
-    head = head_classes(session.context.stages[-1].facts.counts_C)
+    found = Search(session, GOAL, math.inf, carry).run(lambda *_: None)
+    head = head_by_rows(session.context.stages[-1].facts.counts_C)
     pick = choose(GOAL, found.predicted, found.seconds(), head, math.inf).pick.strategy
     scores = {name: class_means(records) for name, records in everything.records.items()}
     best, *halves = (max(scores, key=lambda name: scores[name][part]) for part in range(len(PARTS)))

@@ -33,6 +33,11 @@ def _applies(strategy: Strategy, frozen: bool) -> bool:
     return not (needs_images or strategy.text() or strategy.companions() or strategy.transductive)
 
 
+def called(text: str) -> str:
+    """Return a strategy's name in a sentence."""
+    return "plain training" if text == PLAIN else text
+
+
 def complexity(text: str) -> int:
     """Return how much a strategy asks of its user: 0 plain training, 1 a correction after it, 2 a change of training.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -14,7 +15,7 @@ from benchmarks.running.session import Session
 from benchmarks.suites.suite import Suite
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
-from benchmarks.tools.recommend.candidates import PLAIN
+from benchmarks.tools.recommend.candidates import PLAIN, called
 from benchmarks.tools.recommend.choice import TIE, Choice, Standing, choose
 from benchmarks.tools.recommend.evidence import Part, evidence
 from benchmarks.tools.recommend.search import Execute, Found, Search
@@ -71,9 +72,13 @@ def fine_tune(
     least = min(2, len(names))
     counts = [n for n in range(len(names), least - 1, -1) if search.seconds(names[:n], 0) <= until - time.monotonic()]
     if not counts:
-        seconds = search.seconds(names[:least], 0)
-        return f"not tried: {' and '.join(names[:least])} would take about {shown(seconds)} more than is left."
-    say(f"Fine-tuning {', '.join(names[: counts[0]])}.")
+        over_s = search.seconds(names[:least], 0) - (until - time.monotonic())
+        if math.isinf(over_s):
+            return "not tried, because how fast it trains here could not be timed."
+        return (
+            f"not tried: {' and '.join(map(called, names[:least]))} would take about {shown(over_s)} more than is left."
+        )
+    say(f"Fine-tuning {', '.join(map(called, names[: counts[0]]))}.")
     return search.seeds_of(names[: counts[0]], MOST_SEEDS)
 
 

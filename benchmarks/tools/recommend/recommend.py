@@ -88,13 +88,13 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
         )  # fmt: skip
         return lines, saved.write(kept, asked.out, name)
 
-    def first(found: Found) -> None:
+    def meanwhile(when: str, found: Found) -> None:
         line = told(found)[0][0]
-        ports.say(f"First answer after {shown(before + time.monotonic() - asked.started)}. {line}")
+        ports.say(f"{when}, after {shown(before + time.monotonic() - asked.started)}: {line}")
 
     try:
         alone = bool(seen.too_few or seen.balanced)
-        found = search.plain_alone() if alone else search.run(first)
+        found = search.plain_alone() if alone else search.run(meanwhile)
         if not asked.suite.recipe.frozen:
             return told(found, "no ImageNet weights are here to tune; all weights were trained from scratch.")
         if seen.too_few:

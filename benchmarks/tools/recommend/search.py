@@ -62,15 +62,16 @@ class Search:
         self._asked: dict[int, dict[str, Cell]] = {}  # seed -> strategy -> cell
         self._failed: dict[str, None] = {}
 
-    def run(self, first: Callable[[Found], None]) -> Found:
-        """Return what was found; `first` is told once, after the short list."""
+    def run(self, told: Callable[[str, Found], None]) -> Found:
+        """Return what was found; `told` hears what there is after a few strategies and after the short list."""
         rows = len(self._session(0).context.stages[-1].data.validation_rows)
         seeds = halving.first_seeds(rows)
         short = tuple(name for name in SHORT_LIST if name in self._strategies)
         self._train(Rung(short[:ALWAYS], 1), always=True)
+        told("First answer", self.found())
         try:
             self._train(Rung(short, seeds))
-            first(self.found())
+            told("With the short list", self.found())
             rung: Rung | None = Rung(self._strategies, seeds)
             while rung:
                 self._train(rung)

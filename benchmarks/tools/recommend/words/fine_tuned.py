@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.leaderboard.markdown import NOTHING, number
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
+from benchmarks.tools.recommend.candidates import called
 from benchmarks.tools.recommend.finetune import FineTuned
 from benchmarks.tools.recommend.words.blocks import Block, heading, interval, text
 
@@ -12,8 +13,8 @@ from benchmarks.tools.recommend.words.blocks import Block, heading, interval, te
 def headline(of: FineTuned, goal: str) -> str:
     """Return what is recommended, and what it gains over the frozen pick."""
     return (
-        f"{of.choice.pick.strategy}, fine-tuned ({of.image_size} px, {of.epochs} epochs); validation {goal} "
-        f"{interval(of.gain)} against {of.frozen} on frozen features."
+        f"{called(of.choice.pick.strategy)}, fine-tuned ({of.image_size} px, {of.epochs} epochs); validation {goal} "
+        f"{interval(of.gain)} against {called(of.frozen)} on frozen features."
     )
 
 
@@ -24,9 +25,10 @@ def sentence(of: FineTuned | str, goal: str) -> str:
     test = f", and the class mean of test rows by {interval(of.test.difference)}" if of.test else ""
     says = "" if of.beyond_chance else " Chance may explain it."
     decides = "It is recommended." if of.wins else "Frozen features stay: they are no worse, and cheaper."
+    best = called(of.choice.pick.strategy)
     return (
-        f"the best, {of.choice.pick.strategy}, changes the validation {goals.NAMES[goal]} by {interval(of.gain)} "
-        f"against {of.frozen} on frozen features{test}.{says} {decides}"
+        f"the best, {best}, changes the validation {goals.NAMES[goal]} by {interval(of.gain)} "
+        f"against {called(of.frozen)} on frozen features{test}.{says} {decides}"
     )
 
 
