@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Show, check, fetch and export data, write weights.", rich_markup_mode=None, pretty_exceptions_enable=False
 )
 
-Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, CSV or Parquet shards.")]
+Data = Annotated[Path | None, typer.Option(help="Your data: folder, zip, table, or hf:OWNER/NAME.")]
 
 
 @app.command()

@@ -110,7 +110,7 @@ class SessionOptions(TableOptions):
         str, typer.Option(metavar="NAME|FILE.toml", help="auto, a suite of `list suites`, or a TOML file.")
     ] = "auto"
     data: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Your data: folder, zip, CSV or Parquet shards.")
+        Path | None, typer.Option(metavar="PATH", help="Your data: folder, zip, table, or hf:OWNER/NAME.")
     ] = None
     image_size: Annotated[int | None, typer.Option(min=8, metavar="PX", help="Image size instead of the suite's.")] = (
         None

@@ -88,17 +88,17 @@ def load(
     size: int,
     cache: Path,
     advance: Callable[[str, int, int], None] = lambda what, done, total: None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] | None = None,
     options: Mapping[str, Any] | None = None,
     split: int = 0,
     resample: bool = False,
 ) -> Loaded:
-    """Load a dataset with its images at `size` x `size` pixels, decoded into `cache` and checked the first time.
+    """Load a dataset with its images at `size` x `size` pixels, decoded into `cache` the first time.
 
-    `advance(what, done, total)` counts rows while images are decoded and checked, `say` gets what the first check
-    found, a line each. `split`: 0 for the data's own, from 1 for others that are drawn; `resample`: some will be asked
-    for. Raises UserError as `open_source` and `decode` do, and where splits are to be drawn of data that has a fixed
-    one.
+    `advance(what, done, total)` counts rows while images are decoded and checked. `say` gets what the first check
+    found, a line each; without it no check is made, and notes count what an earlier one found. `split`: 0 for the
+    data's own, from 1 for others that are drawn; `resample`: some will be asked for. Raises UserError as `open_source`
+    and `decode` do, and where splits are to be drawn of data that has a fixed one.
     """
     source = open_source(name, path, cache=cache, options=options)
     if source.fixed_split and (split or resample):
@@ -107,8 +107,13 @@ def load(
             "--resample-splits out."
         )
     decoded = decode(source, size, cache / "decoded", functools.partial(advance, "decoding"))
-    # what this package draws or brings is not checked
-    found = _check(source, decoded, advance, say) if get(name).takes_path else Check()
+    found = stored(_folder(decoded))
+    if found is None and say is not None and get(name).takes_path:  # what this package draws is not checked
+        found = _check(source, decoded, advance)
+        for problem in found.problems:
+            say(f"{problem.line()}.")
+        if found.problems:
+            say("`data check` names all of them.")
     return from_source(source, decoded, size, split, found)
 
 
@@ -124,25 +129,17 @@ def checked(
     """Return a dataset's rows, and what is found when its images, decoded as `load` does, are checked."""
     source = open_source(name, path, cache=cache, options=options)
     decoded = decode(source, size, cache / "decoded", functools.partial(advance, "decoding"))
-    return source, _check(source, decoded, advance)
+    return source, stored(_folder(decoded)) or _check(source, decoded, advance)
 
 
-def _check(
-    source: Source,
-    decoded: Decoded,
-    advance: Callable[[str, int, int], None],
-    say: Callable[[str], None] = lambda line: None,
-) -> Check:
-    """Return the check of the data; if it is the first, say what it found."""
-    folder = Path(decoded.images_NHWC.filename).parent  # type: ignore[attr-defined]  # `decode` returns a memory map
-    if found := stored(folder):
-        return found
-    found = check(source, decoded, folder, functools.partial(advance, "checking"))
-    for problem in found.problems:
-        say(f"{problem.line()}.")
-    if found.problems:
-        say("`data check` names all of them.")
-    return found
+def _check(source: Source, decoded: Decoded, advance: Callable[[str, int, int], None]) -> Check:
+    """Check the data and store what is found with their decoded images."""
+    return check(source, decoded, _folder(decoded), functools.partial(advance, "checking"))
+
+
+def _folder(decoded: Decoded) -> Path:
+    """Return the folder of decoded images."""
+    return Path(decoded.images_NHWC.filename).parent  # type: ignore[attr-defined]  # `decode` returns a memory map
 
 
 def from_source(source: Source, decoded: Decoded, size: int, split: int = 0, checked: Check | None = None) -> Loaded:

@@ -200,7 +200,7 @@ def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[
 
 
 def load_data(
-    suite: Suite, path: Path | None, advance: Advance, resample: bool = False, say: Say = lambda line: None
+    suite: Suite, path: Path | None, advance: Advance, resample: bool = False, say: Say | None = None
 ) -> Loaded:
     """Return the suite's split of its data, decoded at its image size; `resample` and `say`: see `load`."""
     return load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
     """
     import cv2
 
+    _quieten()
     if image is None:
         return Decode(None, "missing")
     if isinstance(image, np.ndarray):
@@ -48,6 +50,14 @@ def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
     elif not isinstance(image, np.ndarray):
         array = cv2.cvtColor(array, cv2.COLOR_BGR2RGB)
     return Decode(np.ascontiguousarray(array), "greyscale" if grey else "")
+
+
+@functools.cache
+def _quieten() -> None:
+    """Let OpenCV print no warnings about damaged images, which are counted and named here."""
+    import cv2
+
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 def size_claimed(image: bytes) -> tuple[int, int]:

@@ -92,7 +92,9 @@ def test_the_first_load_says_it_and_later_ones_count_it(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "cache" / "decoded").iterdir()
     (folder / "check.json").write_text('{"version": 1, "problems": [{}], "facts": []}')
     assert stored(folder) is None
-    assert load.load("folder", path=root, size=32, cache=tmp_path / "cache").notes == first.notes
+    assert len(load.load("folder", path=root, size=32, cache=tmp_path / "cache").notes) == len(first.notes) - 2
+    again = load.load("folder", path=root, size=32, cache=tmp_path / "cache", say=said.append)
+    assert said and again.notes == first.notes
 
 
 def test_strict_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -132,7 +134,7 @@ def test_missing_and_unreadable_images_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_what_the_package_draws_is_not_checked(tmp_path: Path) -> None:
-    load.load("digits", size=8, cache=tmp_path)
+    load.load("digits", size=8, cache=tmp_path, say=lambda line: None)
     assert not list(tmp_path.rglob("check.json"))
 
 

@@ -54,6 +54,11 @@ def claiming(width: int, height: int) -> bytes:
     )
 
 
+def test_a_damaged_image_prints_nothing(image: Callable[..., bytes], capfd: pytest.CaptureFixture[str]) -> None:
+    assert decode_image(image(0)[:60], 16).problem == "unreadable"
+    assert capfd.readouterr().err == ""
+
+
 def test_pixels_are_rgb_and_resized_by_area(image: Callable[..., bytes], tmp_path: Path) -> None:
     array = np.zeros((32, 16, 3), dtype=np.uint8)
     array[:16, :, 0], array[16:, :, 2] = 200, 100
