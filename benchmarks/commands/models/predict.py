@@ -22,7 +22,8 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `export` wrote.")],
     image: Annotated[list[str], typer.Argument(metavar="IMAGE|FOLDER|GLOB...", help="Images to classify.")],
     csv_file: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write a table and print no line per image.")
+        Path | None,
+        typer.Option("--csv", metavar="FILE", dir_okay=False, help="Write a table and print no line per image."),
     ] = None,
     top: Annotated[int, typer.Option(min=1, metavar="K", help="Classes per image.")] = 5,
     below: Annotated[

@@ -44,7 +44,8 @@ class Prediction:
 def find_images(asked: Sequence[str]) -> list[str]:
     """Return the image files that files, folders and globs name, each once, in the order asked, folders sorted.
 
-    A file that is named itself need not end as an image. Raises UserError for a name that matches nothing.
+    A file that is named itself need not end as an image; `**` follows no links. Raises UserError for a name that
+    matches nothing.
     """
     found: dict[str, None] = {}
     for text in asked:
@@ -53,12 +54,23 @@ def find_images(asked: Sequence[str]) -> list[str]:
         elif os.path.lexists(text):
             new = [text]
         else:
-            matches = sorted(glob.glob(text, recursive=True))
-            new = [path for path in matches if os.path.splitext(path)[1].lower() in IMAGE_ENDINGS]
+            new = [path for path in sorted(_matches(text)) if os.path.splitext(path)[1].lower() in IMAGE_ENDINGS]
         if not new:
             raise UserError(f"{text} names no image; give an image, a folder with some, or a glob such as 'in/*.jpg'.")
         found.update(dict.fromkeys(new))
     return list(found)
+
+
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield what matches a glob, hidden files and folders left out; `glob.glob` would follow link cycles with `**`."""
+    parts = Path(pattern).parts
+    fixed = next((k for k, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    if fixed < len(parts):
+        below = Path(*parts[:fixed])
+        for path in below.glob(os.path.join(*parts[fixed:])):
+            hidden = any(part.startswith(".") for part in path.relative_to(below).parts)
+            if not hidden and (path.is_file() or path.is_symlink()):
+                yield str(path)
 
 
 def predict(
@@ -99,6 +111,8 @@ def _decoded(
 def _pixels(path: str, size: int) -> np.ndarray | None:
     """Return an image as the network was trained on it, uint8 [S, S, 3]; None if it cannot be read."""
     try:
+        if not os.path.isfile(path):  # a pipe would be waited for, a device read without end
+            return None
         with open(path, "rb") as file:
             return decode_image(file.read(), size).pixels_HWC
     except OSError:
