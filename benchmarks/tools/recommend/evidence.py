@@ -13,16 +13,23 @@ from benchmarks.records.multiple import LEVEL, holm
 from benchmarks.records.record import Record, StageResult
 from benchmarks.records.stats import Difference
 
+LEAST_TEST_ROWS = 6  # of a class; a sign test of fewer pairs never gets below 0.05
+
 
 @dataclasses.dataclass(frozen=True)
 class OfClass:
-    """A class's difference in accuracy; `real`: beyond chance after Holm's correction for all classes."""
+    """A class's difference in accuracy; `p`: after Holm's correction for all classes."""
 
     name: str
     train: int
     test: int
     difference: Difference
-    real: bool
+    p: float
+
+    @property
+    def real(self) -> bool:
+        """Whether the difference is beyond chance, on enough test rows to say so."""
+        return self.p <= LEVEL and self.test >= LEAST_TEST_ROWS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,12 +58,14 @@ class Evidence:
         return next((part for part in self.parts if part.name.startswith("head")), None)
 
     def gains(self) -> list[OfClass]:
-        """Return the classes that gain, most first."""
-        return sorted((c for c in self.classes if c.difference.value > 0), key=lambda c: -c.difference.value)
+        """Return the classes that gain, those beyond chance first, then most first."""
+        found = (c for c in self.classes if c.difference.value > 0)
+        return sorted(found, key=lambda c: (not c.real, -c.difference.value))
 
     def losses(self) -> list[OfClass]:
-        """Return the classes that lose, most first."""
-        return sorted((c for c in self.classes if c.difference.value < 0), key=lambda c: c.difference.value)
+        """Return the classes that lose, those beyond chance first, then most first."""
+        found = (c for c in self.classes if c.difference.value < 0)
+        return sorted(found, key=lambda c: (not c.real, c.difference.value))
 
 
 def evidence(pick: Sequence[Record], plain: Sequence[Record], head: int) -> Evidence | None:
@@ -105,8 +114,6 @@ def _classes(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> list
     found = [stats.of_class(ours, theirs, c)[0] for c in tested]
     corrected = holm([difference.p for difference in found])
     return [
-        OfClass(
-            first.classes[c], first.train_n[c] + first.validation_n[c], first.test_n[c], difference, bool(p <= LEVEL)
-        )
+        OfClass(first.classes[c], first.train_n[c] + first.validation_n[c], first.test_n[c], difference, p)
         for c, difference, p in zip(tested, found, corrected, strict=True)
     ]

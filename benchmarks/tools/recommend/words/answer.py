@@ -200,7 +200,7 @@ def _gains(facts: Facts) -> list[Block]:
     return [
         text(f"On test rows, which chose nothing, {_seeds(found.seeds)}; the head is {_head(facts)}."),
         Block("table", header=("", "plain training", "pick", "difference", "classes", "test rows"), rows=tuple(rows)),
-        text("Classes that gain most, then those that lose most; beyond chance: Holm-corrected for all classes."),
+        text("Classes that gain, then those that lose, those beyond chance first (Holm-corrected for all classes)."),
         Block(
             "table",
             header=("class", "training rows", "test rows", "difference", "beyond chance"),
