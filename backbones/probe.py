@@ -73,7 +73,7 @@ def probe(
     timed for estimates; there is no time where its memory has no room for the batch.
     The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Where `busy`
     said that the machine had other work, the rates are timed once more when it has none, and the choice stays; `again`
-    times and chooses anew. Raises
+    times and chooses again. Raises
     `BackboneError` for a spec or an image size that cannot be built. Leaves torch's generators as they were.
     """
     device = torch.device(device)

@@ -81,8 +81,8 @@ def _estimate(outlook: Outlook) -> str:
         return "none, because nothing has been timed here for this backbone and device"
     names = dict.fromkeys(job.backbone for job in outlook.todo)
     rates = ", ".join(f"{name} {outlook.img_per_s[name]:.0f} img/s{_source(outlook, name)}" for name in names)
-    beside = f" with {outlook.jobs} jobs side by side" if outlook.jobs > 1 else ""
-    return f"about {outlook.minutes:.1f} minutes of training{beside} ({rates})"
+    side_by_side = f" with {outlook.jobs} jobs side by side" if outlook.jobs > 1 else ""
+    return f"about {outlook.minutes:.1f} minutes of training{side_by_side} ({rates})"
 
 
 def _source(outlook: Outlook, backbone: str) -> str:
