@@ -85,7 +85,7 @@ def probe(
     if kept is None or (kept["busy"] and not loaded):
         variants = _variants(device)
         try:
-            timed = _time_variants(variants, spec, image_size, smallest_size, batch_size, device, seconds)
+            timed = time_variants(variants, spec, image_size, smallest_size, batch_size, device, seconds)
         except torch.OutOfMemoryError:  # training splits batches that do not fit
             if len(variants) > 1:
                 raise
@@ -145,7 +145,7 @@ def bfloat16_is_sound(network: Network, spec: str, image_size: int) -> bool:
     return not struck
 
 
-def _time_variants(
+def time_variants(
     variants: Sequence[Choice], spec: str, image_size: int, smallest_size: int, batch_size: int, device: torch.device,
     seconds: float,
 ) -> dict[str, float]:  # fmt: skip

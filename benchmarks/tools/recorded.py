@@ -14,6 +14,7 @@ from benchmarks.planning.plan import Cell
 from benchmarks.records import storage
 from benchmarks.records.record import Record
 from benchmarks.suites import suite as suites
+from benchmarks.suites.reproduce import based_on, training_command
 from benchmarks.suites.settings import with_options
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError, one_line
@@ -41,8 +42,12 @@ class Recorded:
         """The suite that the record's was made from; None if the package has none of that name."""
         if self.suite_name:
             return suites.load(self.suite_name)
-        based = [name for name in suites.names() if f"{self.record.suite}-".startswith(f"{name}-")]
-        return suites.load(max(based, key=len)) if based else None
+        return based_on(self.record.suite)
+
+    @property
+    def command(self) -> str:
+        """The `run` that trains the cell (see `training_command`)."""
+        return training_command(self.record, self.base, self.suite_name)
 
     @functools.cached_property
     def suite(self) -> Suite:

@@ -66,7 +66,7 @@ def test_what_was_timed_under_load_is_timed_again_without_and_the_choice_stays(t
     cache_file = tmp_path / "probe.json"
     rates = iter([(2.0, 1.0), (3.0, 4.0), (5.0, 6.0), (7.0, 8.0)])
     names = ("contiguous float32", "channels_last float32")
-    monkeypatch.setattr("backbones.probe._time_variants", lambda *_: dict(zip(names, next(rates), strict=True)))
+    monkeypatch.setattr("backbones.probe.time_variants", lambda *_: dict(zip(names, next(rates), strict=True)))
     loaded = _probe(cache_file, busy=lambda: True)
     assert (loaded.layout, loaded.busy, loaded.img_per_s["contiguous float32"]) == ("contiguous", True, 2.0)
     assert _probe(cache_file, busy=lambda: True) == loaded, "no better moment"

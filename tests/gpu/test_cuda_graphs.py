@@ -70,7 +70,7 @@ class Waits(torch.nn.Module):
 @pytest.mark.parametrize("found_out", [True, False])
 def test_a_network_that_cannot_be_captured_goes_on_without(monkeypatch: pytest.MonkeyPatch, found_out: bool) -> None:
     if not found_out:  # an operation that torch's check does not know: the capture itself fails
-        monkeypatch.setattr(cuda_graphs, "_try_without_waiting", lambda *_: None)
+        monkeypatch.setattr(cuda_graphs, "try_without_waiting", lambda *_: None)
     network = Waits().cuda()
     graphs = cuda_graphs.Graphs(network, Choice("contiguous", "float32"), torch.device("cuda"))  # type: ignore[arg-type]
     images_BCHW = torch.rand(8, 3, 8, 8, device="cuda")

@@ -16,7 +16,6 @@ from PIL import Image
 from benchmarks.cli import main
 from benchmarks.data.load import load
 from benchmarks.leaderboard.report import page as report
-from benchmarks.leaderboard.report import reproduce
 from benchmarks.planning.stages import make_stages, rows_key
 from benchmarks.records import stats, storage
 from benchmarks.suites import suite
@@ -134,7 +133,7 @@ def test_a_row_opens_to_the_commands_of_its_cells(opened, tmp_path):
     commands = tab.locator("#table code").all_inner_texts()
     assert len(commands) == 3
     assert commands[2].startswith("python -m benchmarks run --suite toy")
-    assert commands[2].endswith("--backbone resnet10t --strategy oversample --seeds 3")
+    assert "--backbone resnet10t --strategy oversample --seeds 3" in commands[2]
     tab.keyboard.press("Enter")
     assert tab.locator("#table code").count() == 0
 
@@ -345,11 +344,3 @@ def test_no_records_and_a_foreign_file_are_user_errors(tmp_path, capsys):
     (tmp_path / "toy" / "report.html").write_text("mine")
     assert main(["report", "--out", str(tmp_path)]) == 2
     assert "was not made by this command" in capsys.readouterr().err
-
-
-def test_the_command_quotes_names_and_asks_for_data_where_it_is_read_from_a_path():
-    one = make.record(strategy="a(b=1)", dataset="catalog", suite="catalog", seed=1)
-    assert reproduce.command(one) == (
-        "python -m benchmarks run --suite catalog --backbone resnet10t --strategy 'a(b=1)' --seeds 2"
-    )
-    assert "--data PATH" in reproduce.command(make.change(one, dataset="not installed here"))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.leaderboard import files
-from benchmarks.leaderboard.report.reproduce import command
 from benchmarks.leaderboard.sections import sections
 from benchmarks.records import frames, storage
 from benchmarks.records.record import Record, StageResult
+from benchmarks.suites.reproduce import training_command
 from tests.leaderboard import make
 
 RECIPE = {"learning_rate": 0.1, "weight_decay": 0.001}
@@ -85,8 +85,8 @@ def test_no_page_speaks_of_tuning_without_tuned_records(tmp_path: Path) -> None:
 
 
 def test_its_command_sets_what_was_chosen() -> None:
-    assert "--set recipe.learning_rate=0.2" in command(tuned("none", 0.2))
-    assert "--set" not in command(default("none"))
+    assert "--set recipe.learning_rate=0.2" in training_command(tuned("none", 0.2))
+    assert "--set" not in training_command(default("none"))
 
 
 def test_a_search_is_no_further_data_set(tmp_path: Path) -> None:

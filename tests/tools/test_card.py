@@ -8,7 +8,6 @@ import pytest
 from markdown_it import MarkdownIt
 
 from benchmarks.tools.export import card
-from benchmarks.tools.export.commands import training_command
 from benchmarks.tools.export.model import Preprocessing
 from benchmarks.tools.export.tensors import Tensors
 from benchmarks.tools.recorded import Recorded
@@ -46,7 +45,7 @@ def test_hostile_names_are_text(hostile: str) -> None:
         (stage,), suite=hostile, backbone=hostile, strategy=hostile, dataset=hostile, device=hostile, dtype=hostile,
         fingerprint=hostile, key=hostile, made=hostile, recipe={"head_classes": 1},
     )  # fmt: skip
-    command = training_command(Recorded(record=record))
+    command = Recorded(record=record).command
     facts = card.Facts(
         record=record, result=stage, command=command, tensors=Tensors({}, None, whole=False), temperature=1.0,
         preprocessing=Preprocessing(size=8, mean=[0.0] * 3, std=[1.0] * 3), fitted=True, nll=(1.0, 1.0),

@@ -9,12 +9,12 @@ from typing import Any
 from benchmarks.leaderboard import describe, tables, trade
 from benchmarks.leaderboard.compared import tuned
 from benchmarks.leaderboard.figures.learning_curves import What, curve
-from benchmarks.leaderboard.report import reproduce
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.ties import kind, marked, placed
 from benchmarks.records import metrics
 from benchmarks.records.kinds import IMAGES, NAMES, TEST_ROWS, marked_name
 from benchmarks.records.record import Record
+from benchmarks.suites.reproduce import training_command
 
 MOST_BITS = 2_000_000  # characters; beyond it a page would take too long to open, and has no intervals of classes
 MOST_OTHERS = 8  # classes that a class is taken for, by entry
@@ -138,7 +138,7 @@ def _cell(record: Record) -> dict[str, Any]:
         "device": str(record.environment.hardware.get("gpu") or record.environment.hardware.get("cpu") or ""),
         "key": record.key,
         "notes": record.notes,
-        "command": reproduce.command(record),
+        "command": training_command(record),
     }
 
 

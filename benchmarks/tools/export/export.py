@@ -16,7 +16,6 @@ from benchmarks.planning.store import Store
 from benchmarks.records.record import Record
 from benchmarks.support.errors import UserError
 from benchmarks.tools.export import card, posthoc, refuse
-from benchmarks.tools.export.commands import training_command
 from benchmarks.tools.export.graph import Classify, to_onnx
 from benchmarks.tools.export.model import (
     CALIBRATION,
@@ -59,7 +58,7 @@ def export(
         if record.key != planned.key:
             raise UserError(
                 f"{record.name} was trained on other data or by another version, whose states this version cannot "
-                f"continue; train it again with `{training_command(cell)}`, then export it."
+                f"continue; train it again with `{cell.command}`, then export it."
             )
         trained = trained_stage(session, planned, record, name, Store(out), say, advance)
         images_NHWC = session.context.loaded.images_NHWC
@@ -93,7 +92,7 @@ def _write(cell: Recorded, to: Path, trained: TrainedStage, chosen: Sequence[str
     graph = to_onnx(model, preprocessing.size, images_BSS3, record.name)
     labels_N = trained.stage.labels_N[trained.stage.data.test_rows]
     facts = card.Facts(
-        record=record, result=trained.result, command=training_command(cell), preprocessing=preprocessing,
+        record=record, result=trained.result, command=cell.command, preprocessing=preprocessing,
         tensors=tensors, temperature=degrees,
         fitted=len(trained.labels_N) >= LEAST_ROWS, corrected=not correction.neutral, mirror=trained.mirror,
         nll=tuple(_nll(correction(trained.test.logits_BC.numpy()), labels_N, t) for t in (1.0, degrees)),  # type: ignore[arg-type]

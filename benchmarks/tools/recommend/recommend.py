@@ -15,9 +15,9 @@ from benchmarks.data.split import head_by_rows
 from benchmarks.records.record import Record
 from benchmarks.records.stats import Difference
 from benchmarks.running.session import Session
+from benchmarks.suites.reproduce import PROGRAM
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
-from benchmarks.tools.export.commands import PROGRAM, training_command
 from benchmarks.tools.recommend import findings, saved
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN, candidates
@@ -135,7 +135,7 @@ def _facts(
     if isinstance(tuned, FineTuned) and tuned.wins:
         pick, records = tuned.choice.pick, tuned.found.records
     record = records[pick.strategy][0]
-    command = training_command(Recorded(record=record, suite_name=asked.suite_file))
+    command = Recorded(record=record, suite_name=asked.suite_file).command
     data = shlex.quote(str(asked.data)) if asked.data else ""
     facts = answer.Facts(
         goal=asked.goal, keep=asked.keep, findings=seen, choice=choice,

@@ -107,7 +107,7 @@ class Graphs:
         lowered = self._choice.dtype == "bfloat16"
         # a cast that autocast keeps for later would be captured once and not made again
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=lowered, cache_enabled=False):
-            _try_without_waiting(self._network, images_BCHW)
+            try_without_waiting(self._network, images_BCHW)
             # shapes take turns and never overlap, so their graphs can share memory
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             whole = _Whole(self._network)
@@ -115,7 +115,7 @@ class Graphs:
         return whole
 
 
-def _try_without_waiting(network: nn.Module, images_BCHW: Tensor) -> None:
+def try_without_waiting(network: nn.Module, images_BCHW: Tensor) -> None:
     """Run forward and backward once; raise RuntimeError where the host waits for the GPU, which no graph can hold.
 
     A capture that fails half-way leaves torch's allocator in a state that it cannot free memory from.

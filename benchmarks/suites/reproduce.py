@@ -2,35 +2,50 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.data.registry import get, names
+from benchmarks.data import registry
+from benchmarks.records.record import Record
+from benchmarks.suites import suite as suites
 from benchmarks.suites.settings import frozen
-from benchmarks.tools.recorded import Recorded
+from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError
 
 PROGRAM = "python -m benchmarks"
 
 
-def training_command(cell: Recorded) -> str:
-    """Return the `run` that trains the cell: with its base suite, and what the record changes of it.
+@functools.cache
+def based_on(name: str) -> Suite | None:
+    """Return the package's suite after which one is named that changes it; None if there is none."""
+    based = [known for known in suites.names() if f"{name}-".startswith(f"{known}-")]
+    return suites.load(max(based, key=len)) if based else None
 
-    `PATH` and `FILE` stand for the data and first weights, whose places a record does not hold.
+
+def training_command(record: Record, base: Suite | None = None, suite_name: str | None = None) -> str:
+    """Return the `run` that trains a cell: with the suite that it is based on, and what the record changes of it.
+
+    `base`: None for the package's, by the name of the record's suite; `suite_name`: how the command names it. Seeds are
+    counted from 0, so it trains earlier ones too where they are missing. `PATH` stands for data that is read from a
+    path, whose place a record does not hold, or whose dataset is not installed here.
     """
-    record, base = cell.record, cell.base
-    setup, recipe = record.setup, dict(record.setup.recipe)
-    words = ["run", "--suite", cell.suite_name or (base.name if base else record.suite)]
+    setup, recipe, base = record.setup, dict(record.setup.recipe), base or based_on(record.suite)
+    words = ["run", "--suite", suite_name or (base.name if base else record.suite)]
     words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
     words += ["--resample-splits", str(record.split + 1)] if record.split else []
-    if setup.dataset in names() and get(setup.dataset).takes_path:
+    if _takes_path(setup.dataset):
         words += ["--data", "PATH"]
     if setup.imagenet:
         recipe["weights"] = "imagenet"
     elif isinstance(recipe.get("weights"), dict):
         words += ["--weights", str(recipe.pop("weights")["file"])]
-    head_classes, own = recipe.pop("head_classes"), {name: recipe.pop(name, 0) for name in ("validation", "folds")}
+    head_classes = recipe.pop("head_classes", None)
+    own = {name: recipe.pop(name, 0) for name in ("validation", "folds")}
+    settings: Mapping[str, Any] = (record.tuned or {}).get("settings") or {}
+    changed = {f"recipe.{name}": value for name, value in settings.items() if name in recipe}
     if base is not None:
         if setup.protocol != base.protocol:
             words += ["--protocol", setup.protocol]
@@ -41,8 +56,15 @@ def training_command(cell: Recorded) -> str:
             base = frozen(base)
         changed = dict(_changed(recipe, base.recipe.model_dump(mode="json"), "recipe."))
         changed |= {name: value for name, value in own.items() if value != getattr(base, name)}
-        words += [word for name, value in changed.items() for word in ("--set", f"{name}={_toml(value)}")]
+    words += [word for name, value in changed.items() for word in ("--set", f"{name}={_toml(value)}")]
     return f"{PROGRAM} {shlex.join(words)}"
+
+
+def _takes_path(dataset: str) -> bool:
+    try:
+        return registry.get(dataset).takes_path
+    except UserError:
+        return True
 
 
 def _changed(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
