@@ -40,7 +40,7 @@ def carry_out(
     """Return how each part ended, by name, before `time.monotonic()` gets to `deadline`.
 
     Parts that `folder` notes as done, with the same arguments and on the same machine `on`, are not repeated; those
-    that failed are tried again. A part that the time's end stops is interrupted as by Ctrl-C.
+    that failed are tried again. A part that the time's end stops gets SIGTERM, after which a run can be continued.
     """
     whole = max(0.0, deadline - time.monotonic())
     grace = min(GRACE_SECONDS, GRACE_SHARE * whole)
@@ -87,9 +87,9 @@ def _run(part: Part, log: Path, seconds: float, grace: float, program: Sequence[
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:
-    """End a process that is still at work: by an interrupt, and after `grace` seconds with all that it started."""
+    """End a process that is still at work: by SIGTERM, and after `grace` seconds with all that it started."""
     if child.poll() is None:
-        child.send_signal(signal.SIGINT)
+        child.terminate()  # shells start background commands deaf to SIGINT
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(grace)
     with contextlib.suppress(ProcessLookupError):
