@@ -58,7 +58,7 @@ def table(headers: Sequence[str], columns: Sequence[Sequence[str]], left: int = 
     """Return a table of columns of finished cells; the first `left` are aligned left, the others right."""
     from tabulate import tabulate
 
-    aligned = ["left"] * left + ["right"] * (len(headers) - left)
+    aligned = (["left"] * left + ["right"] * (len(headers) - left))[: len(headers)]
     rows = [list(row) for row in zip(*columns, strict=True)]
     return str(
         tabulate(rows, list(headers), tablefmt="pipe", disable_numparse=True, colalign=aligned if rows else None)

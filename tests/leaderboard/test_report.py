@@ -68,7 +68,7 @@ def opened(browser, tmp_path):
     """Return a function that opens the report of records below `tmp_path`; no error and no request may follow."""
     troubles: list[str] = []
     tab = browser.new_page(viewport={"width": 1100, "height": 800})
-    tab.set_default_timeout(10_000)
+    tab.set_default_timeout(60_000)
     tab.on("console", lambda message: troubles.append(f"console: {message.text}"))
     tab.on("pageerror", lambda error: troubles.append(f"error: {error}"))
     tab.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))

@@ -428,6 +428,9 @@ class Hub:
         shutil.copytree(folder_path, self.place / repo_id)
 
 
+@pytest.mark.skipif(
+    tuple(map(int, timm.__version__.split(".")[:3])) < (1, 0, 31), reason="an older timm takes another file of a folder"
+)
 def test_what_is_pushed_to_the_hub_is_a_timm_model_with_the_other_files(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

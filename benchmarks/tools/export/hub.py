@@ -77,5 +77,6 @@ def write_for_timm(folder: Path, tensors: Tensors, place: Path) -> None:
         "std": tuple(preprocessing.std), "interpolation": "bilinear", "crop_pct": 1.0, "crop_mode": "squash",
     }  # fmt: skip
     labels = {"label_names": json.loads((folder / LABELS).read_text(encoding="utf-8"))}
-    save_for_hf(model, str(place), model_config=labels, safe_serialization=True, data_config=given)
+    model.pretrained_cfg = {**model.pretrained_cfg, **given}  # `data_config` came after timm 1.0.20
+    save_for_hf(model, str(place), model_config=labels, safe_serialization=True)
     (place / CARD).write_text(FRONT + (folder / CARD).read_text(encoding="utf-8"), encoding="utf-8")
