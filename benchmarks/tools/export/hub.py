@@ -70,13 +70,12 @@ def write_for_timm(folder: Path, tensors: Tensors, place: Path) -> None:
     shutil.copytree(folder, place, ignore=shutil.ignore_patterns(WEIGHTS))
     preprocessing = Preprocessing.model_validate_json((folder / PREPROCESSING).read_bytes())
     name, arguments = tensors.create
-    model = timm.create_model(name, **arguments)
-    model.load_state_dict(tensors.state)
     given = {
         "input_size": (3, preprocessing.size, preprocessing.size), "mean": tuple(preprocessing.mean),
         "std": tuple(preprocessing.std), "interpolation": "bilinear", "crop_pct": 1.0, "crop_mode": "squash",
     }  # fmt: skip
     labels = {"label_names": json.loads((folder / LABELS).read_text(encoding="utf-8"))}
-    model.pretrained_cfg = {**model.pretrained_cfg, **given}  # `data_config` came after timm 1.0.20
+    model = timm.create_model(name, pretrained_cfg_overlay=given, **arguments)
+    model.load_state_dict(tensors.state)
     save_for_hf(model, str(place), model_config=labels, safe_serialization=True)
     (place / CARD).write_text(FRONT + (folder / CARD).read_text(encoding="utf-8"), encoding="utf-8")
