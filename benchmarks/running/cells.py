@@ -59,17 +59,23 @@ def failed_cells(plan: Plan, out: Path, suite: str) -> list[Cell]:
     return found
 
 
-def prepare(plan: Plan, context: RunContext, out: Path, todo: Sequence[Cell], supervised: Supervised) -> None:
-    """Put the output folder in order for a run of the cells `todo` of `plan`, whose records go to `out`.
+def prepare(
+    plan: Plan, context: RunContext, out: Path, only: Sequence[Cell] | None, supervised: Supervised
+) -> tuple[dict[str, Record], list[Cell]]:
+    """Return the finished records, as `stored_records`, and the cells of `plan` (or of `only`) that have none.
 
-    Removes the attempts that earlier runs noted, temporary files, and results whose predictions cannot be read.
+    Puts the output folder in order for a run of them, whose records go to `out`: removes the attempts that earlier runs
+    noted, temporary files, and results whose predictions cannot be read.
     """
+    stored = stored_records(plan, out, context.suite.name)
+    todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
     if not supervised.restarted:
         supervised.attempts.forget(context.store.work)
     sweep(context.store.work)
     requested.note(plan, Store(out).work, context.suite.name)
     for key in {chain[-1] for cell in todo for chains in (cell.jobs, *cell.companions) for chain in chains}:
         context.store.drop_damaged(key)
+    return stored, todo
 
 
 def write_record(record: Record, out: Path, reporter: Reporter) -> bool:

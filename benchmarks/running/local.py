@@ -15,7 +15,7 @@ from benchmarks.progress.events import CellDone, JobDone, JobLost, JobProgress, 
 from benchmarks.progress.reporter import Reporter, describe
 from benchmarks.records.record import Record
 from benchmarks.running.attempts import Attempts, worth_another
-from benchmarks.running.cells import Outcome, failed_record, prepare, reason_of, stored_records, write_record
+from benchmarks.running.cells import Outcome, failed_record, prepare, reason_of, write_record
 from benchmarks.running.context import RunContext
 from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
@@ -62,9 +62,7 @@ def execute(
     the GPU unusable, the supervisor continues in another process; without a supervisor, raises UserError.
     """
     supervised = supervised or Supervised()
-    stored = stored_records(plan, out, context.suite.name)
-    todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, out, todo, supervised)
+    stored, todo = prepare(plan, context, out, only, supervised)
     note_threads(context.store.work)
     supervised.write_stacks(context.store.work)
     reporter.tell(RunStarted(plan, stored))

@@ -10,9 +10,8 @@ import torch
 
 from benchmarks.planning.pending import pending
 from benchmarks.planning.plan import Cell, Plan
-from benchmarks.progress.events import RunEnded, RunStarted
 from benchmarks.progress.reporter import Reporter, describe
-from benchmarks.running.cells import Outcome, prepare, stored_records
+from benchmarks.running.cells import Outcome, prepare
 from benchmarks.running.context import RunContext
 from benchmarks.running.graph import Graph
 from benchmarks.running.pooled.forked import ForkedPool
@@ -38,20 +37,11 @@ def execute(
     raised, and what `supervised` and `job_timeout` mean, is as there; this process itself trains nothing.
     """
     supervised = supervised or Supervised()
-    stored = stored_records(plan, out, context.suite.name)
-    cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, out, cells, supervised)
+    stored, cells = prepare(plan, context, out, only, supervised)
     note_threads(context.store.work)
     graph = Graph(plan, cells, pending(plan, context.store, cells).values(), {})
     pool = ForkedPool(plan, context, context.jobs, torch.get_num_threads(), supervised.leave)
-    run = _Run(plan, context, out, reporter, graph, pool, None, supervised)
-    reporter.tell(RunStarted(plan, stored))
-    try:
-        run.carry_out(job_timeout)
-    finally:
-        pool.end()
-        reporter.tell(RunEnded())
-    return Outcome(len(stored), run.done, tuple(run.failures))
+    return _Run(plan, context, out, reporter, graph, pool, None, supervised).carry_out(stored, job_timeout)
 
 
 class _Run(Run):

@@ -19,11 +19,22 @@ from benchmarks.planning.estimate import Outlook
 from benchmarks.planning.pending import pending, prune
 from benchmarks.planning.plan import Cell, Job, Plan
 from benchmarks.planning.store import JobResult
-from benchmarks.progress.events import CellDone, JobDone, JobLost, JobOutput, JobPlaced, JobProgress, JobStarted, Note
+from benchmarks.progress.events import (
+    CellDone,
+    JobDone,
+    JobLost,
+    JobOutput,
+    JobPlaced,
+    JobProgress,
+    JobStarted,
+    Note,
+    RunEnded,
+    RunStarted,
+)
 from benchmarks.progress.reporter import Reporter, describe
 from benchmarks.records.record import Record
 from benchmarks.running.attempts import Attempts
-from benchmarks.running.cells import failed_record, reason_of, write_record
+from benchmarks.running.cells import Outcome, failed_record, reason_of, write_record
 from benchmarks.running.context import RunContext
 from benchmarks.running.graph import Graph, ancestors
 from benchmarks.running.pooled.updates import Files, JobUpdate, WorkerInfo, WorkerLost
@@ -103,8 +114,21 @@ class Run:
         self._unbegun = set[str]()  # jobs whose worker died before it had begun
         self.done, self.failures = 0, list[Cell]()
 
-    def carry_out(self, job_timeout: float | None) -> None:
-        """Work until every cell has its record; jobs that a driver before this one gave up stay so."""
+    def carry_out(self, stored: dict[str, Record], job_timeout: float | None) -> Outcome:
+        """Work until every cell has its record, then end the workers; tell of the run's start and end.
+
+        `stored`: the records that were there before, by cell key.
+        """
+        self.tell(RunStarted(self._plan, stored))
+        try:
+            self._work(job_timeout)
+        finally:
+            self.pool.end()
+            self.tell(RunEnded())
+        return Outcome(len(stored), self.done, tuple(self.failures))
+
+    def _work(self, job_timeout: float | None) -> None:
+        """Hand out jobs and write records until no job is open; jobs that a driver before this one gave up stay so."""
         for job in self.graph.ready():
             noted = self.supervised.attempts.of(self.context.store.work, job.key)
             if noted.exhausted:

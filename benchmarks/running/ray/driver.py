@@ -21,9 +21,9 @@ from backbones.weights import FirstWeights
 from benchmarks.data.decoded.delivered import manifest
 from benchmarks.planning.pending import pending
 from benchmarks.planning.plan import Cell, Job, Plan
-from benchmarks.progress.events import Note, RunEnded, RunStarted
+from benchmarks.progress.events import Note
 from benchmarks.progress.reporter import Reporter
-from benchmarks.running.cells import Outcome, prepare, stored_records
+from benchmarks.running.cells import Outcome, prepare
 from benchmarks.running.context import RunContext
 from benchmarks.running.estimate import look
 from benchmarks.running.graph import Graph, needs
@@ -57,23 +57,16 @@ def execute(
     room. On these and on KeyboardInterrupt workers end and stored results stay.
     """
     supervised = supervised or Supervised()
-    stored = stored_records(plan, out, context.suite.name)
-    cells = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
-    prepare(plan, context, out, cells, supervised)
+    stored, cells = prepare(plan, context, out, only, supervised)
     outlook = look(plan, context, stored)
     graph = Graph(plan, cells, pending(plan, context.store, cells).values(), outlook.seconds)
     token = context.store.work / f"shared-{uuid.uuid4().hex}"
     write_bytes(token, b"")
     pool = WorkerPool(_config(context, out, given, plugins, token.name if share_folder else None), given)
-    run = Run(plan, context, out, reporter, graph, pool, outlook, supervised)
-    reporter.tell(RunStarted(plan, stored))
     try:
-        run.carry_out(job_timeout)
+        return Run(plan, context, out, reporter, graph, pool, outlook, supervised).carry_out(stored, job_timeout)
     finally:
-        pool.end()
         token.unlink(missing_ok=True)
-        reporter.tell(RunEnded())
-    return Outcome(len(stored), run.done, tuple(run.failures))
 
 
 def _config(
