@@ -31,6 +31,14 @@ def write_stacks(path: Path) -> IO[str]:
     return file
 
 
+def read_stacks(path: Path) -> str:
+    """Return the stacks that a process wrote to the file, "" without any."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def signal_name(number: int) -> str:
     """Return a signal's name."""
     try:

@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from benchmarks.running.attempts import MOST, AttemptLog
-from benchmarks.running.supervised import STACK_SECONDS, Supervised, signal_name, stacks
+from benchmarks.running.supervised import STACK_SECONDS, Supervised, read_stacks, signal_name, stacks
 
 INTERRUPTED = 130
 
@@ -169,9 +169,5 @@ def _note(log: AttemptLog, at: _AtWork, work: Path, code: int, hung: bool) -> No
     """Note the attempt that just failed, and print what happens next."""
     killed = at.reason or f"its process was killed by {signal_name(-code)}"
     reason = f"it took longer than {at.timeout:g} s" if hung else killed
-    try:
-        trace = stacks(work).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        trace = ""
-    noted = log.note(work, at.job, reason, final=hung, traceback=trace)
+    noted = log.note(work, at.job, reason, final=hung, traceback=read_stacks(stacks(work)))
     print(f"\n{at.what}: {reason}; {noted.then}.", file=sys.stderr, flush=True)

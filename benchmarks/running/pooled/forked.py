@@ -24,7 +24,7 @@ from typing import IO, Any, NoReturn
 from benchmarks.planning.plan import Job, Plan
 from benchmarks.running.context import RunContext
 from benchmarks.running.pooled.updates import Files, JobUpdate, Said, WorkerInfo, WorkerLost, attempt
-from benchmarks.running.supervised import STACK_SECONDS, signal_name, write_stacks
+from benchmarks.running.supervised import STACK_SECONDS, read_stacks, signal_name, write_stacks
 from benchmarks.support.errors import UserError
 from benchmarks.support.threads import use_threads
 
@@ -128,7 +128,7 @@ class ForkedPool:
         os.kill(worker.pid, signal.SIGUSR1)
         time.sleep(STACK_SECONDS)
         self.dismiss(worker)
-        return _text(worker.stacks)
+        return read_stacks(worker.stacks)
 
     def end(self) -> None:
         """Kill all workers."""
@@ -140,7 +140,7 @@ class ForkedPool:
         self._broken += not worker.job
         number = max(0, -code)
         reason = f"its process was killed by {signal_name(number)}" if number else f"its process ended with {code}"
-        return WorkerLost(reason, worker.began, _text(worker.stacks), number)
+        return WorkerLost(reason, worker.began, read_stacks(worker.stacks), number)
 
     def _end(self, worker: ForkedWorker) -> int:
         """Forget a worker that has ended or is about to; return its exit code, or minus its signal."""
@@ -212,11 +212,3 @@ def _train(context: RunContext, job: Job, news: IO[str]) -> None:
     tell(JobUpdate())  # the job has begun
     ended = attempt(context, job, on_step, said, notes)
     tell(dataclasses.replace(ended, keeps=context.store.checkpoint(job.key).exists()))
-
-
-def _text(path: Path) -> str:
-    """Return the stacks that a worker wrote, "" without any."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
