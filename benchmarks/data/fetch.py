@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from benchmarks.data.load import fetched_folder
-from benchmarks.support.errors import UserError
+from benchmarks.support.errors import UserError, first_line
 
 REPOSITORY = "ashraq/fashion-product-images-small"
 
@@ -39,7 +39,7 @@ def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
     except UserError:
         raise
     except Exception as error:  # the hub's transport errors share no base class across its versions
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+        reason = first_line(error)
         raise UserError(
             f"The dataset {REPOSITORY} could not be fetched from the Hugging Face hub ({reason}); check the network "
             "and run `data fetch fashion` again, or get Kaggle's copy and use --data PATH."

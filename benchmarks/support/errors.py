@@ -20,6 +20,11 @@ def one_line(text: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message without a full stop, its type's name where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 def missing_library(error: ImportError) -> str | None:
     """Return the sentence for a library that this Python lacks, None where the missing module is this project's."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.support.errors import UserError
+from benchmarks.support.errors import UserError, first_line
 from benchmarks.tools.export.model import CARD, LABELS, PREPROCESSING, WEIGHTS, Preprocessing
 from benchmarks.tools.export.tensors import Tensors
 
@@ -53,7 +53,7 @@ def push(folder: Path, repo: str, tensors: Tensors, api: HfApi | None = None) ->
             made = hub.create_repo(repo, exist_ok=True)
             hub.upload_folder(repo_id=made.repo_id, folder_path=place, commit_message="Add model")
         except Exception as error:  # the hub's transport errors share no base class across its versions
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            reason = first_line(error)
             raise UserError(
                 f"{folder} is written, but could not be pushed to {repo} ({reason}); check the network and what your "
                 "token may write, then export to another folder."
