@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backbones.files import write_bytes
 from benchmarks.data.base import Source
 from benchmarks.data.checks.alike import nearly_same, same
 from benchmarks.data.checks.traits import Traits, traits
@@ -91,10 +90,7 @@ def check(source: Source, decoded: Decoded, folder: Path, on_progress: Callable[
     """Check the data and store the result in `folder`, that of its decoded images; `on_progress` counts rows."""
     found = _check(source, decoded, traits(source, decoded, on_progress))
     with contextlib.suppress(OSError):  # it is found again then
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".check-")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, **asdict(found)}, file)
-        os.replace(temporary, folder / "check.json")
+        write_bytes(folder / "check.json", json.dumps({"version": VERSION, **asdict(found)}).encode())
     return found
 
 
