@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import io
 import statistics
 import tempfile
 import time
@@ -35,7 +34,8 @@ from benchmarks.running.context import RunContext
 from benchmarks.running.job import begin
 from benchmarks.suites.suite import Epochs, Recipe, Suite
 from benchmarks.support.gpu_peaks import bf16_peak
-from benchmarks.support.hardware import others_at_work, usable_cores
+from benchmarks.support.hardware import others_at_work
+from benchmarks.tools.plain_script import plain_script
 from benchmarks.training.allocator import keep_freed_memory
 from benchmarks.training.loop import one_epoch
 from benchmarks.training.optimizers import make_optimizer
@@ -43,7 +43,6 @@ from benchmarks.training.state import Training
 from strategies.combining.expression import parse
 
 CLASSES = 20
-MOST_WORKERS = 8
 # loop and bare step differ by a few percent, less than the noise of a single pair of turns
 TURNS = (*("bare", "loop") * 3, "plain")
 
@@ -98,7 +97,7 @@ def measure(
         turns: dict[str, Callable[[], None]] = {
             "bare": _bare(backbone, choice, recipe, images_NHWC, device, steps),
             "loop": functools.partial(_epoch, training),
-            "plain": _plain(backbone, recipe, images_NHWC, device, Path(folder)),
+            "plain": plain_script(backbone, CLASSES, recipe, images_NHWC, device, Path(folder)),
         }
         order: tuple[str, ...] = TURNS
         if device.type == "cuda":
@@ -277,57 +276,3 @@ def _training(
     (segment,) = history_of(stages[0], recipe.epochs.all, parse("none"))
     job = Job("throughput", backbone, stages[0].data.stage, seed=0, segment=segment)
     return begin(context, job)
-
-
-def _plain(
-    backbone: str, recipe: Recipe, images_NHWC: np.ndarray, device: torch.device, folder: Path
-) -> Callable[[], None]:
-    """Return one epoch of a common training script as a function."""
-    from torch.utils.data import DataLoader
-    from torchvision import transforms
-
-    jpegs = [cv2.imencode(".jpg", cv2.resize(image, (60, 80)))[1].tobytes() for image in images_NHWC]
-    steps = [
-        transforms.Resize((recipe.image_size, recipe.image_size)),
-        transforms.RandomHorizontalFlip(),
-        transforms.RandomAffine(0, translate=(recipe.shift, recipe.shift)),
-        transforms.ToTensor(),
-        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    ]
-    files = _Files(jpegs, folder, transforms.Compose(steps))
-    network = build(backbone, CLASSES, image_size=recipe.image_size, seed=0).to(device).train()
-    restore_convolutions(network)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    batches = DataLoader(
-        files, recipe.batch_size, shuffle=True, num_workers=min(usable_cores(), MOST_WORKERS), persistent_workers=True,
-        pin_memory=device.type == "cuda",
-    )  # fmt: skip
-
-    def run() -> None:
-        for images_BCHW, labels_B in batches:
-            logits_BC, _ = network(images_BCHW.to(device, non_blocking=True))
-            loss = torch.nn.functional.cross_entropy(logits_BC, labels_B.to(device, non_blocking=True))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-
-    return run
-
-
-class _Files(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
-    """JPEG files in a folder, read by PIL one at a time."""
-
-    def __init__(self, jpegs: Sequence[bytes], folder: Path, transform: Callable[[object], torch.Tensor]) -> None:
-        self.paths, self.transform = [], transform
-        for number, jpeg in enumerate(jpegs):
-            self.paths.append(folder / f"{number}.jpg")
-            self.paths[-1].write_bytes(jpeg)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        from PIL import Image
-
-        with Image.open(io.BytesIO(self.paths[index].read_bytes())) as image:
-            return self.transform(image.convert("RGB")), index % CLASSES
