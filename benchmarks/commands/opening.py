@@ -37,8 +37,7 @@ def open_asked(
     suite = _asked_suite(options, split)
     check(suite)
     ready()
-    from benchmarks.progress.display import progress
-    from benchmarks.running.session import Request, open_session
+    from benchmarks.running.session import Request
 
     request = Request(
         suite=suite,
@@ -54,6 +53,14 @@ def open_asked(
         resample=options.resample_splits > 1,
     )
     request = fit(request) if fit else on_this_machine(options, request)
+    return open_here(request)
+
+
+def open_here(request: Request) -> Session:
+    """Open a session, whose lines and progress go to the terminal; raises what `open_session` does."""
+    from benchmarks.progress.display import progress
+    from benchmarks.running.session import open_session
+
     with progress() as advance:
         return open_session(request, lambda line: print(line, flush=True), advance)
 

@@ -108,9 +108,8 @@ def _strategies(options: RecommendOptions) -> tuple[str, ...]:
 
 def _open(options: RecommendOptions, runner: Runner, suite: Suite, strategies: Sequence[str]) -> Session:
     """Return a session of seed 0 on the suite, with the features that plain training reads."""
-    from benchmarks.commands.opening import ready_to_run
-    from benchmarks.progress.display import progress
-    from benchmarks.running.session import Request, open_session
+    from benchmarks.commands.opening import open_here, ready_to_run
+    from benchmarks.running.session import Request
     from benchmarks.tools.recommend.candidates import PLAIN
 
     request = Request(
@@ -119,9 +118,7 @@ def _open(options: RecommendOptions, runner: Runner, suite: Suite, strategies: S
         data=options.data, seed=0, device=options.device.value, out=options.out,
         checkpoint_seconds=options.checkpoint_seconds,
     )  # fmt: skip
-    request = runner.fit(request)
-    with progress() as advance:
-        session = open_session(request, lambda line: print(line, flush=True), advance)
+    session = open_here(runner.fit(request))
     plain = [cell for cell in session.plan.cells if cell.strategy == PLAIN]
     ready = ready_to_run(dataclasses.replace(session, plan=session.plan.part(plain)))
     return dataclasses.replace(session, context=ready.context)
