@@ -22,7 +22,7 @@ from benchmarks.tools.gpu_check.parts import Part
 
 State = Literal["done", "failed", "stopped", "not started"]
 PROGRAM = (sys.executable, "-m", "benchmarks")
-# for a part to end after an interrupt: a run writes no more than it has, and closes its files
+# for a part to end after SIGTERM: a run writes no more than it has, and closes its files
 GRACE_SECONDS, GRACE_SHARE = 20.0, 0.1
 SHOWN_LINES = 3
 NOT_STARTED: State = "not started"
