@@ -124,9 +124,18 @@ def usable_cores() -> int:
     return max(1, int(min(cgroup_cores(), bound)))
 
 
-def idle_cores() -> int:
-    """Return how many of `usable_cores` other processes leave idle at the moment, at least one."""
-    return min(usable_cores(), max(1, round((os.cpu_count() or 1) - busy_cores())))
+def idle_cores(looks: int = 1) -> int:
+    """Return how many of `usable_cores` other processes leave idle at the moment, at least one.
+
+    The most of up to `looks` looks, the first that finds all of them idle being the last: what another process computes
+    for a second, such as an import, should not decide about hours.
+    """
+    most = 1
+    for _ in range(looks):
+        most = max(most, min(usable_cores(), round((os.cpu_count() or 1) - busy_cores())))
+        if most == usable_cores():
+            break
+    return most
 
 
 def others_at_work() -> bool:

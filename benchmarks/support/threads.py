@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.support.hardware import MOST_SIDE_BY_SIDE, free_memory_bytes, idle_cores, usable_cores
 
+LOOKS = 12  # at the load of the machine, 3 s in all
 JOB_BYTES = 1 << 30  # free for each job; one of resnet10t at 32 px has 0.3 GB of its own, larger networks have more
 
 
@@ -49,7 +50,7 @@ def default_share(
     """
     if threads is not None or os.environ.get("OMP_NUM_THREADS"):
         return Share(jobs or 1, threads), ""
-    idle, cores, kept = idle_cores(), usable_cores(), _kept(work, restarted)
+    idle, cores, kept = idle_cores(LOOKS), usable_cores(), _kept(work, restarted)
     most, why = jobs or 1, "--threads N sets another number"
     if small and jobs is None and sys.platform == "linux":  # elsewhere libraries do not survive a fork
         most, why = _side_by_side(idle, kept, small)

@@ -18,7 +18,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pretend two idle cores and no GPU, and leave this process's threads as they are."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "usable_cores", lambda: 2)
-    monkeypatch.setattr(threads, "idle_cores", lambda: 2)
+    monkeypatch.setattr(threads, "idle_cores", lambda looks: 2)
     monkeypatch.setattr("benchmarks.commands.opening.use_threads", lambda _: None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 

@@ -128,6 +128,17 @@ def test_cores_that_others_leave_idle(monkeypatch: pytest.MonkeyPatch, cores: in
     assert hardware.idle_cores() == idle
 
 
+@pytest.mark.parametrize(("loads", "idle", "left"), [([0, 4], 4, 1), ([4, 2, 0, 4], 4, 1), ([4, 3, 2], 2, 0)])
+def test_what_keeps_cores_busy_for_a_moment_is_not_counted(
+    loads: list[float], idle: int, left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hardware, "usable_cores", lambda: 4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(hardware, "busy_cores", lambda: loads.pop(0))
+    assert hardware.idle_cores(looks=3) == idle
+    assert len(loads) == left
+
+
 def test_busy_cores_are_counted_over_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stat = tmp_path / "stat"
     stat.write_text("cpu  100 0 20 1000 80 0 0 0 0 0\n")

@@ -16,7 +16,7 @@ def cores(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
     here = {"usable": 4.0, "idle": 2.0, "memory": 100.0 * JOB_BYTES}
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "usable_cores", lambda: int(here["usable"]))
-    monkeypatch.setattr(threads, "idle_cores", lambda: int(here["idle"]))
+    monkeypatch.setattr(threads, "idle_cores", lambda looks: int(here["idle"]))
     monkeypatch.setattr(threads, "free_memory_bytes", lambda: here["memory"])
     return here
 
