@@ -81,9 +81,10 @@ class Graphs:
 
     def close(self) -> None:
         """Free the graphs and their memory; the network then runs without."""
-        self._captured.clear()
         self._off = True
-        gc.collect()  # torch's wrappers refer to each other
+        if self._captured:
+            self._captured.clear()
+            gc.collect()  # torch's wrappers refer to each other
 
     def _capture(self, images_BCHW: Tensor, shape: Hashable) -> None:
         """Capture the network for this shape of batch; leave statistics and random numbers as they were."""
