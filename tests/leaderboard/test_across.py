@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import PermutationMethod
 from scipy.stats import wilcoxon as reference
 
 from benchmarks.cli import main
@@ -41,21 +42,23 @@ def page(out: Path) -> str | None:
 def test_three_data_sets_have_win_rates_and_no_test(tmp_path: Path) -> None:
     for data_set, better in (("a", 70), ("b", 60), ("c", 40)):
         put(tmp_path, data_set, {"none": 50, "x": better, "y": 50, "only here" if data_set == "a" else "z": 90})
-    text = page(tmp_path)
-    assert text is not None and "3 data sets are too few for a test" in text
+    texts = files.generate(tmp_path)
+    text = texts[PAGE]
+    assert "3 data sets are too few for a test" in text
     # x wins 2 of 3 against none = y, whose scores are equal everywhere
     assert rows(text) == [["x", "0.667", "2 / 0 / 1", "+0.100", "–"], ["none = y", "0.333", "0 / 3 / 0", "0.000", "–"]]
-    assert f"]({PAGE})" in files.generate(tmp_path)[Path("README.md")]
+    assert f"]({PAGE})" in texts[Path("README.md")]
 
 
 @pytest.mark.parametrize("sets", [2, 6, 7])
 def test_marks_need_six_data_sets_and_more_for_more_comparisons(tmp_path: Path, sets: int) -> None:
     for k in range(sets):
         put(tmp_path, f"d{k}", {"none": 50, "x": 60 + k, "y": 40 - k})
-    text = page(tmp_path)
+    texts = files.generate(tmp_path)
     if sets == 2:
-        assert text is None and PAGE.as_posix() not in files.generate(tmp_path)[Path("README.md")]
+        assert PAGE not in texts and PAGE.as_posix() not in texts[Path("README.md")]
         return
+    text = texts[PAGE]
     found = {row[0]: row[-1] for row in rows(text)}
     if sets == 6:
         assert found == {"x": "0.062", "none": "–", "y": "0.062"} and "6 data sets are too few for any mark" in text
@@ -108,5 +111,13 @@ def test_without_ties_it_is_the_exact_test(values: Sequence[int]) -> None:
     assert wilcoxon(np.concatenate([d_D, [0.0]])) == pytest.approx(reference(d_D, method="exact").pvalue)
 
 
-def test_equal_scores_are_no_evidence() -> None:
-    assert wilcoxon(np.zeros(7)) == 1.0
+@pytest.mark.parametrize("hundredths", [(3, 3, -1, 2, 5, -2, 4), (1, 1, 1, -1, 1, 1, 0), (2, -3, 3, -2)])
+def test_with_ties_all_signs_are_counted(hundredths: Sequence[int]) -> None:
+    unequal_D = np.array([d for d in hundredths if d])
+    every_sign = PermutationMethod(n_resamples=2**unequal_D.size)
+    expected = reference(unequal_D, method=every_sign).pvalue
+    assert wilcoxon(np.array(hundredths) / 100) == pytest.approx(expected)
+
+
+def test_equal_scores_are_no_evidence_and_neither_is_one_that_differs() -> None:
+    assert wilcoxon(np.zeros(7)) == wilcoxon(np.array([0.1, 0, 0, 0, 0, 0])) == 1.0
