@@ -56,7 +56,7 @@ def _section(section: Section) -> dict[str, Any]:
     size = sum(len(stage.top1_bits) for entry in section.entries for r in entry.records for stage in r.stages)
     bits = size <= MOST_BITS and section.splits == 1  # the page pairs test rows of one split
     marks = [marked(section, section.entries, stage, 1) for stage in range(len(stages))]
-    places = _places(section)
+    places, front = _places(section), _front(section, (across, up))
     return {
         "title": f"{setup.dataset}, {setup.protocol}, {setup.image_size} px{tuned.title(section)}",
         "recipe": [[name, str(value)] for name, value in describe.flat(section.first.shared_recipe)],
@@ -75,7 +75,7 @@ def _section(section: Section) -> dict[str, Any]:
                 "ranks": places[entry.key][1],
                 "x": _finite(across.of(entry)),
                 "y": _finite(up.of(entry)),
-                "front": entry.key in _front(section, (across, up)),
+                "front": entry.key in front,
                 "against": [_against(one.get(entry.key)) for one in marks],
             }
             for entry in section.entries
