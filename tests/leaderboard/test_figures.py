@@ -38,6 +38,12 @@ def records(tmp_path_factory):
     return [with_curves(make.change(one, extra=extra)) for one in made]
 
 
+@pytest.fixture(scope="module")
+def shown(records):
+    """Return the figures of the records, by name."""
+    return drawn(records)
+
+
 def with_curves(one):
     """Return the record with four epochs, and all rows in one bin of confidence 0.9."""
 
@@ -49,10 +55,9 @@ def with_curves(one):
     return dataclasses.replace(one, stages=tuple(stage(result) for result in one.stages))
 
 
-def test_every_figure_is_small_valid_svg_without_anything_of_this_machine(records):
-    found = drawn(records)
-    assert sorted(found) == NAMES
-    for one in found.values():
+def test_every_figure_is_small_valid_svg_without_anything_of_this_machine(shown):
+    assert sorted(shown) == NAMES
+    for one in shown.values():
         assert len(one.svg) < 150_000
         root = ElementTree.fromstring(one.svg)
         assert root.find(f"{SVG}title").text == one.alt
@@ -74,8 +79,8 @@ def test_another_process_with_other_settings_of_matplotlib_draws_the_same_bytes(
     assert found.returncode == 0, found.stdout + found.stderr
 
 
-def test_the_scatter_names_the_front_and_tells_it_in_its_alternative_text(records):
-    one = drawn(records)["tail-against-head"]
+def test_the_scatter_names_the_front_and_tells_it_in_its_alternative_text(records, shown):
+    one = shown["tail-against-head"]
     assert {"plain training", "head class mean (top-1)", "tail class mean (top-1)"} <= set(texts(one.svg))
     best = sections(records)[0].only(one.backbone).entries[0]  # highest on the tail, hence on the front
     assert best.strategy in texts(one.svg)
@@ -86,23 +91,23 @@ def test_the_front_holds_what_no_other_point_exceeds():
     assert front([(0, 3), (1, 2), (1, 1), (2, 2), (3, 0), (2, 2)]) == [0, 3, 4, 5]
 
 
-def test_the_forest_plot_marks_what_the_table_marks(records):
-    one = drawn(records)["against-plain"]
+def test_the_forest_plot_marks_what_the_table_marks(records, shown):
+    one = shown["against-plain"]
     marks = files.suite_page("suite", sections(records), []).count("▲")
     assert "better" in one.alt
     assert {"oversample", "minus plain training", "tail class mean"} <= set(texts(one.svg))
     assert marks >= one.svg.count(style.GREEN + "; stroke-width: 1.6") > 0
 
 
-def test_pairs_are_named_with_rows_under_both(records):
+def test_pairs_are_named_with_rows_under_both(records, shown):
     first = records[0].stages[1].classes
-    one = drawn(records)["confused-pairs"]
+    one = shown["confused-pairs"]
     assert f"{first[0]} → {first[1]}" in texts(one.svg)
     assert f"{first[0]} for {first[1]} 9 then 9" in one.alt
 
 
-def test_the_reliability_diagram_tells_the_calibration_error(records):
-    one = drawn(records)["reliability"]
+def test_the_reliability_diagram_tells_the_calibration_error(records, shown):
+    one = shown["reliability"]
     plain = [r for r in records if r.backbone == one.backbone and r.strategy == "none"]
     tail = [record.stages[1] for record in plain]
     gap = abs(0.9 - sum(sum(s.top1_hits) for s in tail) / sum(s.rows for s in tail))
@@ -110,8 +115,8 @@ def test_the_reliability_diagram_tells_the_calibration_error(records):
     assert {"confidence", "hits, tail classes", "hits, head classes", "plain training"} <= set(texts(one.svg))
 
 
-def test_the_curves_are_means_over_seeds_and_end_where_training_ended(records):
-    one = drawn(records)["learning-curves"]
+def test_the_curves_are_means_over_seeds_and_end_where_training_ended(records, shown):
+    one = shown["learning-curves"]
     assert "tail, training loss at the end: plain 0.550, best 0.550." in one.alt
     assert "head, training accuracy at the end: plain 0.700, best 0.700." in one.alt
     assert one.markdown().startswith("<details><summary>Loss and accuracy per epoch</summary>\n\n![")
@@ -170,5 +175,5 @@ def test_one_name_registers_once():
         registry.figure("against-plain", "again")(lambda section, backbone: None)
 
 
-def test_a_record_file_gives_what_the_record_gives(tmp_path, records):
-    assert drawn([storage.read(storage.write(one, tmp_path)) for one in records[::-1]]) == drawn(records)
+def test_a_record_file_gives_what_the_record_gives(tmp_path, records, shown):
+    assert drawn([storage.read(storage.write(one, tmp_path)) for one in records[::-1]]) == shown

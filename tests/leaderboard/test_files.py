@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -15,20 +16,40 @@ from benchmarks.support.errors import UserError
 from tests.leaderboard import make
 
 
+@pytest.fixture(scope="module")
+def fashion(tmp_path_factory):
+    """Return a folder with records of the study's shape and the leaderboards made from them, to be read only."""
+    folder = tmp_path_factory.mktemp("fashion")
+    make.write_fashion(folder, seeds=1)
+    storage.write(make.record(), folder)
+    assert files.write(folder) == []
+    return folder
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return a folder with small records and the leaderboards made from them."""
+    folder = tmp_path_factory.mktemp("written")
+    for backbone in ("resnet10t", "resnet50:mlp2"):
+        for strategy, accuracy in (("none", 0.6), ("oversample", 0.8)):
+            stages = (make.stage_result("head", accuracy=accuracy), make.stage_result("tail", accuracy=accuracy))
+            storage.write(make.record(stages, suite="two", backbone=backbone, strategy=strategy), folder)
+    storage.write(make.record(), folder)
+    assert files.write(folder) == []
+    return folder
+
+
 @pytest.fixture
-def out(tmp_path):
-    """Return a folder with records and the leaderboards made from them."""
-    make.write_fashion(tmp_path, seeds=1)
-    storage.write(make.record(), tmp_path)
-    assert files.write(tmp_path) == []
-    return tmp_path
+def out(written, tmp_path):
+    """Return a copy of `written`, to be changed."""
+    return shutil.copytree(written, tmp_path, dirs_exist_ok=True)
 
 
-def test_written_pages_pass_their_check(out):
-    assert files.check(out) == []
-    assert (out / "README.md").read_text().count("leaderboard.md") == 2
-    made = sorted(path.relative_to(out) for path in out.rglob("*.*") if path.suffix != ".json")
-    assert made == sorted(files.generate(out))
+def test_written_pages_pass_their_check(fashion):
+    assert files.check(fashion) == []
+    assert (fashion / "README.md").read_text().count("leaderboard.md") == 2
+    made = sorted(path.relative_to(fashion) for path in fashion.rglob("*.*") if path.suffix != ".json")
+    assert made == sorted(files.generate(fashion))
 
 
 def test_what_stands_in_the_way_of_a_page_is_named(out):
@@ -55,30 +76,30 @@ def test_pages_that_cannot_be_written_are_the_users_to_mend(out, monkeypatch):
         files.write(out)
 
 
-def test_links_lead_to_files(out):
-    for page in out.rglob("*.md"):
+def test_links_lead_to_files(fashion):
+    for page in fashion.rglob("*.md"):
         for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             assert (page.parent / unquote(target)).exists()
 
 
-def test_same_records_same_bytes_whatever_the_order_of_files(out, tmp_path_factory):
+def test_same_records_same_bytes_whatever_the_order_of_files(fashion, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    for path in sorted(out.rglob("*.json"), reverse=True):
+    for path in sorted(fashion.rglob("*.json"), reverse=True):
         storage.write(storage.read(path), other)
-    assert files.generate(other) == files.generate(out)
+    assert files.generate(other) == files.generate(fashion)
 
 
 def test_check_names_what_is_changed_missing_stale_or_unreadable(out):
     board = out / "toy" / "leaderboard.md"
     board.write_text(board.read_text().replace("0.", "1.", 1))
-    (out / "fashion-small" / "per-class" / "resnet10t.md").unlink()
+    (out / "two" / "per-class" / "resnet10t.md").unlink()
     stale = out / "toy" / "per-class" / "gone.md"
     stale.write_text((out / "README.md").read_text())
-    bad = next((out / "fashion-small" / "records").rglob("*.json"))
+    bad = next((out / "two" / "records").rglob("*.json"))
     bad.write_text("{")
     found = "\n".join(files.check(out))
     assert "toy/leaderboard.md differs from its records, first in line" in found
-    assert "fashion-small/per-class/resnet10t.md is missing" in found
+    assert "two/per-class/resnet10t.md is missing" in found
     assert "toy/per-class/gone.md has no records any more" in found
     assert str(bad) in found
     assert files.write(out) == [found.splitlines()[0]]  # the unreadable record stays a problem
@@ -99,7 +120,7 @@ def test_a_new_record_makes_the_check_fail_until_written(out):
 
 def test_one_suite_alone(out):
     storage.write(make.record(strategy="new"), out)
-    assert files.check(out, "fashion-small") == []
+    assert files.check(out, "two") == []
     assert len(files.check(out, "toy")) == 2
     files.write(out, "toy")
     assert [line.split()[0] for line in files.check(out)] == ["README.md"]

@@ -64,8 +64,8 @@ def browser():
 
 
 @pytest.fixture
-def opened(browser, tmp_path):
-    """Return a function that opens the report of records below `tmp_path`; no error and no request may follow."""
+def show(browser):
+    """Return a function that opens a report; no error and no request may follow."""
     troubles: list[str] = []
     tab = browser.new_page(viewport={"width": 1100, "height": 800})
     tab.set_default_timeout(60_000)
@@ -73,17 +73,41 @@ def opened(browser, tmp_path):
     tab.on("pageerror", lambda error: troubles.append(f"error: {error}"))
     tab.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
-    def open_report(suite: str = "toy", *switches: str):
-        path = tmp_path / suite / "report.html"
-        assert main(["report", "--out", str(tmp_path), "--suite", suite, *switches]) == 0
+    def open_page(path):
         own = (path.as_uri(), "data:image/jpeg;base64,")
         tab.on("request", lambda r: None if r.url.startswith(own) else troubles.append(f"request: {r.url}"))
         tab.goto(path.as_uri())
         return tab
 
-    yield open_report
+    yield open_page
     tab.close()
     assert troubles == []
+
+
+@pytest.fixture
+def opened(show, tmp_path):
+    """Return a function that makes and opens the report of records below `tmp_path`."""
+
+    def open_report(suite: str = "toy", *switches: str):
+        assert main(["report", "--out", str(tmp_path), "--suite", suite, *switches]) == 0
+        return show(tmp_path / suite / "report.html")
+
+    return open_report
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    """Return the report of `write_records`, to be read only, and the tail stages by strategy."""
+    folder = tmp_path_factory.mktemp("toy")
+    stages = write_records(folder)
+    assert main(["report", "--out", str(folder)]) == 0
+    return folder / "toy" / "report.html", stages
+
+
+@pytest.fixture
+def tab(show, toy):
+    """Return a page with the report of `write_records`."""
+    return show(toy[0])
 
 
 def names(tab) -> list[str]:
@@ -96,9 +120,7 @@ def column(tab, header: str) -> list[str]:
     return [row.locator("th, td").nth(at).inner_text() for row in tab.locator("#table tbody tr").all()]
 
 
-def test_the_ranking_sorts_by_any_column_and_says_so(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_the_ranking_sorts_by_any_column_and_says_so(tab):
     assert names(tab)[0] == "odd strategy"  # best of those that see images; text-fallback is ranked apart
     assert column(tab, "group")[0] == "1"
     for header in ("tail class mean", "cost alone", "strategy"):
@@ -110,9 +132,7 @@ def test_the_ranking_sorts_by_any_column_and_says_so(opened, tmp_path):
     assert tab.locator("th[aria-sort=descending]").count() == 1
 
 
-def test_the_ranking_filters_by_name_kind_and_group(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_the_ranking_filters_by_name_kind_and_group(tab):
     tab.get_by_label("Filter").fill("OVER")
     assert names(tab) == ["oversample"]
     assert tab.locator("#count").inner_text() == "1 of 4 rows"
@@ -123,9 +143,7 @@ def test_the_ranking_filters_by_name_kind_and_group(opened, tmp_path):
     assert names(tab) == ["text-fallback"]
 
 
-def test_a_row_opens_to_the_commands_of_its_cells(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_a_row_opens_to_the_commands_of_its_cells(tab):
     button = tab.locator("#table").get_by_role("button", name="oversample")
     button.focus()
     tab.keyboard.press("Enter")
@@ -138,9 +156,7 @@ def test_a_row_opens_to_the_commands_of_its_cells(opened, tmp_path):
     assert tab.locator("#table code").count() == 0
 
 
-def test_a_point_leads_to_its_row_by_mouse_and_by_keyboard(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_a_point_leads_to_its_row_by_mouse_and_by_keyboard(tab):
     tab.get_by_label("Filter").fill("none")
     points = tab.locator("#scatter .point[role=button]")
     assert points.count() == 4
@@ -157,9 +173,8 @@ def test_a_point_leads_to_its_row_by_mouse_and_by_keyboard(opened, tmp_path):
 
 
 @pytest.mark.parametrize("pair", [("oversample", "text-fallback"), ("odd strategy", "none"), ("none", "oversample")])
-def test_two_strategies_are_compared_with_the_intervals_of_explain(opened, tmp_path, pair):
-    stages = write_records(tmp_path)
-    tab = opened()
+def test_two_strategies_are_compared_with_the_intervals_of_explain(tab, toy, pair):
+    _, stages = toy
     for select, name in zip(("#first", "#second"), pair, strict=True):
         tab.locator(select).select_option(label=name)
     rows = [row.split("\t") for row in tab.locator("#pairs tbody").inner_text().splitlines() if "\ttail\t" in row]
@@ -178,9 +193,7 @@ def test_two_strategies_are_compared_with_the_intervals_of_explain(opened, tmp_p
     assert "cannot be told apart" in tab.locator("#verdict").inner_text()
 
 
-def test_a_class_shows_what_it_is_taken_for_and_leads_back(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_a_class_shows_what_it_is_taken_for_and_leads_back(tab):
     tab.locator("#class").select_option(label="Ties (tail)")
     assert tab.locator("#taken tbody tr").count() == 4
     assert "Caps 10 %" in tab.locator("#taken").inner_text()
@@ -269,9 +282,7 @@ def test_hostile_names_are_text_and_run_nothing(opened, tmp_path):
     assert len(re.findall(r"<script|<img", text)) == 2
 
 
-def test_the_policy_refuses_scripts_and_requests_even_if_markup_got_in(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_the_policy_refuses_scripts_and_requests_even_if_markup_got_in(tab):
     policy = tab.locator("meta[http-equiv]").get_attribute("content")
     assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe" not in policy
 
@@ -286,18 +297,14 @@ def test_sections_measured_under_other_conditions_are_chosen_apart(opened, tmp_p
     assert "1 seed" in tab.locator("#conditions").inner_text()
 
 
-def test_a_phone_needs_no_sideways_scrolling_and_every_control_has_a_name(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_a_phone_needs_no_sideways_scrolling_and_every_control_has_a_name(tab):
     tab.set_viewport_size({"width": 390, "height": 800})
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     nameless = "[...document.querySelectorAll('button,select,input')].filter(e => !(e.labels?.length || e.textContent))"
     assert tab.evaluate(f"{nameless}.length") == 0
 
 
-def test_a_print_shows_the_tables_and_no_controls(opened, tmp_path):
-    write_records(tmp_path)
-    tab = opened()
+def test_a_print_shows_the_tables_and_no_controls(tab):
     tab.emulate_media(media="print")
     tab.set_viewport_size({"width": 718, "height": 1047})  # A4 with Chromium's margins
     assert tab.evaluate("document.documentElement.scrollWidth") <= 718
@@ -323,11 +330,10 @@ def test_the_file_is_inert_and_the_same_for_the_same_records(tmp_path, capsys):
 
 
 def test_many_cells_stay_below_4_mb(tmp_path):
-    records = [
-        make.change(make.fashion("resnet10t", "none", seed, 0.001 * k), strategy=f"s{k}", extra=confused())
-        for k in range(84)
-        for seed in range(3)
-    ]
+    extra = confused()
+    made = [make.fashion("resnet10t", "none", 0, 0.001 * k) for k in range(84)]
+    records = [make.change(made[k], strategy=f"s{k}", seed=s, extra=extra) for k in range(84) for s in range(3)]
+    assert len({one.stages[1].top1_bits for one in made}) == 84  # equal ones would be one row
     assert len(report.report("suite", records)) < 4_000_000
 
 
