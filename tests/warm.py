@@ -6,16 +6,19 @@ children are as sound as processes of their own.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.backends.backend_svg
 import matplotlib.style  # noqa: F401
@@ -26,10 +29,26 @@ import timm  # noqa: F401
 import typer  # noqa: F401
 
 MOST_SECONDS = 300  # for a command
+PACKAGES = ("backbones", "strategies", "benchmarks")
 
 # as `benchmarks.training.batching.augment` does: the import otherwise calls the network
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 importlib.import_module("albumentations")
+
+
+def import_project() -> None:
+    """Import every module of the project but those for Ray; what is found at a start stays to be found."""
+    for package in map(importlib.import_module, PACKAGES):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not {"__main__", "ray"} & set(module.name.split(".")):
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(module.name)
+
+
+def forget_project() -> None:
+    """Let the project's modules be imported again."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+        del sys.modules[name]
 
 
 def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str], out: str, errors: str) -> None:
@@ -45,6 +64,9 @@ def become(arguments: Sequence[str], folder: str, environment: Mapping[str, str]
     os.environ.clear()
     os.environ.update(environment)
     sys.path[:0] = [place for place in environment["PYTHONPATH"].split(os.pathsep) if place not in sys.path]
+    first = next(place for place in sys.path if Path(place, "benchmarks", "__init__.py").is_file())
+    if not Path(first, "benchmarks").samefile(sys.modules["benchmarks"].__path__[0]):
+        forget_project()  # a copy comes first
     script = arguments[0] if arguments and arguments[0].endswith(".py") else None
     sys.argv[1:] = arguments[1:] if script else arguments
     signal.alarm(MOST_SECONDS)
@@ -76,6 +98,7 @@ def serve() -> None:
 
 def listen(path: str) -> None:
     """Serve each connection to the socket `path` in a fork, until stdin is closed; say when the socket is there."""
+    import_project()
     gc.freeze()  # nothing that is imported is garbage: no child goes through it
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for these forks
     with socket.socket(socket.AF_UNIX) as listener:
