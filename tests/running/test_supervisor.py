@@ -103,7 +103,7 @@ def _records(out: Path) -> dict[str, dict]:
 def test_every_kind_of_failure_costs_its_own_cell_and_can_be_tried_again(tmp_path: Path) -> None:
     (tmp_path / "plugin.py").write_text(PLUGIN)
     arguments = ["run", "--suite", write_suite(tmp_path), "--plugin", "plugin.py", "--strategy", NAMES]
-    done = bench(tmp_path, *arguments, "--job-timeout", "20", "--checkpoint-seconds", "0")
+    done = bench(tmp_path, *arguments, "--job-timeout", "10", "--checkpoint-seconds", "0")
     assert done.returncode == 1, done.stderr
     found = _records(tmp_path / "runs")
     assert {name for name, record in found.items() if record["status"] == "failed"} == set(FAILED)
