@@ -36,7 +36,7 @@ def named_images(folder: Path) -> Path:
     """Write images of eight classes with a name each, and return the table that lists them."""
     folder.mkdir()
     draws, rows = np.random.default_rng(0), ["path,label,text"]
-    for label, count in enumerate((80, 70, 60, 50, 40, 30, 25, 25)):
+    for label, count in enumerate((40, 35, 30, 25, 20, 15, 13, 13)):
         for number in range(count):
             image = np.clip(
                 draws.normal(100, 60, (16, 16, 3)) + 20 * label * (np.arange(16) % 8 == label)[:, None], 0, 255
