@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,13 +19,22 @@ from tests.running.test_kill import measured
 NAME = "tiny/records/test_resnet/{}-seed0.json"
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which a run did two cells of three, to be read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["run", "--all", "--suite", str(write_suite(folder)), "--threads", "1"]) == 0
+    (folder / "runs" / NAME.format("loss-weights")).unlink()
+    return folder
+
+
 @pytest.fixture
-def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
-    """Return the folder of a run that did two cells of three, in the folder in which the test stands."""
+def out(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
+    """Return the output folder of a copy of the run, in the folder in which the test stands."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    suite = write_suite(tmp_path)
-    assert main(["run", "--all", "--suite", str(suite), "--threads", "1"]) == 0
-    (tmp_path / "runs" / NAME.format("loss-weights")).unlink()
     capsys.readouterr()
     return tmp_path / "runs"
 
@@ -88,7 +98,8 @@ def test_status_of_a_fresh_clone_is_that_of_the_published_records(
     tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "results").symlink_to(repository / "results")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "fashion-small").symlink_to(repository / "results" / "fashion-small")
     assert main(["status"]) == 0
     assert "results: no run is active." in capsys.readouterr().out
     (tmp_path / "runs" / ".work").mkdir(parents=True)  # a run that has no record yet
