@@ -1,4 +1,5 @@
-"""The pick, by validation rows alone: best of the goal, the head kept, and the simplest where scores tie."""
+"""The pick, by validation rows alone: of those that cannot be told from the best of the goal and keep the head, the one
+with the highest graded accuracy, and the simplest where it ties."""
 
 from __future__ import annotations
 
@@ -12,19 +13,21 @@ from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.candidates import PLAIN, complexity
 from benchmarks.tools.recommend.goals import Predicted
 
-TIE = 0.005  # of the goal: less is no reason for a more complicated strategy
+TIE = 0.005  # of accuracy: less is no reason for a more complicated strategy
 
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
     """How a strategy does on validation rows: the `goal`, its `gain` over plain training, what the head gains.
 
-    `seeds`: so many were trained. `seconds`: training time of one. `group`: 1 cannot be told from the best.
+    `seeds`: so many were trained. `graded`: see `goals.graded`. `seconds`: training time of one. `group`: 1 cannot be
+    told from the best.
     """
 
     strategy: str
     seeds: int
     goal: float
+    graded: float
     gain: Difference
     head: float
     seconds: float
@@ -38,10 +41,14 @@ class Standing:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The `pick`, all strategies that were tried, best first, and those that cost the head too much."""
+    """The `pick`, all strategies that were tried, best first, and those that cost the head too much.
+
+    `rivals`: those that keep the head, of the last rung, that cannot be told from their best; the pick is one of them.
+    """
 
     pick: Standing
     ranked: tuple[Standing, ...]
+    rivals: tuple[Standing, ...]
     too_costly: tuple[str, ...] = ()
 
     @property
@@ -72,7 +79,8 @@ def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, f
     for strategy, predicted in found.items():
         gain = goals.paired(goal, predicted, plain)
         kept = goals.paired("class-mean", predicted, plain, head).value if has_head else 0.0
-        rows.append(Standing(strategy, len(predicted.by_seed), level + gain.value, gain, kept, seconds[strategy]))
+        graded, trained = goals.graded(goal, predicted), len(predicted.by_seed)
+        rows.append(Standing(strategy, trained, level + gain.value, graded, gain, kept, seconds[strategy]))
     return sorted(rows, key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
 
 
@@ -93,6 +101,8 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     last = [row for row in placed if row.seeds == most]
     kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
     best = kept[0]
-    ties = [row for row in kept if row.goal >= best.goal - TIE]
+    rivals = tuple(row for row in kept if row.group == best.group)
+    finest = max(row.graded for row in rivals)
+    ties = [row for row in rivals if row.graded >= finest - TIE]
     costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
-    return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), costly)
+    return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)

@@ -1,5 +1,8 @@
 """What a recommendation maximises, and paired differences of it, on validation rows.
 
+Hits of few rows are coarse: where they cannot tell strategies apart, *graded* accuracy decides, 1 - Brier score / 2 of
+calibrated probabilities, which is the accuracy itself where every prediction is certain, and varies less.
+
 Each seed holds out another fold, so the rows of several seeds are taken together, each predicted by a network that has
 not seen it. Class mean and top-1 have the closed intervals of `records/stats.py`; worst class and macro-F1 are no means
 over rows, so rows are drawn again within each class (stratified bootstrap: Efron, Tibshirani, An Introduction to the
@@ -33,11 +36,13 @@ LEAST_ROWS = 5  # of a class that can be the worst one, where any class has as m
 class Predicted:
     """Predicted classes of validation rows by seed, int64 [N] each (-1: no prediction).
 
-    `labels_N`: in ascending order; every seed has as many rows of each class.
+    `labels_N`: in ascending order; every seed has as many rows of each class. `graded_by_seed`: 1 - Brier score / 2 of
+    each row's probabilities after temperature scaling, in [0, 1], float64 [N] each.
     """
 
     labels_N: np.ndarray
     by_seed: Mapping[int, np.ndarray]
+    graded_by_seed: Mapping[int, np.ndarray]
 
     def labels(self, seeds: Sequence[int]) -> np.ndarray:
         """Return the labels of the rows of some seeds, int64 [M]."""
@@ -56,6 +61,21 @@ def value(goal: str, of: Predicted) -> float:
     return float(
         _VALUES[goal](of.labels(seeds), of.of(seeds), np.ones((1, len(seeds) * len(of.labels_N)), np.float32))[0]
     )
+
+
+def graded(goal: str, of: Predicted) -> float:
+    """Return graded accuracy in [0, 1] over all seeds, averaged as the goal averages; NaN without rows.
+
+    Macro-F1 has no such mean and gets that over classes.
+    """
+    if not len(of.labels_N):
+        return float("nan")
+    graded_N = np.mean([of.graded_by_seed[seed] for seed in sorted(of.by_seed)], axis=0)
+    if goal == "top-1":
+        return float(graded_N.mean())
+    sums_C, sizes_C = np.bincount(of.labels_N, graded_N), np.bincount(of.labels_N)
+    by_class = sums_C[sizes_C > 0] / sizes_C[sizes_C > 0]
+    return float(by_class[_can_be_worst(sizes_C[sizes_C > 0])].min() if goal == "worst-class" else by_class.mean())
 
 
 def paired(goal: str, ours: Predicted, theirs: Predicted, below: int | None = None) -> Difference:
@@ -106,9 +126,13 @@ def _top1(labels_M: np.ndarray, predicted_M: np.ndarray, weights_BM: np.ndarray)
 
 
 def _worst(labels_M: np.ndarray, predicted_M: np.ndarray, weights_BM: np.ndarray) -> np.ndarray:
-    sizes = np.unique(labels_M, return_counts=True)[1]
-    counts = sizes >= min(LEAST_ROWS, sizes.max())
+    counts = _can_be_worst(np.unique(labels_M, return_counts=True)[1])
     return _accuracies(labels_M, predicted_M, weights_BM)[:, counts].min(axis=1)
+
+
+def _can_be_worst(sizes_C: np.ndarray) -> np.ndarray:
+    """Return which classes have enough rows to be the worst one, bool [C]."""
+    return sizes_C >= min(LEAST_ROWS, sizes_C.max())
 
 
 def _macro_f1(labels_M: np.ndarray, predicted_M: np.ndarray, weights_BM: np.ndarray) -> np.ndarray:

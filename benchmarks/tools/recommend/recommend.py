@@ -155,8 +155,8 @@ def _default(found: Found) -> Choice:
     """Return plain training without a comparison."""
     nothing = Difference(0.0, 0.0, 0.0, 1.0)
     seconds = found.seconds()[PLAIN]
-    plain = Standing(PLAIN, len(found.records[PLAIN]), math.nan, nothing, 0.0, seconds, group=1)
-    return Choice(plain, (plain,))
+    plain = Standing(PLAIN, len(found.records[PLAIN]), math.nan, math.nan, nothing, 0.0, seconds, group=1)
+    return Choice(plain, (plain,), (plain,))
 
 
 def _export(out: Path) -> str:

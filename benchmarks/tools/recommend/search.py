@@ -9,17 +9,15 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from benchmarks.data.split import head_by_rows
 from benchmarks.planning.plan import Cell
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.record import Record
 from benchmarks.running.cells import Outcome, stored_records
 from benchmarks.running.estimate import look
 from benchmarks.running.session import Session, for_seed
-from benchmarks.tools.recommend import halving
+from benchmarks.tools.recommend import goals, halving
 from benchmarks.tools.recommend.budget import Deadline, TimeIsUp
 from benchmarks.tools.recommend.candidates import ALWAYS, PLAIN, SHORT_LIST
-from benchmarks.tools.recommend.choice import standings
 from benchmarks.tools.recommend.goals import Predicted
 from benchmarks.tools.recommend.halving import Rung
 from benchmarks.tools.recommend.validation import predictions
@@ -149,8 +147,9 @@ class Search:
         return Found(predicted, records, tuple(self._failed), untried, whole)
 
     def _ranked(self, strategies: Sequence[str]) -> list[str]:
-        """Return those of `strategies` that have not failed, best on validation rows first."""
+        """Return those of `strategies` that have not failed, highest graded accuracy on validation rows first."""
         found = self.found()
-        of = {name: one for name, one in found.predicted.items() if name in strategies or name == PLAIN}
-        head = head_by_rows(self._session(0).context.stages[-1].facts.counts_C)
-        return [row.strategy for row in standings(self._goal, of, found.seconds(), head)]
+        graded = {
+            name: goals.graded(self._goal, found.predicted[name]) for name in strategies if name in found.predicted
+        }
+        return sorted(graded, key=lambda name: -graded[name])

@@ -18,10 +18,14 @@ from strategies.combining.expression import parse
 LABELS_N = np.repeat([0, 1, 2], [200, 200, 200])
 
 
-def with_accuracies(*shares: float, seeds: int = 1) -> Predicted:
-    """Return predictions that are right on the first rows of each class, such a share of them."""
+def with_accuracies(*shares: float, seeds: int = 1, sure: float = 1.0) -> Predicted:
+    """Return predictions that are right on the first rows of each class, such a share of them.
+
+    `sure`: their graded accuracy where they are right.
+    """
     right_N = np.concatenate([np.arange(200) < share * 200 for share in shares])
-    return Predicted(LABELS_N, dict.fromkeys(range(seeds), np.where(right_N, LABELS_N, (LABELS_N + 1) % 3)))
+    classes_N = np.where(right_N, LABELS_N, (LABELS_N + 1) % 3)
+    return Predicted(LABELS_N, dict.fromkeys(range(seeds), classes_N), dict.fromkeys(range(seeds), sure * right_N))
 
 
 def pick(found: dict[str, Predicted], keep: float = math.inf, **seconds: float):
@@ -49,6 +53,18 @@ def test_among_ties_the_simplest_wins_then_the_cheapest() -> None:
     }
     assert pick(found, crt=0.5).pick.strategy == "crt"
     assert pick(found, oversample=0.5).pick.strategy == "oversample"
+
+
+def test_where_hits_tell_nothing_apart_graded_accuracy_decides() -> None:
+    found = {
+        "none": with_accuracies(0.9, 0.5, 0.1),
+        "mixup": with_accuracies(0.9, 0.6, 0.59, sure=0.9),
+        "oversample": with_accuracies(0.9, 0.6, 0.6, sure=0.8),
+        "crt": with_accuracies(0.9, 0.59, 0.2, sure=1.3),
+    }
+    choice = pick(found)
+    assert choice.ranked[0].strategy == "oversample" and choice.pick.strategy == "mixup"
+    assert [one.strategy for one in choice.rivals] == ["oversample", "mixup"], "crt is worse beyond chance"
 
 
 def test_a_pick_keeps_the_head_where_it_has_to() -> None:

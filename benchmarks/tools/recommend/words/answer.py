@@ -72,7 +72,9 @@ def blocks(facts: Facts) -> list[Block]:
             "Validation rows alone chose: each seed holds out another fold of the training rows, "
             f"{sum(facts.findings.validation_C):,} rows in all. Differences are paired with plain training, row by "
             "row, with 95 % intervals that take the folds for independent; group 1 cannot be told from the best "
-            "(Holm-corrected). Strategies with fewer seeds were left behind, the better half going on each time."
+            "(Holm-corrected). Graded accuracy is 1 - Brier score / 2 of calibrated probabilities, averaged as the goal "
+            "is: the accuracy itself where predictions are certain. It varies less than counts of hits, and decides in a "
+            "group and who goes on: strategies with fewer seeds were left behind, the better half going on each time."
         ),
         _ranking(facts),
         *fine_tuned.section(facts.tuned, facts.goal),
@@ -114,21 +116,29 @@ def _why(facts: Facts) -> str:
             f"nothing is needed: the largest class has {facts.findings.ratio:.1f} times the rows of the smallest, and "
             "there is no imbalance to counter."
         )
-    best = choice.ranked[0]
-    what = goals.NAMES[facts.goal]
-    reasons = []
+    best, what = choice.ranked[0], goals.NAMES[facts.goal]
     if pick.strategy == best.strategy:
-        reasons.append(f"it has the best {what} on validation rows of {len(choice.ranked)} strategies")
+        reasons = [f"it has the best {what} on validation rows of {len(choice.ranked)} strategies"]
+    elif choice.too_costly:
+        reasons = [f"it is among the best in {what} of those that keep the head"]
     else:
-        reasons.append(
-            f"it is the simplest and cheapest of those within half a point of the best {what} "
-            f"({best.strategy}, {number(best.goal)})"
-            if not choice.too_costly
-            else f"it has the best {what} of those that keep the head"
-        )
+        reasons = [f"its {what} cannot be told from the best ({best.strategy}, {number(best.goal)})"]
+    if pick.strategy != best.strategy:
+        reasons.append(_among_rivals(choice))
     if pick.strategy != PLAIN and not choice.beats_plain:
         reasons.append("but so few rows cannot tell it from plain training")
     return f"{'; '.join(reasons)}."
+
+
+def _among_rivals(choice: Choice) -> str:
+    """Return why the pick is picked among those that the goal cannot tell apart."""
+    finest = max(choice.rivals, key=lambda one: one.graded)
+    if finest.strategy == choice.pick.strategy:
+        return f"its graded accuracy, {number(finest.graded)}, is the highest of these {len(choice.rivals)}"
+    return (
+        f"it is the simplest and cheapest within half a point of their highest graded accuracy ({finest.strategy}, "
+        f"{number(finest.graded)})"
+    )
 
 
 def _rules(facts: Facts) -> list[str]:
@@ -213,9 +223,11 @@ def _ranking(facts: Facts) -> Block:
     def row(one: Standing) -> tuple[str, ...]:
         gain = NOTHING if one.strategy == PLAIN else interval(one.gain)
         head, seconds = number(one.head, signed=True), shown(one.seconds)
-        return str(one.group), one.strategy, str(one.seeds), number(one.goal), gain, head, seconds
+        return str(one.group), one.strategy, str(one.seeds), number(one.goal), gain, number(one.graded), head, seconds
 
-    header = ("group", "strategy", "seeds", goals.NAMES[facts.goal], "against plain training", "head", "training")
+    header = (
+        "group", "strategy", "seeds", goals.NAMES[facts.goal], "against plain training", "graded", "head", "training",
+    )  # fmt: skip
     return Block("table", header=header, rows=tuple(map(row, facts.choice.ranked)))
 
 
