@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax, softmax
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
 from sklearn.metrics import brier_score_loss
 
 from benchmarks.contract import tiny
@@ -27,7 +27,8 @@ def test_graded_accuracy_is_one_minus_half_the_brier_score_after_temperature_sca
     draws, key = np.random.default_rng(0), cell.jobs[-1][-1]
     labels_N = stage.labels_N[stage.data.validation_rows]
     stored = dict(store.predictions(key))
-    logits_NC = draws.normal(size=stored["validation"].shape) + 2 * np.eye(stored["validation"].shape[1])[labels_N]
+    logits_NC = draws.normal(size=stored["validation"].shape)
+    logits_NC[0, labels_N[0]] += 9  # one row is right, and the others make the temperature high
     store.write_predictions(key, **{**stored, "validation": 5 * logits_NC.astype(np.float32)})
     found = predictions(store, [(cell, stage), (dataclasses.replace(cell, seed=1), stage)])["none"]
     assert found.by_seed.keys() == found.graded_by_seed.keys() == {0, 1}
@@ -36,6 +37,7 @@ def test_graded_accuracy_is_one_minus_half_the_brier_score_after_temperature_sca
         return -float(log_softmax(5 * logits_NC / np.exp(log_t), axis=1)[np.arange(len(labels_N)), labels_N].mean())
 
     t = np.exp(minimize_scalar(nll, bounds=(-2.9, 2.9), method="bounded", options={"xatol": 1e-9}).x)
+    assert 2 < t < 15
     classes = range(logits_NC.shape[1])
     expected = brier_score_loss(labels_N, softmax(5 * logits_NC / t, axis=1), labels=classes, scale_by_half=False)
     assert goals.graded("top-1", found) == pytest.approx(1 - expected / 2, abs=1e-4)

@@ -72,9 +72,10 @@ def blocks(facts: Facts) -> list[Block]:
             "Validation rows alone chose: each seed holds out another fold of the training rows, "
             f"{sum(facts.findings.validation_C):,} rows in all. Differences are paired with plain training, row by "
             "row, with 95 % intervals that take the folds for independent; group 1 cannot be told from the best "
-            "(Holm-corrected). Graded accuracy is 1 - Brier score / 2 of calibrated probabilities, averaged as the goal "
-            "is: the accuracy itself where predictions are certain. It varies less than counts of hits, and decides in a "
-            "group and who goes on: strategies with fewer seeds were left behind, the better half going on each time."
+            "(Holm-corrected). Graded accuracy is 1 - Brier score / 2 of calibrated probabilities, averaged as the "
+            "goal is: the accuracy itself where predictions are certain. It varies less than counts of hits, and "
+            "decides in a group and who goes on: strategies with fewer seeds were left behind, the better half going "
+            "on each time."
         ),
         _ranking(facts),
         *fine_tuned.section(facts.tuned, facts.goal),
