@@ -1,5 +1,5 @@
 """The pick, by validation rows alone: of those that cannot be told from the best of the goal and keep the head, the one
-with the highest graded accuracy, and the simplest where it ties."""
+with the highest graded accuracy, and the simplest where both tie."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
     best = kept[0]
     rivals = tuple(row for row in kept if row.group == best.group)
-    finest = max(row.graded for row in rivals)
-    ties = [row for row in rivals if row.graded >= finest - TIE]
+    finest = max(rivals, key=lambda row: row.graded)
+    ties = [row for row in rivals if row.graded >= finest.graded - TIE and row.goal >= finest.goal - TIE]
     costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
     return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)

@@ -67,6 +67,18 @@ def test_where_hits_tell_nothing_apart_graded_accuracy_decides() -> None:
     assert [one.strategy for one in choice.rivals] == ["oversample", "mixup"], "crt is worse beyond chance"
 
 
+def test_a_simpler_strategy_has_to_tie_in_hits_and_in_graded_accuracy() -> None:
+    found = {
+        "none": with_accuracies(0.9, 0.5, 0.1),
+        "mixup+crt": with_accuracies(0.9, 0.6, 0.6, sure=0.9),
+        "oversample": with_accuracies(0.9, 0.6, 0.58, sure=0.905),
+        "mixup": with_accuracies(0.9, 0.6, 0.6, sure=0.88),
+    }
+    assert len(pick(found).rivals) == 3 and pick(found).pick.strategy == "mixup+crt"
+    found["crt"] = with_accuracies(0.9, 0.6, 0.595, sure=0.9)
+    assert pick(found).pick.strategy == "crt"
+
+
 def test_a_pick_keeps_the_head_where_it_has_to() -> None:
     found = {
         "none": with_accuracies(0.9, 0.5, 0.1),

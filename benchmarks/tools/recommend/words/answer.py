@@ -137,8 +137,8 @@ def _among_rivals(choice: Choice) -> str:
     if finest.strategy == choice.pick.strategy:
         return f"its graded accuracy, {number(finest.graded)}, is the highest of these {len(choice.rivals)}"
     return (
-        f"it is the simplest and cheapest within half a point of their highest graded accuracy ({finest.strategy}, "
-        f"{number(finest.graded)})"
+        f"it is the simplest and cheapest of those within half a point, in both, of the one with the highest graded "
+        f"accuracy ({finest.strategy}, {number(finest.graded)})"
     )
 
 
