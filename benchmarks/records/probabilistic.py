@@ -7,14 +7,10 @@ rows sum to 1, and int64 labels [N], N at least 1, and returns NaN where the row
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 
 from benchmarks.records.hits import hits
-
-Side = Literal["left", "right"]
 
 BINS = 15  # Guo et al. 2017, section 5
 
@@ -44,9 +40,10 @@ def brier(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
 
     G. W. Brier, Verification of forecasts expressed in terms of probability, Monthly Weather Review 78 (1950).
     """
-    errors_NC = probabilities_NC.copy()
-    errors_NC[np.arange(len(labels_N)), labels_N] -= 1
-    return float(np.square(errors_NC).sum(axis=1).mean())
+    from sklearn.metrics import brier_score_loss
+
+    classes = range(probabilities_NC.shape[1])
+    return float(brier_score_loss(labels_N, probabilities_NC, labels=classes, scale_by_half=False))
 
 
 def ece(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
@@ -87,47 +84,22 @@ def _bins(confidence_N: np.ndarray) -> np.ndarray:
 
 
 def auroc(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
-    """Return the area under the ROC curve of a class against the rest, mean over the classes with test rows.
+    """Return the area under the ROC curve of a class against the rest, mean over the classes with test rows."""
+    from sklearn.metrics import roc_auc_score
 
-    It is the share of pairs of a row of the class and another in which the first has the higher p; ties count half.
-    """
-
-    def area(all_N: np.ndarray, own_M: np.ndarray) -> float:
-        higher = sum((_below(all_N, own_M, side) - _below(own_M, own_M, side)).sum() / 2 for side in SIDES)
-        return float(higher) / (len(own_M) * (len(all_N) - len(own_M)))
-
-    return _mean_over_classes(area, probabilities_NC, labels_N)
+    truth_NT, own_NT = _one_against_rest(probabilities_NC, labels_N)
+    return float(roc_auc_score(truth_NT, own_NT, average="macro")) if truth_NT.shape[1] > 1 else math.nan
 
 
 def average_precision(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
-    """Return the average precision of a class against the rest, mean over the classes with test rows.
+    """Return the average precision of a class against the rest, mean over the classes with test rows."""
+    from sklearn.metrics import average_precision_score
 
-    It is the mean, over the rows of the class, of the class's share of all rows with at least that row's p.
-    """
-
-    def mean_precision(all_N: np.ndarray, own_M: np.ndarray) -> float:
-        own, rows = (len(sorted_) - _below(sorted_, own_M, "left") for sorted_ in (own_M, all_N))
-        return float((own / rows).mean())
-
-    return _mean_over_classes(mean_precision, probabilities_NC, labels_N)
+    truth_NT, own_NT = _one_against_rest(probabilities_NC, labels_N)
+    return float(average_precision_score(truth_NT, own_NT, average="macro")) if truth_NT.shape[1] > 1 else math.nan
 
 
-SIDES: tuple[Side, Side] = ("left", "right")
-
-
-def _below(sorted_N: np.ndarray, values_M: np.ndarray, side: Side) -> np.ndarray:
-    """Return how many sorted values are below each value ("left"), or below it and equal to it ("right"), [M]."""
-    return np.searchsorted(sorted_N, values_M, side)
-
-
-def _mean_over_classes(
-    measure: Callable[[np.ndarray, np.ndarray], float], probabilities_NC: np.ndarray, labels_N: np.ndarray
-) -> float:
-    """Return the mean over classes with test rows of `measure(p of all rows, p of the class's M rows)`, both sorted.
-
-    NaN if there is one class only.
-    """
-    tested = np.unique(labels_N)
-    columns = [(probabilities_NC[:, c], labels_N == c) for c in tested]
-    found = [measure(np.sort(all_N), np.sort(all_N[own_N])) for all_N, own_N in columns] if len(tested) > 1 else []
-    return float(np.mean(found)) if found else math.nan
+def _one_against_rest(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return whether each row is of each class with test rows, int64 [N, T], and its probability for it, [N, T]."""
+    tested_T = np.unique(labels_N)
+    return (labels_N[:, None] == tested_T).astype(np.int64), probabilities_NC[:, tested_T]
