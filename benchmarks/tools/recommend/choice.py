@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from benchmarks.records.multiple import LEVEL, tie_groups
 from benchmarks.records.stats import Difference
@@ -84,6 +84,11 @@ def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, f
     return sorted(rows, key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
 
 
+def finest(rivals: Sequence[Standing]) -> Standing:
+    """Return the one with the highest graded accuracy, the first of equals."""
+    return max(rivals, key=lambda row: row.graded)
+
+
 def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, float], head: int, keep: float) -> Choice:
     """Return the choice. `keep`: the most class mean in [0, 1] that the pick may cost the head (inf: anything).
 
@@ -102,7 +107,7 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
     best = kept[0]
     rivals = tuple(row for row in kept if row.group == best.group)
-    finest = max(rivals, key=lambda row: row.graded)
-    ties = [row for row in rivals if row.graded >= finest.graded - TIE and row.goal >= finest.goal - TIE]
+    first = finest(rivals)
+    ties = [row for row in rivals if row.graded >= first.graded - TIE and row.goal >= first.goal - TIE]
     costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
     return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)

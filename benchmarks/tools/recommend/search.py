@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from benchmarks.planning.plan import Cell
+from benchmarks.planning.stages import Stage
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.record import Record
 from benchmarks.running.cells import Outcome, stored_records
@@ -59,6 +60,7 @@ class Search:
         self._strategies = tuple(dict.fromkeys(cell.strategy for cell in session.plan.cells))
         self._asked: dict[int, dict[str, Cell]] = {}  # seed -> strategy -> cell
         self._failed: dict[str, None] = {}
+        self._predicted: dict[tuple[str, tuple[int, ...]], Predicted] = {}  # of a strategy's cells of these seeds
 
     def run(self, told: Callable[[str, Found], None]) -> Found:
         """Return what was found; `told` hears what there is after a few strategies and after the short list."""
@@ -133,18 +135,28 @@ class Search:
 
     def found(self, whole: bool = False) -> Found:
         """Return what is there of all cells that were asked for."""
-        done, records = [], dict[str, list[Record]]()
+        done, records = dict[str, list[tuple[Cell, Stage]]](), dict[str, list[Record]]()
         for seed, asked in sorted(self._asked.items()):
             session = self._session(seed)
             stored = self._stored(session, list(asked.values()))
             there = [cell for cell in asked.values() if cell.key in stored and cell.strategy not in self._failed]
-            done += [(cell, session.context.stages[-1]) for cell in there]
             for cell in there:
+                done.setdefault(cell.strategy, []).append((cell, session.context.stages[-1]))
                 records.setdefault(cell.strategy, []).append(stored[cell.key])
-        predicted = predictions(self._session(0).context.store, done)
+        predicted = {name: one for name, of in done.items() if (one := self._predictions(name, of))}
         records = {name: of for name, of in records.items() if name in predicted}
         untried = tuple(name for name in self._strategies if name not in records and name not in self._failed)
         return Found(predicted, records, tuple(self._failed), untried, whole)
+
+    def _predictions(self, strategy: str, cells: Sequence[tuple[Cell, Stage]]) -> Predicted | None:
+        """Return what a strategy's finished cells predicted, read and calibrated once; None without stored outputs."""
+        key = strategy, tuple(cell.seed for cell, _ in cells)
+        if key not in self._predicted:
+            found = predictions(self._session(0).context.store, cells).get(strategy)
+            if found is None:
+                return None
+            self._predicted[key] = found
+        return self._predicted[key]
 
     def _ranked(self, strategies: Sequence[str]) -> list[str]:
         """Return those of `strategies` that have not failed, highest graded accuracy on validation rows first."""
