@@ -9,7 +9,7 @@ from urllib.parse import quote
 from backbones.files import write_bytes
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.columns import Column, render
-from benchmarks.leaderboard.compared.across import PAGE, across
+from benchmarks.leaderboard.compared import across, agreement
 from benchmarks.leaderboard.figures import registry as figures
 from benchmarks.leaderboard.markdown import MARKER, escape, page
 from benchmarks.leaderboard.per_class.class_page import class_page
@@ -106,10 +106,11 @@ def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[st
                 suite, backbone, own, drawn
             )
     if index:
-        over_data_sets = across(every)
-        if over_data_sets:
-            texts[PAGE] = over_data_sets
-        texts[Path("README.md")] = _index(loaded, bool(over_data_sets))
+        found = {"Strategies across data sets": (across.PAGE, across.across(every))}
+        found["Do rankings hold under another recipe or backbone?"] = agreement.PAGE, agreement.agreement(every)
+        further = {title: path for title, (path, text) in found.items() if text}
+        texts |= {path: text for path, text in found.values() if text}
+        texts[Path("README.md")] = _index(loaded, further)
     return texts
 
 
@@ -128,8 +129,8 @@ INDEX: tuple[Column[Suite], ...] = (
 )
 
 
-def _index(loaded: dict[str, list[Record]], over_data_sets: bool) -> str:
-    """Return the page that lists the suites, and leads to the one over data sets where there is one."""
+def _index(loaded: dict[str, list[Record]], further: dict[str, Path]) -> str:
+    """Return the page that lists the suites, and leads to the `further` ones, title -> path, over several suites."""
     return page(
         [
             "# Results",
@@ -137,7 +138,7 @@ def _index(loaded: dict[str, list[Record]], over_data_sets: bool) -> str:
             "strategy x seed). `python -m benchmarks leaderboard --out <this folder>` writes these pages again, "
             "`--check` says whether they match the records.",
             render(INDEX, sorted(loaded.items())),
-            *([f"[Strategies across data sets]({PAGE.as_posix()})."] if over_data_sets else []),
+            *(f"- [{title}]({path.as_posix()})" for title, path in further.items()),
         ]
     )
 
@@ -147,7 +148,7 @@ def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
     name = "*" if suite is None else suite
     patterns = ("leaderboard.md", "per-class/*.md", "figures/*.svg")
     found = [path for pattern in patterns for path in out.glob(f"{name}/{pattern}")]
-    found += [out / PAGE] if suite is None else []
+    found += [out / across.PAGE, out / agreement.PAGE] if suite is None else []
     return sorted(p.relative_to(out) for p in found if p.relative_to(out) not in texts and _ours(p))
 
 
