@@ -24,7 +24,7 @@ from benchmarks.suites.choose import expand_backbones
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 from benchmarks.support.gpu_errors import out_of_memory
-from benchmarks.support.hardware import others_at_work
+from benchmarks.support.hardware import others_at_work, versions
 from strategies.combining.expression import expand, is_glob, parse, split
 from strategies.combining.seats import corrected_twice
 
@@ -79,6 +79,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     Raises UserError, StrategyError or BackboneError for what the user can fix.
     """
     device = torch.device(request.device) if request.choose else pick_device(request.device)
+    versions()  # of the code that was imported, before another commit is checked out
     suite = request.suite
     patterns = request.backbones or suite.backbones
     strategies = expand(request.strategies or suite.strategies)

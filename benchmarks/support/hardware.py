@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from importlib import metadata
@@ -29,7 +30,8 @@ LIBRARIES = (
 def versions() -> dict[str, str]:
     """Return the versions of "python", of this project ("benchmarks") and of `LIBRARIES`; imports none of them.
 
-    What is not installed is left out: this project itself, where it runs from a checkout that was never installed.
+    What is not installed is left out: this project itself, where it runs from a checkout that was never installed. In a
+    checkout "commit" is what the first call found: what this process runs, even if another is checked out meanwhile.
     """
     return dict(_versions())
 
@@ -40,7 +42,23 @@ def _versions() -> dict[str, str]:
     for name, distribution in {"benchmarks": PROJECT, **{name: name for name in LIBRARIES}}.items():
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(distribution)
+    if commit := checked_out(Path(__file__).parents[2]):
+        found["commit"] = commit
     return found
+
+
+def checked_out(root: Path) -> str | None:
+    """Return the commit of the checkout at `root`, "+" behind it where tracked code differs; None without one."""
+    if not (root / ".git").exists():  # what is installed may lie in a folder of another project
+        return None
+    code = ("--", "backbones", "benchmarks", "strategies")
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        commit, changes = (
+            subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True, timeout=10)
+            for words in (["rev-parse", "--short=10", "HEAD"], ["status", "--porcelain", "--untracked-files=no", *code])
+        )
+        return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+    return None
 
 
 def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:

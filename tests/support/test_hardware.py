@@ -41,6 +41,28 @@ def test_asking_for_versions_and_cpu_imports_no_library():
     assert run_python(code).strip() == "[]"
 
 
+def test_a_checkout_tells_its_commit_and_whether_its_code_differs(tmp_path: Path):
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    assert hardware.checked_out(tmp_path) is None
+    git("init", "-q")
+    assert hardware.checked_out(tmp_path) is None  # no commit yet
+    code, page = tmp_path / "benchmarks" / "code.py", tmp_path / "page.md"
+    code.parent.mkdir()
+    code.write_text("x = 1")
+    page.write_text("a page")
+    git("add", ".")
+    git("commit", "-qm", "Add code")
+    page.write_text("another page")
+    (tmp_path / "benchmarks" / "new.py").touch()
+    assert hardware.checked_out(tmp_path) == git("rev-parse", "--short=10", "HEAD")
+    code.write_text("x = 2")
+    assert hardware.checked_out(tmp_path) == git("rev-parse", "--short=10", "HEAD") + "+"
+    assert hardware.checked_out(code.parent) is None  # inside, but not a checkout itself
+
+
 def test_hardware_is_plain_json_and_agrees_with_the_machine():
     found = hardware.hardware("cpu")
     assert json.loads(json.dumps(found)) == found
