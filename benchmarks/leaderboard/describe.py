@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.leaderboard.markdown import escape, folded, number
+from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number
 from benchmarks.records.record import Record
 
 FEW_ROWS, FEW_ROWS_OF_CLASS = 300, 5  # below these a figure is said to rest on few test rows
@@ -124,6 +124,17 @@ def dates(records: Iterable[Record]) -> str:
     """Return the first and the last day on which the records were made (UTC)."""
     days = sorted({record.made[:10] for record in records})
     return escape(days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}")
+
+
+def commits(records: Iterable[Record]) -> str:
+    """Return the commits of the code that trained, sorted; a dash where no record names one."""
+    found = {str(record.environment.versions.get("commit", "")) for record in records} - {""}
+    return escape(", ".join(sorted(found))) if found else NOTHING
+
+
+def training_hours(records: Iterable[Record]) -> float:
+    """Return the training time in hours of all jobs, each counted for the cell that trained it."""
+    return sum(record.cost.seconds_marginal for record in records) / 3600
 
 
 def seconds(value: float) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from backbones.files import write_bytes
-from benchmarks.leaderboard import describe
-from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.compared import across, agreement
 from benchmarks.leaderboard.figures import registry as figures
-from benchmarks.leaderboard.markdown import MARKER, escape, page
+from benchmarks.leaderboard.index import INDEX, index_page
+from benchmarks.leaderboard.markdown import MARKER
 from benchmarks.leaderboard.per_class.class_page import class_page
 from benchmarks.leaderboard.sections import sections
 from benchmarks.leaderboard.suite_page import suite_page
@@ -106,41 +104,10 @@ def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[st
                 suite, backbone, own, drawn
             )
     if index:
-        found = {"Strategies across data sets": (across.PAGE, across.across(every))}
-        found["Do rankings hold under another recipe or backbone?"] = agreement.PAGE, agreement.agreement(every)
-        further = {title: path for title, (path, text) in found.items() if text}
-        texts |= {path: text for path, text in found.values() if text}
-        texts[Path("README.md")] = _index(loaded, further)
+        over_suites = {across.PAGE: across.across(every), agreement.PAGE: agreement.agreement(every)}
+        further = {path: text for path, text in over_suites.items() if text}
+        texts |= {**further, INDEX: index_page(loaded, every, list(further))}
     return texts
-
-
-Suite = tuple[str, list[Record]]
-
-INDEX: tuple[Column[Suite], ...] = (
-    Column("suite", lambda suite: f"[{escape(suite[0])}]({quote(suite[0])}/leaderboard.md)", left=True),
-    Column("data set", lambda suite: ", ".join(sorted({r.setup.dataset for r in suite[1]})), escape, left=True),
-    Column("records", lambda suite: len(suite[1])),
-    Column("failed", lambda suite: sum(record.status == "failed" for record in suite[1])),
-    Column("backbones", lambda suite: len({record.backbone for record in suite[1]})),
-    Column("strategies", lambda suite: len({record.strategy for record in suite[1]})),
-    Column("seeds", lambda suite: len({record.seed for record in suite[1]})),
-    Column("measured", lambda suite: describe.dates(suite[1])),
-    Column("machines", lambda suite: describe.machines(suite[1])),
-)
-
-
-def _index(loaded: dict[str, list[Record]], further: dict[str, Path]) -> str:
-    """Return the page that lists the suites, and leads to the `further` ones, title -> path, over several suites."""
-    return page(
-        [
-            "# Results",
-            "Every figure is computed from the records in `<suite>/records/` (one JSON file per cell: backbone x "
-            "strategy x seed). `python -m benchmarks leaderboard --out <this folder>` writes these pages again, "
-            "`--check` says whether they match the records.",
-            render(INDEX, sorted(loaded.items())),
-            *(f"- [{title}]({path.as_posix()})" for title, path in further.items()),
-        ]
-    )
 
 
 def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:

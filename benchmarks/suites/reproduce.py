@@ -1,11 +1,11 @@
-"""The command that trains a recorded cell, written from its record."""
+"""The commands that train a recorded cell or all cells of a section, written from their records."""
 
 from __future__ import annotations
 
 import functools
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from benchmarks.data import registry
@@ -32,19 +32,52 @@ def training_command(record: Record, base: Suite | None = None, suite_name: str 
     counted from 0, so it trains earlier ones too where they are missing. `PATH` stands for data that is read from a
     path, whose place a record does not hold, or whose dataset is not installed here.
     """
-    setup, recipe, base = record.setup, dict(record.setup.recipe), base or based_on(record.suite)
+    base = base or based_on(record.suite)
     words = ["run", "--suite", suite_name or (base.name if base else record.suite)]
     words += ["--backbone", record.backbone, "--strategy", record.strategy, "--seeds", str(record.seed + 1)]
     words += ["--resample-splits", str(record.split + 1)] if record.split else []
-    if _takes_path(setup.dataset):
-        words += ["--data", "PATH"]
+    settings: Mapping[str, Any] = (record.tuned or {}).get("settings") or {}
+    return _command(words, record, record.setup.recipe, base, settings)
+
+
+def section_command(records: Sequence[Record]) -> str:
+    """Return the `run` or `tune` that measures a section of a suite's page: the cells of all its records.
+
+    `PATH` stands for data that is read from a path, as in `training_command`.
+    """
+    first, base = records[0], based_on(records[0].suite)
+    recipe, words = first.setup.recipe, ["run"]
+    if first.tuned is not None:
+        recipe, words = {**recipe, **first.tuned["default"]}, ["tune", "--trials", str(first.tuned["trials"])]
+        words += ["--trial-seeds", str(first.tuned["seeds"])] if first.tuned["seeds"] != 1 else []
+    words += ["--suite", base.name if base else first.suite]
+    asked = [record.strategy if record.tuned is None else record.tuned["of"] for record in records]
+    backbones, strategies = list(dict.fromkeys(r.backbone for r in records)), list(dict.fromkeys(asked))
+    if base and set(base.backbones) == set(backbones) and set(base.strategies) == set(strategies):
+        words.append("--all")
+    else:
+        words += ["--backbone", ",".join(backbones), "--strategy", ",".join(strategies)]
+    seeds, splits = (1 + max(getattr(record, name) for record in records) for name in ("seed", "split"))
+    words += ["--seeds", str(seeds)] if base is None or seeds != base.seeds else []
+    words += ["--resample-splits", str(splits)] if splits > 1 else []
+    return _command(words, first, recipe, base, {})
+
+
+def _command(
+    words: list[str], record: Record, recipe: Mapping[str, Any], base: Suite | None, settings: Mapping[str, Any]
+) -> str:
+    """Return the command that begins with `words`, with the options that the record's conditions need.
+
+    `settings`: values of the recipe that a search chose.
+    """
+    setup, recipe, words = record.setup, dict(recipe), list(words)
+    words += ["--data", "PATH"] if _takes_path(setup.dataset) else []
     if setup.imagenet:
         recipe["weights"] = "imagenet"
     elif isinstance(recipe.get("weights"), dict):
         words += ["--weights", str(recipe.pop("weights")["file"])]
     head_classes = recipe.pop("head_classes", None)
     own = {name: recipe.pop(name, 0) for name in ("validation", "folds")}
-    settings: Mapping[str, Any] = (record.tuned or {}).get("settings") or {}
     changed = {f"recipe.{name}": value for name, value in settings.items() if name in recipe}
     if base is not None:
         if setup.protocol != base.protocol:
