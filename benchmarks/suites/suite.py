@@ -158,6 +158,8 @@ def load(name_or_file: str) -> Suite:
         content = tomllib.loads(source(name_or_file))
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"suite file {path} is not valid TOML: {error}.") from error
+    if "split" in content:
+        raise UserError(f"suite {path}: split is not for a suite file; ask for other splits by --resample-splits K.")
     return validate(content, path.stem, str(path))
 
 

@@ -13,6 +13,7 @@ from benchmarks.data.load import cache_folder, from_source, open_source
 from benchmarks.running import session, usable
 from benchmarks.suites import suite
 from benchmarks.suites.suite import Suite
+from benchmarks.support.errors import UserError
 from strategies.combining.expression import parse
 from strategies.combining.seats import corrected_twice
 from strategies.registry import names
@@ -72,3 +73,10 @@ def test_every_strategy_is_in_a_suite_that_needs_neither_gpu_nor_download() -> N
 @pytest.mark.parametrize("name", suite.names())
 def test_no_suite_corrects_for_the_class_counts_twice(name: str) -> None:
     assert not [line for text in suite.load(name).strategies for line in corrected_twice(parse(text))]
+
+
+def test_a_suite_file_does_not_choose_the_split(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(f"split = 1\n{suite.source('digits')}")
+    with pytest.raises(UserError, match="ask for other splits by --resample-splits"):
+        suite.load(str(file))
