@@ -80,8 +80,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     """
     device = torch.device(request.device) if request.choose else pick_device(request.device)
     versions()  # of the code that was imported, before another commit is checked out
-    suite = request.suite
-    patterns = request.backbones or suite.backbones
+    suite, patterns = request.suite, request.backbones or request.suite.backbones
     strategies = expand(request.strategies or suite.strategies)
     _check_size(len(expand_backbones(patterns)), len(strategies), request.seeds or suite.seeds or MOST_SEEDS)
     _check_frozen(request)

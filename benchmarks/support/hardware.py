@@ -49,7 +49,7 @@ def _versions() -> dict[str, str]:
 
 def checked_out(root: Path) -> str | None:
     """Return the commit of the checkout at `root`, "+" behind it where tracked code differs; None without one."""
-    if not (root / ".git").exists():  # what is installed may lie in a folder of another project
+    if not (root / ".git").exists():  # an installed package may be inside another project's checkout
         return None
     code = ("--", "backbones", "benchmarks", "strategies")
     with contextlib.suppress(OSError, subprocess.SubprocessError):
