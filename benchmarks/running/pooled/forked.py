@@ -172,6 +172,7 @@ class ForkedPool:
             for number in (signal.SIGINT, signal.SIGTERM):  # the driver ends its workers
                 signal.signal(number, signal.SIG_IGN)
             self._leave()
+            gc.freeze()  # collections then look at a job's own objects, not at a copy of all the driver's
             with contextlib.suppress(OSError):  # a full disk
                 write_stacks(worker.stacks)
             use_threads(self._threads)
