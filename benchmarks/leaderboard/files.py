@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backbones.files import write_bytes
-from benchmarks.leaderboard.compared import across, agreement
+from benchmarks.leaderboard.compared import across, agreement, protocols
 from benchmarks.leaderboard.figures import registry as figures
-from benchmarks.leaderboard.index import INDEX, index_page
+from benchmarks.leaderboard.index import INDEX, OVER_SUITES, index_page
 from benchmarks.leaderboard.markdown import MARKER
 from benchmarks.leaderboard.per_class.class_page import class_page
 from benchmarks.leaderboard.sections import sections
@@ -104,7 +104,11 @@ def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[st
                 suite, backbone, own, drawn
             )
     if index:
-        over_suites = {across.PAGE: across.across(every), agreement.PAGE: agreement.agreement(every)}
+        over_suites = {
+            across.PAGE: across.across(every),
+            agreement.PAGE: agreement.agreement(every),
+            protocols.PAGE: protocols.protocols(every),
+        }
         further = {path: text for path, text in over_suites.items() if text}
         texts |= {**further, INDEX: index_page(loaded, every, list(further))}
     return texts
@@ -115,7 +119,7 @@ def _stale(out: Path, suite: str | None, texts: dict[Path, str]) -> list[Path]:
     name = "*" if suite is None else suite
     patterns = ("leaderboard.md", "per-class/*.md", "figures/*.svg")
     found = [path for pattern in patterns for path in out.glob(f"{name}/{pattern}")]
-    found += [out / across.PAGE, out / agreement.PAGE] if suite is None else []
+    found += [out / name for name in OVER_SUITES] if suite is None else []
     return sorted(p.relative_to(out) for p in found if p.relative_to(out) not in texts and _ours(p))
 
 

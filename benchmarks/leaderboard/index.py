@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from benchmarks.leaderboard import describe
 from benchmarks.leaderboard.columns import Column, render
-from benchmarks.leaderboard.compared import across, agreement
+from benchmarks.leaderboard.compared import across, agreement, protocols
 from benchmarks.leaderboard.markdown import escape, fenced, number, page
 from benchmarks.leaderboard.sections import Section
 from benchmarks.records.record import Record
@@ -31,7 +31,11 @@ COLUMNS: tuple[Column[Suite], ...] = (
     Column("commits", lambda suite: describe.commits(suite[1])),
     Column("machines", lambda suite: describe.machines(suite[1])),
 )
-TITLES = {across.PAGE: "Strategies across data sets", agreement.PAGE: "Do rankings hold under another recipe?"}
+OVER_SUITES = {
+    across.PAGE: "Strategies across data sets",
+    agreement.PAGE: "Do rankings hold under another recipe?",
+    protocols.PAGE: "Two stages or one?",
+}
 
 
 def index_page(loaded: Mapping[str, Sequence[Record]], made: Mapping[str, Sequence[Section]], pages: list[Path]) -> str:
@@ -50,7 +54,7 @@ def index_page(loaded: Mapping[str, Sequence[Record]], made: Mapping[str, Sequen
             render(COLUMNS, sorted(loaded.items())),
             "*Hours*: training time of all jobs, those that cells share counted once; features of frozen backbones and "
             "scoring are not in it. *Commits*: of the code that trained, where the records name it.",
-            *([" ".join(f"[{TITLES[path]}]({path.as_posix()})" for path in pages)] if pages else []),
+            *([" ".join(f"[{OVER_SUITES[path]}]({path.as_posix()})" for path in pages)] if pages else []),
             "Measured by these commands, in the order of the pages and their sections:",
             fenced("\n".join(commands)),
         ]

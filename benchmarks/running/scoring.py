@@ -16,7 +16,7 @@ from benchmarks.data.split import unseen
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.stages import Stage, rows_key
 from benchmarks.planning.store import JobResult, Store
-from benchmarks.records import confusions, probabilistic
+from benchmarks.records import confusions, parts, probabilistic
 from benchmarks.records.bits import pack_bits
 from benchmarks.records.hits import hits, per_class
 from benchmarks.records.metrics import from_probabilities
@@ -53,6 +53,9 @@ def score_stage(
         **_report(context, stage, strategy, test, labels_N),
         "confusions": confusions.count(logits_NC, labels_N, top1_N),
     }
+    if data.name == "all":
+        own_N = parts.among_own_part(logits_NC, labels_N, context.suite.head_classes)
+        told[parts.KEY] = pack_bits(own_N, labels_N)
     every = [result for chain in (results, *companions) for result in chain]
     seconds = sum(result.seconds for result in results)
     scored = StageResult(

@@ -13,6 +13,7 @@ from benchmarks.progress.events import Event, JobDone, JobStarted
 from benchmarks.progress.reporter import Reporters
 from benchmarks.records import storage
 from benchmarks.records.hits import per_class
+from benchmarks.records.parts import all_hits, own_hits
 from benchmarks.running.cells import stored_records
 from benchmarks.running.local import execute
 from strategies import registry
@@ -108,3 +109,15 @@ def test_the_joint_protocol_is_one_stage_over_all_classes(tmp_path: Path) -> Non
     execute(session.plan, session.context, tmp_path, Reporters())
     record = storage.read(storage.record_path(tmp_path, "digits-test", BACKBONE, "none", 0))
     assert [(stage.name, len(stage.classes), stage.rows) for stage in record.stages] == [("all", 10, 500)]
+    head = int(record.setup.recipe["head_classes"])
+    (stage,) = session.context.stages
+    labels_N = stage.labels_N[stage.data.test_rows]
+    logits_NC = session.context.store.predictions(record.stages[0].jobs[-1])["test"]
+    for part, of_part_N, classes in (
+        ("head", labels_N < head, slice(0, head)),
+        ("tail", labels_N >= head, slice(head, 10)),
+    ):
+        right_N = logits_NC[of_part_N, classes].argmax(axis=1) + classes.start == labels_N[of_part_N]
+        by_class_N = np.argsort(labels_N[of_part_N], kind="stable")
+        assert own_hits(record, part).tolist() == right_N[by_class_N].tolist()
+        assert all_hits(record, part).sum() <= right_N.sum() < of_part_N.sum()
