@@ -1,8 +1,9 @@
-"""Faster convolutions on feature maps of a few pixels: skip taps that only see padding, and use matrix products.
+"""Faster convolutions on feature maps of a few pixels: skip taps that only see padding, use matrix products, and pad.
 
 On a 1 x 1 map, eight of the nine taps of a 3 x 3 kernel only see padding, yet torch casts and reorders all nine and
 computes their gradients in every step. On the CPU, a convolution with few output pixels also takes up to ten times as
-long as the equivalent matrix product (im2col). Results equal those of `nn.Conv2d` up to rounding.
+long as the equivalent matrix product (im2col), and the gradients of a depthwise one take long on maps smaller than its
+kernel. Results equal those of `nn.Conv2d` up to rounding.
 Gains: docs/performance.md.
 Shapes: B batch, I O channels, H W pixels, h w taps, P = B H W pixels of the output, K = h w I weights of each.
 """
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from backbones.convolutions.taps import Geometry, geometry
+from backbones.convolutions.taps import Geometry, Pair, geometry
 
 # Output pixels times taps up to which matrix products are faster than torch's convolution: nine taps on 4 x 4 pixels
 # in bfloat16, and on 2 x 2 in other precisions.
@@ -133,7 +134,21 @@ class SmallMapConv2d(nn.Conv2d):
         if product:  # a single tap: torch's own gradient is as fast
             met_PK = _met(input.permute(0, 2, 3, 1), where)
             return _as_maps(functional.linear(met_PK, weight.flatten(1), self.bias), where)
-        return functional.conv2d(input, weight, self.bias, self.stride, where.padding, self.dilation, self.groups)
+        missing = self._missing(input, where)
+        if missing != (0, 0):
+            input = functional.pad(input, (0, missing[1], 0, missing[0]))
+        output = functional.conv2d(input, weight, self.bias, self.stride, where.padding, self.dilation, self.groups)
+        return output if missing == (0, 0) else output[..., : where.outputs[0], : where.outputs[1]]
+
+    def _missing(self, input: Tensor, where: Geometry) -> Pair:
+        """Return how many rows and columns of zeros make a map of a depthwise convolution as large as its kernel.
+
+        On smaller maps, torch takes up to twelve times as long for the gradients.
+        """
+        if self.groups != self.in_channels or self.groups == 1 or not input.is_cpu or not torch.is_grad_enabled():
+            return 0, 0
+        high, wide = (max(0, taps - size) for taps, size in zip(where.taps, input.shape[2:], strict=True))
+        return high, wide
 
     def _is_product(self, input: Tensor, where: Geometry, dtype: torch.dtype) -> bool:
         """Whether matrix products are faster. They need a channels_last weight, which is then a matrix already."""

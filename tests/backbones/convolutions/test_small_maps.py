@@ -18,8 +18,9 @@ from backbones.network import build
 
 def _pair(**options: object) -> tuple[nn.Conv2d, nn.Conv2d]:
     torch.manual_seed(0)
-    plain = nn.Conv2d(4, 6, dtype=torch.float64, **options)  # type: ignore[arg-type]
-    eased = nn.Sequential(nn.Conv2d(4, 6, dtype=torch.float64, **options))  # type: ignore[arg-type]
+    channels = 4, 8 if options.get("groups") == 4 else 6  # four groups: depthwise
+    plain = nn.Conv2d(*channels, dtype=torch.float64, **options)  # type: ignore[arg-type]
+    eased = nn.Sequential(nn.Conv2d(*channels, dtype=torch.float64, **options))  # type: ignore[arg-type]
     eased[0].load_state_dict(plain.state_dict())
     ease_small_maps(eased)
     assert type(eased[0]) is SmallMapConv2d
@@ -50,7 +51,7 @@ def _layers(size: int, kernel: int, stride: int, padding: int, dilation: int) ->
             "stride": _sides(stride),
             "padding": _sides(padding, 0),
             "dilation": _sides(dilation),
-            "groups": st.sampled_from([1, 2]),
+            "groups": st.sampled_from([1, 2, 4]),
         }
     )
     return options.filter(_fits)
