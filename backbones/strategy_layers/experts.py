@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from backbones.classifiers import CosineClassifier
 from backbones.errors import BackboneError
+from backbones.frozen import StoredFeatures
 from backbones.network import Network
 
 LAST_STAGES = ("layer4", "s4", "layer3")  # timm's ResNet-like models, RegNets, ResNets of three stages
@@ -52,9 +53,14 @@ def split(network: Network, experts: int) -> None:
 
     A last stage followed by plain pooling is copied. Any other encoder is shared as a whole, and each expert gets one
     layer, linear - batch norm - ReLU, on the pooled features. Initial weights are drawn from torch's generator with
-    the distribution of the original's; a pretrained stage is copied with its weights.
+    the distribution of the original's; a pretrained stage is copied with its weights. Where stored features take the
+    encoder's place, only classifiers are trained, and each expert is one on all features.
     """
     size = network.feature_size
+    if isinstance(network.encoder, StoredFeatures):
+        network.pool = SideBySide([network.pool] * experts)
+        network.feature_size = experts * size
+        return
     name = next((name for name in LAST_STAGES if isinstance(getattr(network.encoder, name, None), nn.Module)), None)
     stage = getattr(network.encoder, name) if name and isinstance(network.pool, nn.Identity) else None
     if name and stage is not None:

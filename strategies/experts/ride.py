@@ -36,13 +36,13 @@ class Ride(Strategy):
     Deviations: no routing (the paper's second stage, which saves time but no errors), no distillation; only the last
     stage is each expert's own, at full width, where the code thins the last two by a quarter; in encoders whose last
     stage cannot be identified (see `backbones/strategy_layers/experts.py`) an expert is one layer on the pooled
-    features. The KL to the mean is the code's; the text of the paper takes all pairs. Mixed targets and empty classes
-    follow `ldam`.
+    features, and on stored features experts are classifiers alone. The KL to the mean is the code's; the text of the
+    paper takes all pairs. Mixed targets and empty classes follow `ldam`.
     """
 
     name = "ride"
     summary = "several experts with margins that are encouraged to disagree, averaged"
-    version = "3"
+    version = "4"
     paper = (
         "Wang, Lian, Miao, Liu, Yu: Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, "
         "arXiv:2010.01809"

@@ -36,7 +36,7 @@ class Sade(Strategy):
 
     name = "sade"
     summary = "three experts, for the long-tailed, uniform and reversed class distribution, averaged"
-    version = "3"
+    version = "4"
     paper = (
         "Zhang, Hooi, Hong, Feng: Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed "
         "Recognition, NeurIPS 2022, arXiv:2107.09249"

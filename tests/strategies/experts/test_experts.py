@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 
 from backbones.errors import BackboneError
+from backbones.frozen import frozen_network
 from backbones.network import Network, build
 from backbones.strategy_layers.experts import SideBySide, cosine_experts, split
 from benchmarks.running.job import begin, run_job
@@ -160,6 +161,14 @@ def test_where_none_can_be_told_each_expert_has_a_layer_on_the_pooled_features(n
     attention = build("test_resnet:attention", 5, image_size=32, seed=0)
     split(attention, 2)
     assert attention.eval().features(torch.rand(1, 3, 32, 32)).shape == (1, 2 * 96)
+
+
+def test_on_stored_features_experts_are_classifiers_alone() -> None:
+    network = frozen_network("test_resnet", 8, 5, seed=0)
+    split(network, 3)
+    features_BF = torch.rand(6, 8)
+    assert torch.equal(network.features(features_BF[:, :, None, None]), features_BF.repeat(1, 3))
+    assert not list(network.pool.parameters()) and network.feature_size == 24
 
 
 def test_the_logits_are_the_mean_of_the_experts_cosines() -> None:
