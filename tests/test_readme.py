@@ -67,6 +67,19 @@ def test_the_answer_is_that_of_the_leaderboards(repository: Path) -> None:
         assert {cell.strip() for cell in cells.split("|")} - {""} <= measured, strategy
 
 
+def test_the_findings_are_those_of_the_pages_that_they_name(repository: Path) -> None:
+    """Every figure with three decimals is on a page to which its section of docs/findings.md links."""
+    found = (repository / "docs" / "findings.md").read_text(encoding="utf-8")
+    sections = re.split(r"^## ", found, flags=re.MULTILINE)[1:]
+    assert len(sections) > 5
+    for section in sections:
+        links = re.findall(r"\]\((\.\./results/[^)#]+\.md)", section)
+        pages = "".join((repository / "docs" / link).read_text(encoding="utf-8") for link in links)
+        measured = set(re.findall(r"(?<![\d.])[01]\.\d{3}(?!\d)", pages))
+        told = set(re.findall(r"(?<![\d.])[01]\.\d{3}(?!\d)", section))
+        assert told <= measured, (section.splitlines()[0], told - measured)
+
+
 def test_what_explain_is_shown_to_print(
     repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
