@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_ROWS = 30
-ROW, LABELS, BELOW, ABOVE, GAP = 15, 252, 37, 24, 14  # points
+ROW, LABELS, BELOW, ABOVE, GAP, RIGHT = 15, 252, 37, 24, 24, 20  # points; half a number of the axis fits on the right
 
 
 @figure(
@@ -35,14 +35,14 @@ def draw(section: Section, backbone: str) -> Drawing | None:
     shown = [entry for entry in known if entry in chosen]
     height = ROW * len(shown)
     canvas = style.new(height + BELOW + ABOVE)
-    width = (style.WIDTH - LABELS - 8 - GAP * (len(found) - 1)) / len(found)
+    width = (style.WIDTH - LABELS - RIGHT - GAP * (len(found) - 1)) / len(found)
     for k, (stage, values) in enumerate(zip(stages, found, strict=True)):
         plot = style.axes(canvas, LABELS + k * (width + GAP), BELOW, width, height)
         plot.set(ylim=(len(shown) - 0.4, -0.6), yticks=range(len(shown)))
         plot.tick_params(axis="y", length=0)
         plot.grid(axis="y", visible=False)
         plot.axvline(0, color=style.TEXT, linewidth=1)
-        plot.locator_params(axis="x", nbins=4)
+        plot.locator_params(axis="x", nbins=3)
         _intervals(plot, shown, values)
         rows = [style.short(entry.title) if k == 0 else "" for entry in shown]
         style.label(plot, "minus plain training", f"{section.first.stages[stage].name} class mean", rows)
