@@ -149,5 +149,5 @@ def _pair(one: Ranking, other: Ranking) -> Pair | None:
         for ranking in (one, other)
     )
     # of strategies that share a row in both rankings the first stands for all
-    apart = {(id(e), id(other.entries[n])): n for n, e in reversed(one.entries.items()) if n in other.entries}
+    apart = {(id(e), id(other.entries[n])): n for n, e in reversed(list(one.entries.items())) if n in other.entries}
     return Pair(one, other, tuple(apart.values())) if a == b and len(apart) >= LEAST_STRATEGIES else None

@@ -44,7 +44,7 @@ class Row:
 
     backbone: str
     strategy: str
-    parts: Mapping[parts.Part, OnPart]
+    by_part: Mapping[parts.Part, OnPart]
     real: Mapping[parts.Part, bool] = dataclasses.field(default_factory=dict)
 
 
@@ -57,10 +57,10 @@ NAMES: tuple[Column[Row], ...] = (
 def columns(part: parts.Part) -> list[Column[Row]]:
     """Return the columns of head or tail."""
     return [
-        Column(f"{part}: two stages", lambda row: row.parts[part].two_stages, number, best="highest"),
-        Column(f"{part}: one stage", lambda row: row.parts[part].among_own, number, best="highest"),
-        Column("minus two stages", lambda row: interval(row.parts[part].difference, row.real[part])),
-        Column("one stage, among all classes", lambda row: row.parts[part].among_all, number, best="highest"),
+        Column(f"{part}: two stages", lambda row: row.by_part[part].two_stages, number, best="highest"),
+        Column(f"{part}: one stage", lambda row: row.by_part[part].among_own, number, best="highest"),
+        Column("minus two stages", lambda row: interval(row.by_part[part].difference, row.real[part])),
+        Column("one stage, among all classes", lambda row: row.by_part[part].among_all, number, best="highest"),
     ]
 
 
@@ -135,8 +135,8 @@ def _on_part(two: Entry, one: Entry, part: parts.Part) -> OnPart | None:
     own_SN, all_SN = (
         np.stack([of(record, part) for _, record in common]).astype(np.int8) for of in (parts.own_hits, parts.all_hits)
     )
-    means = [_class_mean(hits_SN, sizes) for hits_SN in (two_stages_SN, own_SN, all_SN)]
-    return OnPart(*means, stats.compare(own_SN - two_stages_SN, sizes))
+    two_stages, among_own, among_all = (_class_mean(hits_SN, sizes) for hits_SN in (two_stages_SN, own_SN, all_SN))
+    return OnPart(two_stages, among_own, among_all, stats.compare(own_SN - two_stages_SN, sizes))
 
 
 def _class_mean(hits_SN: np.ndarray, sizes: Sequence[int]) -> float:
@@ -146,7 +146,7 @@ def _class_mean(hits_SN: np.ndarray, sizes: Sequence[int]) -> float:
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
     """Return the rows with what stands after Holm's correction for each part."""
-    corrected = {part: holm([row.parts[part].difference.p for row in rows]) <= LEVEL for part in STAGES}
+    corrected = {part: holm([row.by_part[part].difference.p for row in rows]) <= LEVEL for part in STAGES}
     return [
         dataclasses.replace(row, real={part: bool(corrected[part][k]) for part in STAGES}) for k, row in enumerate(rows)
     ]
