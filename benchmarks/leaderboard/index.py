@@ -14,6 +14,7 @@ from benchmarks.leaderboard.markdown import escape, fenced, number, page
 from benchmarks.leaderboard.sections import Section
 from benchmarks.records.record import Record
 from benchmarks.suites.reproduce import section_command
+from benchmarks.support.errors import one_line
 
 INDEX = Path("README.md")
 Suite = tuple[str, Sequence[Record]]
@@ -39,12 +40,16 @@ OVER_SUITES = {
 
 
 def index_page(loaded: Mapping[str, Sequence[Record]], made: Mapping[str, Sequence[Section]], pages: list[Path]) -> str:
-    """Return the page of all suites, from their records and sections; `pages`: those over several suites."""
+    """Return the page of all suites, from their records and sections; `pages`: those over several suites.
+
+    A crafted record whose names would not fit on a line of a command has none.
+    """
     commands = [
         section_command([record for entry in section.entries for record in entry.records])
         for _, sections in sorted(made.items())
         for section in sections
     ]
+    commands = [command for command in commands if command == one_line(command) and not set("<>") & set(command)]
     return page(
         [
             "# Results",

@@ -52,6 +52,17 @@ def test_written_pages_pass_their_check(fashion):
     assert made == sorted(files.generate(fashion))
 
 
+def test_the_index_says_how_each_suite_was_measured(tmp_path):
+    for seed, commit in enumerate(("abc1234", "abc1234", "def5678+")):
+        measured = make.record(seed=seed, versions={"commit": commit}, seconds_marginal=1800.0)
+        storage.write(measured, tmp_path)
+    text = files.generate(tmp_path)[Path("README.md")]
+    (row,) = (line for line in text.splitlines() if line.startswith("| [toy]"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert "1.5" in cells and "abc1234, def5678+" in cells  # three half hours
+    assert "python -m benchmarks run --suite toy --backbone resnet10t --strategy none --seeds 3" in text
+
+
 def test_what_stands_in_the_way_of_a_page_is_named(out):
     board = out / "toy" / "leaderboard.md"
     board.write_bytes(b"\xff")
