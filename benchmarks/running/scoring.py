@@ -16,9 +16,9 @@ from benchmarks.data.split import unseen
 from benchmarks.planning.plan import Cell, Plan
 from benchmarks.planning.stages import Stage, rows_key
 from benchmarks.planning.store import JobResult, Store
-from benchmarks.records import confusions, parts, probabilistic
+from benchmarks.records import confusions, probabilistic
 from benchmarks.records.bits import pack_bits
-from benchmarks.records.hits import hits, per_class
+from benchmarks.records.hits import AMONG_OWN_PART, among_own_part, hits, per_class
 from benchmarks.records.metrics import from_probabilities
 from benchmarks.records.record import Cost, Environment, Record, Setup, StageResult
 from benchmarks.running.context import RunContext
@@ -54,8 +54,8 @@ def score_stage(
         "confusions": confusions.count(logits_NC, labels_N, top1_N),
     }
     if data.name == "all":
-        own_N = parts.among_own_part(logits_NC, labels_N, context.suite.head_classes)
-        told[parts.KEY] = pack_bits(own_N, labels_N)
+        own_N = among_own_part(logits_NC, labels_N, context.suite.head_classes)
+        told[AMONG_OWN_PART] = pack_bits(own_N, labels_N)
     every = [result for chain in (results, *companions) for result in chain]
     seconds = sum(result.seconds for result in results)
     scored = StageResult(

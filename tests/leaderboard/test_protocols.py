@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.leaderboard import files
 from benchmarks.leaderboard.compared.protocols import PAGE
-from benchmarks.records import parts, storage
+from benchmarks.records import storage
 from benchmarks.records.bits import pack_bits
+from benchmarks.records.hits import AMONG_OWN_PART, among_own_part
 from tests.leaderboard import make
 
 RECIPE = {"learning_rate": 0.1, "head_classes": 2}
@@ -29,7 +30,7 @@ def put(out: Path, strategy: str, two: str, own: str, among_all: str, recipe: di
     storage.write(make.record(stages, suite="two", **named), out)
     joint = make.stage_result("all", (90, 80, 9, 8, 7), HEAD_N + TAIL_N, classes=HEAD + TAIL, hits_N=all_N)
     bits = pack_bits(own_N, np.repeat(np.arange(5), HEAD_N + TAIL_N))
-    storage.write(make.record((joint,), suite="one", extra={parts.KEY: {"all": bits}}, **named), out)
+    storage.write(make.record((joint,), suite="one", extra={AMONG_OWN_PART: {"all": bits}}, **named), out)
 
 
 def row(text: str, strategy: str) -> list[str]:
@@ -71,5 +72,5 @@ def test_what_differs_in_more_than_the_protocol_is_not_compared(tmp_path: Path, 
 
 def test_only_classes_of_the_own_part_compete() -> None:
     logits_NC = np.array([[3, 1, 9, 0], [1, 3, 9, 0], [9, 9, 1, 2], [9, 9, 2, 2]], dtype=np.float32)
-    found_N = parts.among_own_part(logits_NC, np.array([0, 0, 3, 3]), head_classes=2)
+    found_N = among_own_part(logits_NC, np.array([0, 0, 3, 3]), head_classes=2)
     assert found_N.tolist() == [True, False, True, False]  # the last: a tie is a miss

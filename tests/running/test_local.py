@@ -12,8 +12,7 @@ import pytest
 from benchmarks.progress.events import Event, JobDone, JobStarted
 from benchmarks.progress.reporter import Reporters
 from benchmarks.records import storage
-from benchmarks.records.hits import per_class
-from benchmarks.records.parts import all_hits, own_hits
+from benchmarks.records.hits import all_hits, own_hits, per_class
 from benchmarks.running.cells import stored_records
 from benchmarks.running.local import execute
 from strategies import registry

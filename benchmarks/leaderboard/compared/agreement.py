@@ -19,10 +19,10 @@ from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.ties import kind
 from benchmarks.records.kinds import IMAGES
 from benchmarks.records.record import Record
+from benchmarks.records.stats import CONFIDENCE
 
 PAGE = Path("agreement.md")
 LEAST_STRATEGIES = 6  # with fewer the interval says nothing
-CONFIDENCE = 0.95
 _ALIKE = 9  # digits after which two class means are equal
 
 

@@ -14,15 +14,16 @@ from benchmarks.leaderboard.columns import Column, render
 from benchmarks.leaderboard.markdown import escape, number, page
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.tables import interval
-from benchmarks.records import parts, stats
+from benchmarks.records import stats
 from benchmarks.records.bits import unpack_bits
+from benchmarks.records.hits import AMONG_OWN_PART, Part, all_hits, own_hits
 from benchmarks.records.kinds import NOTE, marked_name, transductive
 from benchmarks.records.multiple import LEVEL, holm
 from benchmarks.records.record import Record
 from benchmarks.support.keys import content_key
 
 PAGE = Path("protocols.md")
-STAGES: tuple[parts.Part, parts.Part] = ("tail", "head")
+STAGES: tuple[Part, Part] = ("tail", "head")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Row:
 
     backbone: str
     strategy: str
-    by_part: Mapping[parts.Part, OnPart]
-    real: Mapping[parts.Part, bool] = dataclasses.field(default_factory=dict)
+    by_part: Mapping[Part, OnPart]
+    real: Mapping[Part, bool] = dataclasses.field(default_factory=dict)
 
 
 NAMES: tuple[Column[Row], ...] = (
@@ -54,7 +55,7 @@ NAMES: tuple[Column[Row], ...] = (
 )
 
 
-def columns(part: parts.Part) -> list[Column[Row]]:
+def columns(part: Part) -> list[Column[Row]]:
     """Return the columns of head or tail."""
     return [
         Column(f"{part}: two stages", lambda row: row.by_part[part].two_stages, number, best="highest"),
@@ -123,9 +124,9 @@ def _rows(two: Section, one: Section) -> Iterator[Row]:
             yield Row(entry.backbone, entry.strategy, kept)
 
 
-def _on_part(two: Entry, one: Entry, part: parts.Part) -> OnPart | None:
+def _on_part(two: Entry, one: Entry, part: Part) -> OnPart | None:
     """Return how both did on a part's rows over their common seeds; None where a joint record does not tell."""
-    joint = {(record.seed, record.split): record for record in one.records if parts.KEY in record.extra}
+    joint = {(record.seed, record.split): record for record in one.records if AMONG_OWN_PART in record.extra}
     common = [(record, joint[key]) for record in two.records if (key := (record.seed, record.split)) in joint]
     stages = [next(stage for stage in record.stages if stage.name == part) for record, _ in common]
     sizes = [n for n in stages[0].test_n if n] if stages else []
@@ -133,7 +134,7 @@ def _on_part(two: Entry, one: Entry, part: parts.Part) -> OnPart | None:
         return None
     two_stages_SN = np.stack([unpack_bits(stage.top1_bits, stage.rows) for stage in stages]).astype(np.int8)
     own_SN, all_SN = (
-        np.stack([of(record, part) for _, record in common]).astype(np.int8) for of in (parts.own_hits, parts.all_hits)
+        np.stack([of(record, part) for _, record in common]).astype(np.int8) for of in (own_hits, all_hits)
     )
     two_stages, among_own, among_all = (_class_mean(hits_SN, sizes) for hits_SN in (two_stages_SN, own_SN, all_SN))
     return OnPart(two_stages, among_own, among_all, stats.compare(own_SN - two_stages_SN, sizes))
