@@ -22,6 +22,7 @@ from benchmarks.support.errors import UserError
 if TYPE_CHECKING:
     from benchmarks.running.session import Session
     from benchmarks.suites.suite import Suite
+    from benchmarks.tools.recommend.setup import Chosen
 
 
 class Goal(StrEnum):
@@ -41,7 +42,7 @@ class RecommendOptions(TrainOptions):
         list[str] | None, typer.Option(metavar="NAME,...", help="Try only these strategies, and none.")
     ] = None
     image_size: Annotated[
-        int | None, typer.Option(min=8, metavar="PX", help="Image size; default: by the budget, at most 128.")
+        int | None, typer.Option(min=8, metavar="PX", help="Image size; default: by the budget, at most 160.")
     ] = None
     backbone: Annotated[str | None, typer.Option(metavar="NAME", help="Backbone; default: efficientnet_lite0.")] = None
     budget: Annotated[str, typer.Option(metavar="TIME", help="How long it may take: 30m, 2h, 90s.")] = "30m"
@@ -63,13 +64,13 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
 
     budget_s = seconds_of(options.budget)
     with writing(options, "recommend") as alone, running(options, context.obj) as runner:
-        suite, said = _suite(options, budget_s)
+        chosen = _suite(options, budget_s)
         alone()
         from benchmarks.progress.reporter import say
         from benchmarks.tools.recommend import recommend as recommending
 
         asked = recommending.Asked(
-            suite=suite, said=tuple(said), goal=options.goal.value,
+            suite=chosen.suite, said=chosen.said, mirrors=chosen.mirrors, goal=options.goal.value,
             keep=math.inf if options.keep_head is None else options.keep_head, budget_s=budget_s, started=started,
             out=options.out, data=options.data, of_table=options.of_table, plugins=tuple(options.plugin or ()),
             strategies=_strategies(options), suite_file=options.suite if options.suite.endswith(".toml") else None,
@@ -83,18 +84,18 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
     return 0
 
 
-def _suite(options: RecommendOptions, budget_s: float) -> tuple[Suite, list[str]]:
+def _suite(options: RecommendOptions, budget_s: float) -> Chosen:
     """Return the suite to run, and say it."""
     from benchmarks.commands.opening import load_plugins
     from benchmarks.tools.recommend.setup import suite_for
 
     load_plugins(options.plugin or ())
-    suite, said = suite_for(
+    chosen = suite_for(
         options.suite, options.data, device=options.device.value, budget_s=budget_s, of_table=options.of_table,
         image_size_px=options.image_size, backbone=options.backbone,
     )  # fmt: skip
-    print("\n".join((f"Suite {suite.name}: {suite.title}.", *said)), flush=True)
-    return suite, said
+    print("\n".join((f"Suite {chosen.suite.name}: {chosen.suite.title}.", *chosen.said)), flush=True)
+    return chosen
 
 
 def _strategies(options: RecommendOptions) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ PARTS = (slice(None), slice(0, None, 2), slice(1, None, 2))  # of the test rows 
 
 def resample(number: int, size_px: int) -> Suite:
     """Return the suite on one resample of the digits."""
-    suite, _ = suite_for("digits", None, device="cpu", budget_s=3600.0, image_size_px=size_px)
+    suite = suite_for("digits", None, device="cpu", budget_s=3600.0, image_size_px=size_px).suite
     return suite.model_copy(update={"name": f"{suite.name}-resample{number}", "options": {"seed": number}})
 
 

