@@ -41,9 +41,14 @@ def called(text: str) -> str:
 def complexity(text: str) -> int:
     """Return how much a strategy asks of its user: 0 plain training, 1 a correction after it, 2 a change of training.
 
-    One more for each further part of a combination.
+    One more for each further part of a combination, and for each that brings layers of its own, such as experts.
     """
     strategy = parse(text)
     trains = [part for part in strategy.parts() if part.trains_differently()]
     after = len(strategy.parts()) - len(trains)
-    return 0 if text == PLAIN else 2 * bool(trains) + max(0, len(trains) - 1) + after
+    layers = sum(_brings_layers(part) for part in trains)
+    return 0 if text == PLAIN else 2 * bool(trains) + max(0, len(trains) - 1) + after + layers
+
+
+def _brings_layers(part: Strategy) -> bool:
+    return any(getattr(type(part), hook) is not getattr(Strategy, hook) for hook in ("architecture", "classifier"))

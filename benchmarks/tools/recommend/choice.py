@@ -1,5 +1,5 @@
 """The pick, by validation rows alone: of those that cannot be told from the best of the goal and keep the head, the one
-with the highest graded accuracy, and the simplest where both tie."""
+with the highest mean of the goal and graded accuracy, and the simplest of those that tie with it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ class Standing:
     head: float
     seconds: float
     group: int = 0
+
+    @property
+    def score(self) -> float:
+        """The mean of the goal and of graded accuracy, which varies less but rewards well-calibrated probabilities."""
+        return (self.goal + self.graded) / 2
 
     @property
     def simplicity(self) -> tuple[int, float]:
@@ -84,9 +89,9 @@ def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, f
     return sorted(rows, key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
 
 
-def finest(rivals: Sequence[Standing]) -> Standing:
-    """Return the one with the highest graded accuracy, the first of equals."""
-    return max(rivals, key=lambda row: row.graded)
+def highest(rivals: Sequence[Standing]) -> Standing:
+    """Return the one with the highest score, the first of equals."""
+    return max(rivals, key=lambda row: row.score)
 
 
 def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, float], head: int, keep: float) -> Choice:
@@ -107,7 +112,6 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
     best = kept[0]
     rivals = tuple(row for row in kept if row.group == best.group)
-    first = finest(rivals)
-    ties = [row for row in rivals if row.graded >= first.graded - TIE and row.goal >= first.goal - TIE]
+    ties = [row for row in rivals if row.score >= highest(rivals).score - TIE]
     costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
     return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)

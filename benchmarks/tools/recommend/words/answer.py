@@ -8,7 +8,7 @@ from benchmarks.leaderboard.markdown import NOTHING, number
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN
-from benchmarks.tools.recommend.choice import Choice, Standing, finest
+from benchmarks.tools.recommend.choice import Choice, Standing, highest
 from benchmarks.tools.recommend.evidence import Evidence, OfClass
 from benchmarks.tools.recommend.findings import Findings
 from benchmarks.tools.recommend.finetune import FineTuned
@@ -133,12 +133,13 @@ def _why(facts: Facts) -> str:
 
 def _among_rivals(choice: Choice) -> str:
     """Return why the pick is picked among those that the goal cannot tell apart."""
-    first = finest(choice.rivals)
+    first = highest(choice.rivals)
     if first.strategy == choice.pick.strategy:
-        return f"its graded accuracy, {number(first.graded)}, is the highest of these {len(choice.rivals)}"
+        of = f"of these {len(choice.rivals)}"
+        return f"its mean of that and graded accuracy, {number(first.score)}, is the highest {of}"
     return (
-        f"it is the simplest and cheapest of those within half a point, in both, of the one with the highest graded "
-        f"accuracy ({first.strategy}, {number(first.graded)})"
+        f"it is the simplest and cheapest of those within half a point of the highest mean of that and graded accuracy "
+        f"({first.strategy}, {number(first.score)})"
     )
 
 
