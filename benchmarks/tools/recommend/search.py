@@ -113,15 +113,18 @@ class Search:
         return self.found(whole=True)
 
     def _train(self, rung: Rung, always: bool = False) -> None:
-        """Train a rung's cells, one seed of all strategies after the other. Raises TimeIsUp when the time is up."""
+        """Train a rung's cells, one seed of all strategies after the other. Raises TimeIsUp when the time is up.
+
+        Cells that an earlier run has trained count whatever time is left.
+        """
         for seed in range(rung.seeds):
-            if not always and time.monotonic() > self._until:
-                raise TimeIsUp
             session = self._session(seed)
             cells = {cell.strategy: cell for cell in session.plan.cells}
             wanted = [cells[name] for name in rung.strategies if name not in self._failed]
             self._asked.setdefault(seed, {}).update({cell.strategy: cell for cell in wanted})
             if len(self._stored(session, wanted)) < len(wanted):
+                if not always and time.monotonic() > self._until:
+                    raise TimeIsUp
                 part = dataclasses.replace(session, plan=session.plan.part(wanted))
                 outcome = self._execute(part, wrap=(lambda told: told) if always else self._until_then)
                 self._failed.update(dict.fromkeys(cell.strategy for cell in outcome.failed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -104,6 +105,14 @@ def test_the_same_command_again_trains_nothing(place: Path, capsys: pytest.Captu
     monkeypatch.chdir(place)
     assert main(["recommend", "--suite", "tiny.toml", "--strategy", "oversample,logit-adjust-posthoc", *ASKED]) == 0
     assert "epochs," not in capsys.readouterr().out
+
+
+def test_a_spent_budget_leaves_the_answer_as_it_was(place: Path, tmp_path: Path, monkeypatch) -> None:
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    asked = ["--suite", "tiny.toml", "--strategy", "oversample,logit-adjust-posthoc", *ASKED, "--budget", "1s"]
+    assert main(["recommend", *asked]) == 0
+    assert saved.latest(tmp_path / "runs").lines == saved.latest(place / "runs").lines
 
 
 def test_the_report_has_the_answer_with_hostile_names_escaped(place: Path, tmp_path: Path) -> None:
