@@ -48,10 +48,11 @@ def lines(loaded: Loaded, head_classes: int, *, per_class: bool = False) -> list
 
 def telling(loaded: Loaded, rows_N: np.ndarray) -> np.ndarray:
     """Return for each class how many of the rows have a name with all of the class's own words, int64 [C]."""
-    texts = loaded.texts or ("",) * len(loaded.ids)
+    if loaded.texts is None:
+        return np.zeros(len(loaded.class_names), dtype=np.int64)
     labels_N = loaded.labels_N[rows_N]
     pairs = zip(rows_N.tolist(), labels_N.tolist(), strict=True)
-    told_N = np.array([names_class(texts[row], loaded.class_names[label]) for row, label in pairs], dtype=bool)
+    told_N = np.array([names_class(loaded.texts[row], loaded.class_names[label]) for row, label in pairs], dtype=bool)
     return np.bincount(labels_N[told_N], minlength=len(loaded.class_names))
 
 

@@ -97,7 +97,7 @@ def part_of(word: str) -> str | None:
 
 def text_of(name: str) -> str:
     """Return a file name as text that can always be written as UTF-8."""
-    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def _mark(file: str) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.data.layouts.given import unreadable
 
 IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
+ENDINGS = tuple(IMAGE_ENDINGS)
 Identity = tuple[int, int]  # device and inode of a folder
 
 
@@ -33,7 +34,8 @@ def images(root: Path, depth: int = 64) -> Iterator[str]:
         if own in above:
             continue
         names = [name for name, is_folder in entries if not is_folder]
-        yield from (os.path.join(folder, n) for n in names if os.path.splitext(n)[1].lower() in IMAGE_ENDINGS)
+        start = os.path.join(folder, "") if folder else ""
+        yield from (start + name for name in names if name.lower().endswith(ENDINGS))
         if len(above) < depth:
             # reversed, because the last one pushed is read first
             folders = [os.path.join(folder, name) for name, is_folder in reversed(entries) if is_folder]
