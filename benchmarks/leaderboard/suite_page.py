@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from benchmarks.leaderboard import describe, tables, texts
 from benchmarks.leaderboard.columns import Column, render
-from benchmarks.leaderboard.compared import combinations, tuned
+from benchmarks.leaderboard.compared import classifiers, combinations, tuned
 from benchmarks.leaderboard.figures.registry import Drawn
 from benchmarks.leaderboard.markdown import escape, folded, page
 from benchmarks.leaderboard.rankings import rankings
@@ -72,6 +72,8 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(shown, stage, columns))]
     blocks += ["### Against plain training", _folded(tables.against(merged, columns))]
+    if changed := classifiers.changed(section):
+        blocks += ["### What other classifiers change", _folded(changed)]
     if added := combinations.added(section):
         blocks += ["### What combinations add to their parts", _folded(added)]
     return [*blocks, "### Cost", _folded(tables.cost(section)), *describe.notes(everything)]

@@ -356,6 +356,18 @@ def test_without_the_parts_records_nothing_is_said_of_combinations(tmp_path):
     assert "What combinations add" not in generate(tmp_path, *made)[BOARD]
 
 
+def test_what_another_classifier_changes(tmp_path):
+    made = [staged(0.5, strategy="a"), staged(0.6, 1, strategy="a")]
+    made += [staged(0.9, strategy="a", backbone="resnet10t:mlp2"), staged(0.9, strategy="b", backbone="resnet10t:mlp2")]
+    made += [staged(0.7, strategy="a", backbone="resnet18:mlp2"), staged(0.7, strategy="a", backbone="resnet18")]
+    [rows] = tables(generate(tmp_path, *made)[BOARD], "What other classifiers change")
+    assert [(row["backbone"], row["strategy"], row["seeds"]) for row in rows] == [
+        ("resnet10t:mlp2", "a", "1"), ("resnet18:mlp2", "a", "1"),
+    ]  # fmt: skip
+    changes = [row["tail: minus linear"] for row in rows]
+    assert changes[0].startswith("+0.400 [+") and changes[0].endswith("▲") and changes[1] == "0.000 [0.000, 0.000]"
+
+
 def with_jobs(strategy, chains, **changes):
     stages = [make.stage_result(name) for name in ("head", "tail")]
     epochs = {key: n for chain in chains for key, n in chain}
