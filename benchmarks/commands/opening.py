@@ -72,12 +72,6 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
     from strategies.combining.expression import expand
 
     load_plugins(options.plugin or ())
-    for given, found, option in (
-        (options.backbone, expand_backbones(options.backbone or ()), "backbone"),
-        (options.strategy, expand(options.strategy or ()), "strategy"),
-    ):
-        if given and not found:
-            raise UserError(f"--{option} is empty; give at least one name, or leave it out to use the suite's.")
     if options.weights is not None and not options.weights.is_file():
         raise UserError(f"--weights {options.weights} is not a file; expected a safetensors file.")
     suite, why = choose_suite(
@@ -91,6 +85,12 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
         image_size_px=options.image_size,
         settings=options.set or (),
     )
+    for given, found, option in (
+        (options.backbone, expand_backbones(options.backbone or (), suite.backbones), "backbone"),
+        (options.strategy, expand(options.strategy or ()), "strategy"),
+    ):
+        if given and not found:
+            raise UserError(f"--{option} is empty; give at least one name, or leave it out to use the suite's.")
     suite = with_options(suite, options.of_table).model_copy(update={"split": split})
     print(f"Suite {suite.name}: {suite.title}{f' (chosen because {why})' if why else ''}.", flush=True)
     if options.resample_splits > 1:
@@ -131,7 +131,7 @@ def _cells(options: SessionOptions, request: Request) -> int:
     from strategies.combining.expression import expand
 
     suite = request.suite
-    backbones = expand_backbones(request.backbones or suite.backbones)
+    backbones = expand_backbones(request.backbones or suite.backbones, suite.backbones)
     strategies = expand(request.strategies or suite.strategies)
     trials = options.trials if isinstance(options, TuneOptions) else 1
     return len(backbones) * len(strategies) * (request.seeds or suite.seeds or MOST_SEEDS) * trials

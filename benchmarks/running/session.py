@@ -82,7 +82,8 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     versions()  # of the code that was imported, before another commit is checked out
     suite, patterns = request.suite, request.backbones or request.suite.backbones
     strategies = expand(request.strategies or suite.strategies)
-    _check_size(len(expand_backbones(patterns)), len(strategies), request.seeds or suite.seeds or MOST_SEEDS)
+    asked = expand_backbones(patterns, suite.backbones)
+    _check_size(len(asked), len(strategies), request.seeds or suite.seeds or MOST_SEEDS)
     _check_frozen(request)
     weights: Weights = request.weights or suite.recipe.weights
     # before the data, whose decoding takes minutes at 224 px

@@ -26,7 +26,7 @@ def usable_backbones(
     pieces = [piece for text in patterns for piece in text.split(",")]
     named = set(expand_backbones([piece for piece in pieces if not any(c in piece for c in "*?[")]))
     found: dict[str, FirstWeights | None] = {}
-    for name in expand_backbones(patterns):
+    for name in expand_backbones(patterns, suite.backbones):
         try:
             first = first_weights(name, weights)
             if name not in named or first:  # of the others, `choose` builds the network

@@ -125,19 +125,26 @@ def adapt(suite: Suite, protocol: str | None, head_classes: int | None) -> Suite
     return suites.validate({**suite.model_dump(), **changes, "name": name}, name, name)
 
 
-def expand_backbones(patterns: Sequence[str]) -> list[str]:
+def expand_backbones(patterns: Sequence[str], of_suite: Sequence[str] = ()) -> list[str]:
     """Return canonical backbone names; globs match the registered names (`mobile*:mlp1` keeps its classifier).
 
-    Comma lists are taken apart, order is kept, repetitions are dropped. Raises UserError where a glob matches nothing,
-    BackboneError for an unknown name.
+    They match the backbones `of_suite` too, whose classifiers count: `resnet50:mlp*`. Comma lists are taken apart,
+    order is kept, repetitions are dropped. Raises UserError where a glob matches nothing, BackboneError for an unknown
+    name.
     """
     known = [name for name, _ in list_backbones()]
     found: dict[str, None] = {}
     for pattern in (piece.strip() for text in patterns for piece in text.split(",") if piece.strip()):
         name, colon, classifier = pattern.partition(":")
-        matches = fnmatch.filter(known, name) if any(c in name for c in "*?[") else [name]
+        matches = [pattern]
+        if _is_glob(pattern):
+            registered = [] if _is_glob(classifier) else fnmatch.filter(known, name)
+            matches = [*(match + colon + classifier for match in registered), *fnmatch.filter(of_suite, pattern)]
         if not matches:
             raise UserError(f"no backbone matches {pattern!r}{nearest(name, known)}; there are {', '.join(known)}.")
-        for match in matches:
-            found[str(parse_backbone(match + colon + classifier))] = None
+        found.update((str(parse_backbone(match)), None) for match in matches)
     return list(found)
+
+
+def _is_glob(text: str) -> bool:
+    return any(c in text for c in "*?[")

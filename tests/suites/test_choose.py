@@ -66,3 +66,11 @@ def test_another_border_or_protocol_changes_the_name() -> None:
 def test_backbones_expand_globs_lists_and_classifiers() -> None:
     assert expand_backbones(["resnet50,resnet18:mlp1", "resnet50"]) == ["resnet50", "resnet18:mlp1"]
     assert expand_backbones(["mobile*:mlp1"]) == ["mobilenetv3:mlp1", "mobilenetv3_small:mlp1"]
+
+
+def test_globs_match_the_backbones_of_the_suite_with_their_classifiers() -> None:
+    of_suite = ["resnet18", "resnet18:mlp1", "resnet18:cosine", "vit_tiny_patch16_224:mlp1"]
+    assert expand_backbones(["resnet18*"], of_suite) == ["resnet18", "resnet18:mlp1", "resnet18:cosine"]
+    assert expand_backbones(["*:mlp?"], of_suite) == ["resnet18:mlp1", "vit_tiny_patch16_224:mlp1"]
+    with pytest.raises(UserError, match="no backbone matches 'resnet18:m.p2"):
+        expand_backbones(["resnet18:m?p2"], of_suite)
