@@ -91,7 +91,7 @@ def open_source(path: Path, image_root: str = "", label_column: str = "", image_
 def _open_tree(root: Path) -> Source:
     """Open a tree of class folders."""
     tree = read_tree(list(images(root)), root)
-    files = on_disk(tree.ids, [f"{root}{os.sep}{path}" for path in tree.paths])
+    files = on_disk(tree.ids, [os.path.join(root, path) for path in tree.paths])
     return build(root, tree.ids, tree.labels, files, tree.train, notes=tree.notes)
 
 

@@ -82,8 +82,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     versions()  # of the code that was imported, before another commit is checked out
     suite, patterns = request.suite, request.backbones or request.suite.backbones
     strategies = expand(request.strategies or suite.strategies)
-    asked = expand_backbones(patterns, suite.backbones)
-    _check_size(len(asked), len(strategies), request.seeds or suite.seeds or MOST_SEEDS)
+    _check_size(expand_backbones(patterns, suite.backbones), strategies, request.seeds or suite.seeds or MOST_SEEDS)
     _check_frozen(request)
     weights: Weights = request.weights or suite.recipe.weights
     # before the data, whose decoding takes minutes at 224 px
@@ -168,13 +167,13 @@ def _check_frozen(request: Request) -> None:
         )
 
 
-def _check_size(backbones: int, strategies: int, seeds: int) -> None:
+def _check_size(backbones: Sequence[str], strategies: Sequence[str], seeds: int) -> None:
     """Raise UserError for more cells than a plan is made for: each takes about a millisecond, and a record."""
-    cells = backbones * strategies * seeds
+    cells = len(backbones) * len(strategies) * seeds
     if cells > MOST_CELLS:
         raise UserError(
-            f"{backbones} backbones, {strategies} strategies and {seeds:,} seeds are {cells:,} cells; a plan has at "
-            f"most {MOST_CELLS:,}: ask for fewer seeds, or for some at a time."
+            f"{len(backbones)} backbones, {len(strategies)} strategies and {seeds:,} seeds are {cells:,} cells; a plan "
+            f"has at most {MOST_CELLS:,}: ask for fewer seeds, or for some at a time."
         )
 
 

@@ -10,7 +10,7 @@ from backbones.network import build
 from backbones.probe import bfloat16_is_sound
 from backbones.registry import parse as parse_backbone
 from backbones.weights import FirstWeights, Weights, find_imagenet
-from benchmarks.suites.choose import expand_backbones
+from benchmarks.suites.choose import expand_backbones, is_glob
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
 
@@ -24,7 +24,7 @@ def usable_backbones(
     gets a line about it. For one that is named, BackboneError is raised. Raises UserError if none is left.
     """
     pieces = [piece for text in patterns for piece in text.split(",")]
-    named = set(expand_backbones([piece for piece in pieces if not any(c in piece for c in "*?[")]))
+    named = set(expand_backbones([piece for piece in pieces if not is_glob(piece)]))
     found: dict[str, FirstWeights | None] = {}
     for name in expand_backbones(patterns, suite.backbones):
         try:

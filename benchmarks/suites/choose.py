@@ -137,8 +137,8 @@ def expand_backbones(patterns: Sequence[str], of_suite: Sequence[str] = ()) -> l
     for pattern in (piece.strip() for text in patterns for piece in text.split(",") if piece.strip()):
         name, colon, classifier = pattern.partition(":")
         matches = [pattern]
-        if _is_glob(pattern):
-            registered = [] if _is_glob(classifier) else fnmatch.filter(known, name)
+        if is_glob(pattern):
+            registered = [] if is_glob(classifier) else fnmatch.filter(known, name)
             matches = [*(match + colon + classifier for match in registered), *fnmatch.filter(of_suite, pattern)]
         if not matches:
             raise UserError(f"no backbone matches {pattern!r}{nearest(name, known)}; there are {', '.join(known)}.")
@@ -146,5 +146,6 @@ def expand_backbones(patterns: Sequence[str], of_suite: Sequence[str] = ()) -> l
     return list(found)
 
 
-def _is_glob(text: str) -> bool:
+def is_glob(text: str) -> bool:
+    """Whether a name is a pattern for several."""
     return any(c in text for c in "*?[")

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from benchmarks.data.layouts.given import unreadable
 
-IMAGE_ENDINGS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"))
-ENDINGS = tuple(IMAGE_ENDINGS)
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 Identity = tuple[int, int]  # device and inode of a folder
 
 
@@ -34,8 +33,8 @@ def images(root: Path, depth: int = 64) -> Iterator[str]:
         if own in above:
             continue
         names = [name for name, is_folder in entries if not is_folder]
-        start = os.path.join(folder, "") if folder else ""
-        yield from (start + name for name in names if name.lower().endswith(ENDINGS))
+        start = os.path.join(folder, "")
+        yield from (start + name for name in names if name.lower().endswith(IMAGE_ENDINGS))
         if len(above) < depth:
             # reversed, because the last one pushed is read first
             folders = [os.path.join(folder, name) for name, is_folder in reversed(entries) if is_folder]

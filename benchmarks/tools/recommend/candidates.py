@@ -5,6 +5,7 @@ from __future__ import annotations
 from strategies import registry
 from strategies.base import Strategy
 from strategies.combining.expression import parse
+from strategies.combining.seats import calls
 
 PLAIN = "none"
 ALWAYS = 4  # so many of the short list are tried whatever the budget
@@ -46,9 +47,5 @@ def complexity(text: str) -> int:
     strategy = parse(text)
     trains = [part for part in strategy.parts() if part.trains_differently()]
     after = len(strategy.parts()) - len(trains)
-    layers = sum(_brings_layers(part) for part in trains)
+    layers = sum(calls(part, "architecture", "classifier") for part in trains)
     return 0 if text == PLAIN else 2 * bool(trains) + max(0, len(trains) - 1) + after + layers
-
-
-def _brings_layers(part: Strategy) -> bool:
-    return any(getattr(type(part), hook) is not getattr(Strategy, hook) for hook in ("architecture", "classifier"))

@@ -112,6 +112,7 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
     best = kept[0]
     rivals = tuple(row for row in kept if row.group == best.group)
-    ties = [row for row in rivals if row.score >= highest(rivals).score - TIE]
+    least = highest(rivals).score - TIE
+    ties = [row for row in rivals if row.score >= least]
     costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
     return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)

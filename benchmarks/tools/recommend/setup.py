@@ -55,7 +55,7 @@ def suite_for(
     settings = [f"folds={FOLDS}"]
     if frozen := installed(TIMM_NAME) is not None:
         chosen_px, sentence = _frozen_px(first, data, budget_s)
-        settings += ["recipe.flip=false"]
+        settings.append("recipe.flip=false")
     else:
         chosen_px, sentence = min(SMALL_PX, first.recipe.image_size), ""
         settings += ["recipe.weights=none"]
