@@ -47,15 +47,17 @@ def gpu_check(
     deadline = time.monotonic() + 60 * minutes
     from benchmarks.running.session import pick_device
     from benchmarks.suites.choose import expand_backbones
+    from benchmarks.suites.suite import load
     from benchmarks.support.hardware import hardware, versions
     from benchmarks.tools.gpu_check.carry_out import carry_out
     from benchmarks.tools.gpu_check.parts import Asked, parts
     from strategies.combining.expression import expand
 
     on = pick_device(device)
+    backbones = expand_backbones(backbone or (), load(suite).backbones if suite else ())
     asked = Asked(
         device=on.type, out=out, data=tuple(data or ()), weights=weights, suite=suite,
-        strategies=tuple(expand(strategy or ())), backbones=tuple(expand_backbones(backbone or ())),
+        strategies=tuple(expand(strategy or ())), backbones=tuple(backbones),
         sizes_px=tuple(image_size or ()), steps=steps, cells_px=cells_at,
     )  # fmt: skip
     machine = hardware(on)

@@ -114,10 +114,12 @@ def throughput(
     from benchmarks.suites.suite import load
     from benchmarks.tools.throughput import report
 
-    recipe = load(suite).recipe if suite else None
+    chosen = load(suite) if suite else None
+    recipe = chosen.recipe if chosen else None
+    known = chosen.backbones if chosen else COMMON_BACKBONES
     on = pick_device(device)
     report(
-        expand_backbones(backbone or (load(suite).backbones if suite else COMMON_BACKBONES)),
+        expand_backbones(backbone or known, known),
         on,
         image_size=image_size or (recipe.image_size if recipe else 64),
         batch_size=batch_size or (recipe.batch_size if recipe else 64),

@@ -207,14 +207,16 @@ def test_data_is_described_and_exported(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_throughput_measures_a_backbone_and_prints_its_row(tmp_path: Path) -> None:
+    suite = write_suite(tmp_path)
+    suite.write_text(suite.read_text().replace('"test_resnet"', '"test_resnet:mlp1"'))
     done = bench(
-        tmp_path, "throughput", "--backbone", "test_resnet", "--device", "cpu", "--steps", "1", "--rounds", "1",
-        "--suite", "digits", "--batch-size", "8",
+        tmp_path, "throughput", "--backbone", "test_resnet:*", "--device", "cpu", "--steps", "1", "--rounds", "1",
+        "--suite", str(suite), "--batch-size", "8",
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     header, _, row = done.stdout.splitlines()[-3:]  # after what is said of a busy machine
     names, values = ([cell.strip() for cell in line.strip("|").split("|")] for line in (header, row))
     told = dict(zip(names, values, strict=True))
-    assert told["backbone"] == "test_resnet" and told["chosen"].split()[0] in ("channels_last", "contiguous")
-    assert (told["px"], told["batch"], told["of bf16 peak"], told["waits a step"]) == ("32", "8", "-", "-")
+    assert told["backbone"] == "test_resnet:mlp1" and told["chosen"].split()[0] in ("channels_last", "contiguous")
+    assert (told["px"], told["batch"], told["of bf16 peak"], told["waits a step"]) == ("16", "8", "-", "-")
     assert all(float(told[name]) > 0 for name in names[4:9])
