@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,18 @@ def test_what_differs_in_more_than_the_protocol_is_not_compared(tmp_path: Path, 
             record = make.change(record, extra={})
         storage.write(record, tmp_path)
     assert PAGE not in files.generate(tmp_path)
+
+
+def test_a_suite_is_compared_with_its_own_twin_alone(tmp_path: Path) -> None:
+    put(tmp_path, "none", "1" * 22, "1" * 22, "1" * 22)
+    for path in list(tmp_path.rglob("*.json")):
+        record = storage.read(path)
+        storage.write(
+            dataclasses.replace(record, suite={"two": "deeper", "one": "deeper-joint"}[record.suite]), tmp_path
+        )
+    shutil.rmtree(tmp_path / "one")
+    text = files.generate(tmp_path)[PAGE]
+    assert "## [deeper](" in text and "[two](" not in text
 
 
 def test_only_classes_of_the_own_part_compete() -> None:

@@ -91,7 +91,10 @@ def protocols(made: Mapping[str, Sequence[Section]]) -> str | None:
 
 
 def _twins(made: Mapping[str, Sequence[Section]]) -> Iterator[tuple[tuple[str, Section], tuple[str, Section]]]:
-    """Yield a two-stage section and a joint one, each with its suite, that agree in everything else."""
+    """Yield a two-stage section and a joint one, each with its suite, that agree in everything else.
+
+    Where the joint suite is one's own twin, `NAME-joint`, others of the same recipe are left out.
+    """
     joint: dict[str, tuple[str, Section]] = {}
     for protocol in ("joint", "two-stage"):
         for suite, found in sorted(made.items()):
@@ -101,8 +104,13 @@ def _twins(made: Mapping[str, Sequence[Section]]) -> Iterator[tuple[tuple[str, S
                 key = _conditions(section.first)
                 if protocol == "joint":
                     joint.setdefault(key, (suite, section))
-                elif key in joint:
+                elif key in joint and (_own(joint[key][0]) == suite or _own(joint[key][0]) not in made):
                     yield (suite, section), joint[key]
+
+
+def _own(joint: str) -> str:
+    """Return the name of the suite whose twin a joint suite is; empty if its name does not say."""
+    return joint.removesuffix("-joint") if joint.endswith("-joint") else ""
 
 
 def _conditions(record: Record) -> str:
