@@ -1,5 +1,5 @@
-"""The pick, by validation rows alone: of those that cannot be told from the best of the goal and keep the head, the one
-with the highest mean of the goal and graded accuracy, and the simplest of those that tie with it."""
+"""The pick, by validation rows: of those that cannot be told from the best of the goal and keep the head, the one
+that is expected to be the best (see `expected.py`), and the simplest of those that tie with it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.records.multiple import LEVEL, tie_groups
 from benchmarks.records.stats import Difference
-from benchmarks.tools.recommend import goals
+from benchmarks.tools.recommend import earlier, goals
 from benchmarks.tools.recommend.candidates import PLAIN, complexity
+from benchmarks.tools.recommend.expected import expected
 from benchmarks.tools.recommend.goals import Predicted
 
+NORMAL_QUANTILE = 1.96  # half-width of a 95 % interval in standard errors
 TIE = 0.005  # of accuracy: less is no reason for a more complicated strategy
 
 
@@ -20,8 +22,8 @@ TIE = 0.005  # of accuracy: less is no reason for a more complicated strategy
 class Standing:
     """How a strategy does on validation rows: the `goal`, its `gain` over plain training, what the head gains.
 
-    `seeds`: so many were trained. `graded`: see `goals.graded`. `seconds`: training time of one. `group`: 1 cannot be
-    told from the best.
+    `seeds`: so many were trained. `graded`: see `goals.graded`. `seconds`: training time of one. `expected`: the score,
+    drawn toward earlier results. `group`: 1 cannot be told from the best.
     """
 
     strategy: str
@@ -31,6 +33,7 @@ class Standing:
     gain: Difference
     head: float
     seconds: float
+    expected: float = math.nan
     group: int = 0
 
     @property
@@ -86,12 +89,21 @@ def standings(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, f
         kept = goals.paired("class-mean", predicted, plain, head).value if has_head else 0.0
         graded, trained = goals.graded(goal, predicted), len(predicted.by_seed)
         rows.append(Standing(strategy, trained, level + gain.value, graded, gain, kept, seconds[strategy]))
-    return sorted(rows, key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
+    return sorted(_with_expected(goal, rows), key=lambda row: (-round(row.goal, 9), row.simplicity, row.strategy))
+
+
+def _with_expected(goal: str, rows: Sequence[Standing]) -> list[Standing]:
+    """Return the rows with the expected score of each."""
+    level = next(row.score for row in rows if row.strategy == PLAIN)
+    gains = {row.strategy: row.score - level for row in rows}
+    errors = {row.strategy: (row.gain.high - row.gain.low) / 2 / NORMAL_QUANTILE for row in rows}
+    drawn = expected(gains, errors, earlier.gains(goal))
+    return [dataclasses.replace(row, expected=level + drawn[row.strategy]) for row in rows]
 
 
 def highest(rivals: Sequence[Standing]) -> Standing:
-    """Return the one with the highest score, the first of equals."""
-    return max(rivals, key=lambda row: row.score)
+    """Return the one with the highest expected score, the first of equals."""
+    return max(rivals, key=lambda row: row.expected)
 
 
 def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, float], head: int, keep: float) -> Choice:
@@ -112,7 +124,7 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
     best = kept[0]
     rivals = tuple(row for row in kept if row.group == best.group)
-    least = highest(rivals).score - TIE
-    ties = [row for row in rivals if row.score >= least]
+    least = highest(rivals).expected - TIE
+    ties = [row for row in rivals if row.expected >= least]
     costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
     return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)

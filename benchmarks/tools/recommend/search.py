@@ -16,9 +16,10 @@ from benchmarks.records.record import Record
 from benchmarks.running.cells import Outcome, stored_records
 from benchmarks.running.estimate import look
 from benchmarks.running.session import Session, for_seed
-from benchmarks.tools.recommend import goals, halving
+from benchmarks.tools.recommend import halving
 from benchmarks.tools.recommend.budget import Deadline, TimeIsUp
 from benchmarks.tools.recommend.candidates import ALWAYS, PLAIN, SHORT_LIST
+from benchmarks.tools.recommend.choice import standings
 from benchmarks.tools.recommend.goals import Predicted
 from benchmarks.tools.recommend.halving import Rung
 from benchmarks.tools.recommend.validation import predictions
@@ -162,9 +163,8 @@ class Search:
         return self._predicted[key]
 
     def _ranked(self, strategies: Sequence[str]) -> list[str]:
-        """Return those of `strategies` that have not failed, highest graded accuracy on validation rows first."""
+        """Return those of `strategies` that have not failed, the highest expected score first."""
         found = self.found()
-        graded = {
-            name: goals.graded(self._goal, found.predicted[name]) for name in strategies if name in found.predicted
-        }
-        return sorted(graded, key=lambda name: -graded[name])
+        rows = standings(self._goal, found.predicted, found.seconds(), head=0)
+        wanted = [row for row in rows if row.strategy in strategies]
+        return [row.strategy for row in sorted(wanted, key=lambda row: -row.expected)]
