@@ -15,7 +15,7 @@ from benchmarks.tools.recommend.expected import expected
 from benchmarks.tools.recommend.goals import Predicted
 
 NORMAL_QUANTILE = 1.96  # half-width of a 95 % interval in standard errors
-TIE = 0.005  # of accuracy: less is no reason for a more complicated strategy
+TIE = 0.0025  # of expected scores, which are drawn together: less is no reason for a more complicated strategy
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,10 +16,11 @@ from benchmarks.suites.suite import Suite
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN, called
-from benchmarks.tools.recommend.choice import TIE, Choice, Standing, choose
+from benchmarks.tools.recommend.choice import Choice, Standing, choose
 from benchmarks.tools.recommend.evidence import Part, evidence
 from benchmarks.tools.recommend.search import Execute, Found, Search
 
+LEAST_GAIN = 0.005  # of accuracy over frozen features
 MOST_STRATEGIES, MOST_SEEDS = 4, 3
 
 
@@ -43,7 +44,7 @@ class FineTuned:
     @property
     def wins(self) -> bool:
         """Whether it is recommended: half a point less is no reason to train a whole network."""
-        return self.gain.value > TIE
+        return self.gain.value > LEAST_GAIN
 
     @property
     def beyond_chance(self) -> bool:

@@ -166,7 +166,7 @@ def test_what_is_left_is_fine_tuned_where_the_budget_allows(tmp_path: Path, monk
     found = answered(0.001)
     assert any(line.startswith("Fine-tuning: not tried: plain training and ") for line in found.lines), found.lines
     assert "Frozen or fine-tuned" not in {line for block in found.blocks for line in block.lines}
-    monkeypatch.setattr(finetune, "TIE", -2.0)  # then any gain is enough
+    monkeypatch.setattr(finetune, "LEAST_GAIN", -2.0)  # then any gain is enough
     found = answered(1000.0)
     assert "fine-tuned (16 px, 6 epochs)" in found.lines[0]
     assert "Frozen or fine-tuned" in {line for block in found.blocks for line in block.lines}

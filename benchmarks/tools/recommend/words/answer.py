@@ -139,7 +139,7 @@ def _among_rivals(choice: Choice) -> str:
         of = f"of these {len(choice.rivals)}"
         return f"its expected score, {number(first.expected)}, is the highest {of}"
     return (
-        f"it is the simplest and cheapest of those within half a point of the highest expected score "
+        f"it is the simplest and cheapest of those within a quarter of a point of the highest expected score "
         f"({first.strategy}, {number(first.expected)})"
     )
 
