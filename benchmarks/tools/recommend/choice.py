@@ -15,6 +15,7 @@ from benchmarks.tools.recommend.expected import expected
 from benchmarks.tools.recommend.goals import Predicted
 
 NORMAL_QUANTILE = 1.96  # half-width of a 95 % interval in standard errors
+GENTLE = 0.01  # of the head's class mean: what a user may not want to pay without having been asked
 TIE = 0.0025  # of expected scores, which are drawn together: less is no reason for a more complicated strategy
 
 
@@ -52,12 +53,14 @@ class Choice:
     """The `pick`, all strategies that were tried, best first, and those that cost the head too much.
 
     `rivals`: those that keep the head, of the last rung, that cannot be told from their best; the pick is one of them.
+    `gentle`: the pick if the head may lose `GENTLE` at most; None where the pick does not cost it more.
     """
 
     pick: Standing
     ranked: tuple[Standing, ...]
     rivals: tuple[Standing, ...]
     too_costly: tuple[str, ...] = ()
+    gentle: Standing | None = None
 
     @property
     def top(self) -> tuple[Standing, ...]:
@@ -121,10 +124,25 @@ def choose(goal: str, found: Mapping[str, Predicted], seconds: Mapping[str, floa
     placed = [dataclasses.replace(row, group=group) for row, group in zip(ranked, groups, strict=True)]
     most = max(row.seeds for row in placed)
     last = [row for row in placed if row.seeds == most]
-    kept = [row for row in last if row.head >= -keep or row.strategy == PLAIN]
-    best = kept[0]
-    rivals = tuple(row for row in kept if row.group == best.group)
+    kept = _keeping(last, keep)
+    rivals = _rivals(kept)
+    costly = tuple(row.strategy for row in last if row not in kept and row.goal > kept[0].goal)
+    pick = _simplest(rivals)
+    gentle = _simplest(_rivals(_keeping(last, GENTLE))) if pick.head < -GENTLE else None
+    return Choice(pick, tuple(placed), rivals, costly, gentle)
+
+
+def _keeping(rows: Sequence[Standing], keep: float) -> list[Standing]:
+    """Return those that cost the head at most `keep`, and plain training."""
+    return [row for row in rows if row.head >= -keep or row.strategy == PLAIN]
+
+
+def _rivals(rows: Sequence[Standing]) -> tuple[Standing, ...]:
+    """Return those that cannot be told from the first."""
+    return tuple(row for row in rows if row.group == rows[0].group)
+
+
+def _simplest(rivals: Sequence[Standing]) -> Standing:
+    """Return the simplest of those whose expected score ties with the highest."""
     least = highest(rivals).expected - TIE
-    ties = [row for row in rivals if row.expected >= least]
-    costly = tuple(row.strategy for row in last if row not in kept and row.goal > best.goal)
-    return Choice(min(ties, key=lambda row: row.simplicity), tuple(placed), rivals, costly)
+    return min((row for row in rivals if row.expected >= least), key=lambda row: row.simplicity)

@@ -85,9 +85,10 @@ def test_a_pick_keeps_the_head_where_it_has_to() -> None:
         "oversample": with_accuracies(0.8, 0.9, 0.9),
         "crt": with_accuracies(0.895, 0.6, 0.4),
     }
-    assert pick(found).pick.strategy == "oversample"
+    free = pick(found)
+    assert free.pick.strategy == "oversample" and free.gentle is not None and free.gentle.strategy == "crt"
     kept = pick(found, keep=0.01)
-    assert kept.pick.strategy == "crt" and kept.too_costly == ("oversample",)
+    assert kept.pick.strategy == "crt" and kept.too_costly == ("oversample",) and kept.gentle is None
     assert pick(found, keep=0.0).pick.strategy == "none"
 
 

@@ -8,7 +8,7 @@ from benchmarks.leaderboard.markdown import NOTHING, number
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN
-from benchmarks.tools.recommend.choice import Choice, Standing, highest
+from benchmarks.tools.recommend.choice import GENTLE, Choice, Standing, highest
 from benchmarks.tools.recommend.evidence import Evidence, OfClass
 from benchmarks.tools.recommend.findings import Findings
 from benchmarks.tools.recommend.finetune import FineTuned
@@ -187,8 +187,22 @@ def _on_test(facts: Facts) -> list[str]:
         f"Gains most on: {', '.join(_class(c) for c in gains[:3]) or 'no class'}.",
     ]
     if head:
-        said.append(f"The head ({_head(facts)}): class mean {interval(head.difference)} on {head.rows:,} test rows.")
+        lost = f"The head ({_head(facts)}): class mean {interval(head.difference)} on {head.rows:,} test rows."
+        said.append(f"{lost}{_gentle(facts)}")
     return said
+
+
+def _gentle(facts: Facts) -> str:
+    """Return what to take where the head must not pay, if the pick makes it pay."""
+    gentle = facts.choice.gentle
+    if gentle is None or facts.pick is not facts.choice.pick:
+        return ""
+    if gentle.strategy == PLAIN:
+        return f" No other strategy keeps it within {GENTLE:.0%} on validation rows."
+    return (
+        f" `--keep-head {GENTLE}` picks {gentle.strategy}: validation {goals.NAMES[facts.goal]} {number(gentle.goal)}, "
+        f"the head {number(gentle.head, signed=True)}."
+    )
 
 
 def _gains(facts: Facts) -> list[Block]:
