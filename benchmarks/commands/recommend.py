@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from benchmarks.running.session import Session
     from benchmarks.suites.suite import Suite
     from benchmarks.tools.recommend.setup import Chosen
+
+KEEP_HEAD = 0.05  # who has not been asked should not pay more
 
 
 class Goal(StrEnum):
@@ -48,12 +49,12 @@ class RecommendOptions(TrainOptions):
     budget: Annotated[str, typer.Option(metavar="TIME", help="How long it may take: 30m, 2h, 90s.")] = "30m"
     goal: Annotated[Goal, typer.Option(help="What to maximise.")] = Goal.CLASS_MEAN
     keep_head: Annotated[
-        float | None,
+        float,
         typer.Option(
             min=0, max=1, metavar="SHARE",
-            help="The pick may not cost the most frequent classes more class mean than this, such as 0.01.",
+            help="The pick may not cost the most frequent classes more class mean than this; 1: anything.",
         ),
-    ] = None  # fmt: skip
+    ] = KEEP_HEAD  # fmt: skip
 
 
 @takes(RecommendOptions)
@@ -71,7 +72,7 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
 
         asked = recommending.Asked(
             suite=chosen.suite, said=chosen.said, mirrors=chosen.mirrors, goal=options.goal.value,
-            keep=math.inf if options.keep_head is None else options.keep_head, budget_s=budget_s, started=started,
+            keep=options.keep_head, budget_s=budget_s, started=started,
             out=options.out, data=options.data, of_table=options.of_table, plugins=tuple(options.plugin or ()),
             strategies=_strategies(options), suite_file=options.suite if options.suite.endswith(".toml") else None,
         )  # fmt: skip

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.commands.recommend import KEEP_HEAD
 from benchmarks.data.split import head_by_rows
 from benchmarks.progress.reporter import Reporter, Reporters
 from benchmarks.records.bits import unpack_bits
@@ -76,9 +77,9 @@ def regret(suite: Suite, strategies: tuple[str, ...], out: Path) -> Regret:
         return execute(ready.plan, ready.context, out, wrap(Reporters()))
 
     everything = Search(session, GOAL, math.inf, carry).all()
-    found = Search(session, GOAL, math.inf, carry).run(lambda *_: None)
+    found = Search(session, GOAL, math.inf, carry, KEEP_HEAD).run(lambda *_: None)
     head = head_by_rows(session.context.stages[-1].facts.counts_C)
-    pick = choose(GOAL, found.predicted, found.seconds(), head, math.inf).pick.strategy
+    pick = choose(GOAL, found.predicted, found.seconds(), head, KEEP_HEAD).pick.strategy
     scores = {name: class_means(records) for name, records in everything.records.items()}
     best, *halves = (max(scores, key=lambda name: scores[name][part]) for part in range(len(PARTS)))
     lost = [scores[halves[part]][2 - part] - scores[pick][2 - part] for part in (0, 1)]

@@ -77,7 +77,7 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
     seen = findings.look(session.context.loaded, stage, MOST_SEEDS)
     rows = len(stage.data.train_rows)
     tuning = fine_tuning(session.context.suite, rows, asked.budget_s, mirrors=asked.mirrors)
-    search = Search(session, asked.goal, until, ports.execute)
+    search = Search(session, asked.goal, until, ports.execute, asked.keep)
 
     def told(found: Found, more: Found | str = WAITING) -> tuple[list[str], Path]:
         spent_s = before + time.monotonic() - asked.started

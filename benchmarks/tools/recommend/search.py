@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from benchmarks.data.split import head_by_rows
 from benchmarks.planning.plan import Cell
 from benchmarks.planning.stages import Stage
 from benchmarks.progress.reporter import Reporter, Reporters
@@ -54,8 +55,9 @@ class Found:
 class Search:
     """A search among the strategies of a session. Each seed holds out another fold."""
 
-    def __init__(self, session: Session, goal: str, until: float, execute: Execute) -> None:
-        """Train until `until`, on the clock of `time.monotonic`."""
+    def __init__(self, session: Session, goal: str, until: float, execute: Execute, keep: float = math.inf) -> None:
+        """Train until `until`, on the clock of `time.monotonic`; `keep`: what the pick may cost the head."""
+        self._head, self._keep = head_by_rows(session.context.stages[-1].facts.counts_C), keep
         self._session = functools.cache(functools.partial(for_seed, session))
         self._goal, self._until, self._execute = goal, until, execute
         self._strategies = tuple(dict.fromkeys(cell.strategy for cell in session.plan.cells))
@@ -163,8 +165,8 @@ class Search:
         return self._predicted[key]
 
     def _ranked(self, strategies: Sequence[str]) -> list[str]:
-        """Return those of `strategies` that have not failed, the highest expected score first."""
+        """Return those of `strategies` that have not failed: that keep the head, then the highest expected score."""
         found = self.found()
-        rows = standings(self._goal, found.predicted, found.seconds(), head=0)
+        rows = standings(self._goal, found.predicted, found.seconds(), self._head)
         wanted = [row for row in rows if row.strategy in strategies]
-        return [row.strategy for row in sorted(wanted, key=lambda row: -row.expected)]
+        return [row.strategy for row in sorted(wanted, key=lambda row: (row.head < -self._keep, -row.expected))]
