@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
     from benchmarks.tools.recommend.setup import Chosen
 
-KEEP_HEAD = 0.05  # who has not been asked should not pay more
+KEEP_HEAD = 0.1  # who has not been asked should not pay more
 
 
 class Goal(StrEnum):
