@@ -64,8 +64,8 @@ class Choice:
 
     @property
     def top(self) -> tuple[Standing, ...]:
-        """The strategies that cannot be told from the best."""
-        return tuple(one for one in self.ranked if one.group == 1)
+        """The strategies that cannot be told from the best, of those that keep the head where others do not."""
+        return self.rivals if self.too_costly else tuple(one for one in self.ranked if one.group == 1)
 
     @property
     def plain(self) -> Standing:

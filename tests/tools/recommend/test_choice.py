@@ -89,6 +89,7 @@ def test_a_pick_keeps_the_head_where_it_has_to() -> None:
     assert free.pick.strategy == "oversample" and free.gentle is not None and free.gentle.strategy == "crt"
     kept = pick(found, keep=0.01)
     assert kept.pick.strategy == "crt" and kept.too_costly == ("oversample",) and kept.gentle is None
+    assert [one.strategy for one in free.top] == ["oversample"] and [one.strategy for one in kept.top] == ["crt"]
     assert pick(found, keep=0.0).pick.strategy == "none"
 
 

@@ -160,8 +160,7 @@ def _rules(facts: Facts) -> list[str]:
 def _top(choice: Choice) -> str:
     if len(choice.ranked) == 1:
         return "nothing else was tried."
-    group = choice.rivals if choice.too_costly else choice.top
-    others = [one.strategy for one in group if one.strategy != choice.pick.strategy]
+    others = [one.strategy for one in choice.top if one.strategy != choice.pick.strategy]
     tried = f"of {len(choice.ranked)} tried" if not choice.too_costly else "that keep the head"
     if not others:
         return f"{choice.pick.strategy} alone, {tried}."
