@@ -69,7 +69,7 @@ def blocks(facts: Facts) -> list[Block]:
         listed([_why(facts), f"Top group: {_top(facts.choice)}", *_rules(facts)]),
         heading("What was tried"),
         text(
-            "Validation rows alone chose: each seed holds out another fold of the training rows, "
+            "Test rows chose nothing: each seed holds out another fold of the training rows for validation, "
             f"{sum(facts.findings.validation_C):,} rows in all. Differences are paired with plain training, row by "
             "row, with 95 % intervals that take the folds for independent; group 1 cannot be told from the best "
             "(Holm-corrected). Graded accuracy is 1 - Brier score / 2 of calibrated probabilities, averaged as the "
