@@ -21,6 +21,7 @@ from benchmarks.records.record import StageResult
 from benchmarks.records.resampled import corrected
 
 CONFIDENCE = 0.95
+NORMAL_QUANTILE = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # half of an interval in standard errors
 SHRINKAGE = 2.0  # rows' worth of the pooled variance in each class's own; 1 to 8 hold the level alike in the simulation
 _ZERO = 1e-18  # below it a variance is rounding: accuracies are shares of at most millions of rows
 _LEAST, _NOTHING = 1e-150, 1e-9  # the lowest p-value with two variances; a p-value this close to 1 is not refined

@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -19,7 +18,7 @@ from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.ties import kind
 from benchmarks.records.kinds import IMAGES
 from benchmarks.records.record import Record
-from benchmarks.records.stats import CONFIDENCE
+from benchmarks.records.stats import NORMAL_QUANTILE
 
 PAGE = Path("agreement.md")
 LEAST_STRATEGIES = 6  # with fewer the interval says nothing
@@ -90,8 +89,7 @@ def interval(correlation: float, n: int) -> tuple[float, float]:
     """
     if n < 4 or not abs(correlation) < 1 - 1e-12:
         return math.nan, math.nan
-    z = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
-    half = z * math.sqrt((1 + correlation**2 / 2) / (n - 3))
+    half = NORMAL_QUANTILE * math.sqrt((1 + correlation**2 / 2) / (n - 3))
     return math.tanh(math.atanh(correlation) - half), math.tanh(math.atanh(correlation) + half)
 
 

@@ -8,13 +8,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from benchmarks.records.multiple import LEVEL, tie_groups
-from benchmarks.records.stats import Difference
+from benchmarks.records.stats import NORMAL_QUANTILE, Difference
 from benchmarks.tools.recommend import earlier, goals
 from benchmarks.tools.recommend.candidates import PLAIN, complexity
 from benchmarks.tools.recommend.expected import expected
 from benchmarks.tools.recommend.goals import Predicted
 
-NORMAL_QUANTILE = 1.96  # half-width of a 95 % interval in standard errors
 GENTLE = 0.01  # of the head's class mean: what a user may not want to pay without having been asked
 TIE = 0.0025  # of expected scores, which are drawn together: less is no reason for a more complicated strategy
 

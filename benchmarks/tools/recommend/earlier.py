@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.records import storage
+from benchmarks.records.ranking import stage_means
 from benchmarks.records.record import Record
 from benchmarks.tools.recommend.candidates import PLAIN
+from benchmarks.tools.tuning.on_validation import on_validation
 
 FILE = Path(__file__).with_name("earlier.csv")
 CLASS_MEAN, TOP_1 = COLUMNS = ("class_mean", "top_1")
@@ -32,21 +34,14 @@ def table(records: Sequence[Record]) -> str:
     """Return the content of `earlier.csv`: means over seeds, the highest class mean first."""
     found: dict[str, list[tuple[float, float]]] = {}
     for record in records:
-        found.setdefault(record.strategy, []).append(_on_validation(record))
+        ((top_1, class_mean),) = stage_means(on_validation(record)).values()
+        found.setdefault(record.strategy, []).append((class_mean, top_1))
     means = {name: np.mean(of, axis=0) for name, of in found.items()}
     lines = [",".join(("strategy", *COLUMNS))]
     for name in sorted(means, key=lambda name: (-means[name][0], name)):
         class_mean, top_1 = means[name] - means[PLAIN]
         lines.append(f"{name},{class_mean:.4f},{top_1:.4f}")
     return "\n".join(lines) + "\n"
-
-
-def _on_validation(record: Record) -> tuple[float, float]:
-    """Return class mean and top-1 on the validation rows of the last stage."""
-    stage = record.stages[-1]
-    rows_C, hits_C = np.array(stage.validation_n), np.array(stage.validation_top1_hits)
-    held_C = rows_C > 0
-    return float((hits_C[held_C] / rows_C[held_C]).mean()), float(hits_C.sum() / rows_C.sum())
 
 
 if __name__ == "__main__":
