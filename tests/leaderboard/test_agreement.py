@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,20 @@ def test_rows_with_the_same_answers_in_both_count_once(tmp_path: Path) -> None:
     for suite in ("first", "second"):
         put(tmp_path, "photos", {**SIX, "b again": 70, "f": 10}, suite=suite, image_size=64 + len(suite))
     assert rows(tmp_path)[0][2] == "7"
+
+
+def test_a_suite_with_several_backbones_is_compared_by_its_first(tmp_path: Path) -> None:
+    seven = {**SIX, "f": 10}
+    for backbone, hits in (("mobilenetv3", SIX), ("resnet10t", seven), ("resnet18", SIX)):
+        put(tmp_path, "photos", hits, suite="first", backbone=backbone)
+    for backbone in ("resnet18", "resnet50"):
+        put(tmp_path, "photos", SIX, suite="second", image_size=128, backbone=backbone)
+    assert [re.findall(r"\[(\w+)\]\S+, (\w+)", one + other) for one, other, *_ in rows(tmp_path)] == [
+        [("first", "resnet10t"), ("first", "mobilenetv3")],
+        [("first", "resnet10t"), ("first", "resnet18")],
+        [("first", "resnet10t"), ("second", "resnet18")],
+        [("second", "resnet18"), ("second", "resnet50")],
+    ]
 
 
 @pytest.mark.parametrize("change", ["too few", "other rows", "text"])

@@ -111,18 +111,19 @@ def columns(stages: Sequence[str]) -> list[Column[Pair]]:
 def agreement(made: Mapping[str, Sequence[Section]]) -> str | None:
     """Return the page from the sections of each suite; None where no two rankings share enough strategies."""
     tables: dict[tuple[str, ...], list[Pair]] = {}
-    for one, other in itertools.combinations(_rankings(made), 2):
+    for one, other in _compared(list(_rankings(made))):
         if pair := _pair(one, other):
             tables.setdefault((one.first.setup.dataset, *(s.name for s in one.first.stages)), []).append(pair)
     if not tables:
         return None
     blocks = [
         "# Do rankings hold?",
-        f"Suites of one data set, or other backbones, that share {LEAST_STRATEGIES} or more of the strategies that see "
-        "the image alone; strategies that are right on the same test rows count once. *Rank correlation*: Spearman's, "
-        "of the class means over seeds. Its interval takes the strategies for a sample of many (Bonett and Wright, "
-        "2000), and noise in either ranking lowers it. *Lost by the best*: how far the first ranking's best strategy "
-        "is below the best of the second, in the second's class mean.",
+        f"Suites of one data set, and the backbones of a suite, that share {LEAST_STRATEGIES} or more of the "
+        "strategies that see the image alone; a suite with several backbones is compared with others by its first, "
+        "the one with the most strategies. Strategies that are right on the same test rows count once. *Rank "
+        "correlation*: Spearman's, of the class means over seeds. Its interval takes the strategies for a sample of "
+        "many (Bonett and Wright, 2000), and noise in either ranking lowers it. *Lost by the best*: how far the first "
+        "ranking's best strategy is below the best of the second, in the second's class mean.",
     ]
     for (data_set, *stages), pairs in sorted(tables.items()):
         blocks += [f"## {escape(data_set)}, {escape(' and '.join(stages))}", render(columns(stages), pairs)]
@@ -138,6 +139,20 @@ def _rankings(made: Mapping[str, Sequence[Section]]) -> Iterator[Ranking]:
                 entries = {name: entry for entry in merged for name in entry.names if kind(entry) == IMAGES}
                 if len(entries) >= LEAST_STRATEGIES:
                     yield Ranking(suite, backbone, entries)
+
+
+def _compared(rankings: Sequence[Ranking]) -> Iterator[tuple[Ranking, Ranking]]:
+    """Yield what is worth a row: the first rankings of two suites, and a suite's first with each of its others."""
+    firsts = {
+        suite: min(group, key=lambda ranking: (-len(ranking.entries), ranking.backbone))
+        for suite, group in itertools.groupby(rankings, key=lambda ranking: ranking.suite)
+    }
+    for one, other in itertools.combinations(rankings, 2):
+        first = firsts[one.suite]
+        if one.suite == other.suite and first in (one, other):
+            yield first, other if first is one else one
+        elif first is one and firsts[other.suite] is other:
+            yield one, other
 
 
 def _pair(one: Ranking, other: Ranking) -> Pair | None:
