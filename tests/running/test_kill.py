@@ -18,7 +18,7 @@ import pytest
 from benchmarks.training import checkpoint
 from tests.process import Started, bench, write_suite
 
-KILLS = int(os.environ.get("BENCHMARKS_KILLS", "20"))
+KILLS = int(os.environ.get("BENCHMARKS_KILLS", "8"))
 STRATEGIES = "oversample-weak,drw,crt,mixup,minority-augment,text-fusion"
 FREE = ("jobs", "seconds", "img_per_s")  # of a stage: what may differ between two runs of the same bits
 
