@@ -116,11 +116,6 @@ def isolated() -> Iterator[None]:
             registry.update(entries)  # type: ignore[attr-defined]
 
 
-def forget_backbone(name: str) -> None:
-    """Remove a registered backbone; raises `KeyError` for an unknown name."""
-    del _backbones[name]
-
-
 def register_classifier(
     name: str,
     layers: Callable[[int, int], nn.Module],

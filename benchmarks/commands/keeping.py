@@ -63,14 +63,14 @@ def clean(
 ) -> int:
     """Remove files that can be recomputed; records, predictions and fetched data stay."""
     from benchmarks.support.lock import only_writer
-    from benchmarks.tools.clean import removable, removable_from_cache, remove, remove_from_cache
+    from benchmarks.tools.clean import removable, removable_from_cache, remove
 
     if cache:
         from benchmarks.data.load import cache_folder
 
         place = cache_folder()
         print(f"The cache is {place}.")
-        return _clean(list(removable_from_cache(place)), dry_run, lambda files: remove_from_cache(place, files))
+        return _clean(list(removable_from_cache(place)), dry_run, lambda files: remove(place, files))
     _require(out)
     if not (out / ".work").is_dir():  # no run has written here: do not leave a lock file
         print(f"{out} has no working files of runs: there is nothing to remove.")

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from backbones import registry
 from backbones.network import Network, build
 from backbones.probe import Choice
-from backbones.registry import forget_backbone, register_backbone
 from backbones.strategy_layers.light import parts_of
 from benchmarks.data.base import Loaded
 from benchmarks.planning.plan import Plan, Setting, make_plan
@@ -61,15 +61,11 @@ class Encoder(nn.Module):
 @contextlib.contextmanager
 def backbone() -> Iterator[str]:
     """Register the tiny networks inside the block, and give the name of the one without a transformer."""
-    for name in (BACKBONE, TRANSFORMER):
-        blocks = name == TRANSFORMER
-        builder = functools.partial(_encoder, transformer=blocks)
-        register_backbone(name, builder=builder, description="the contract's own")
-    try:
-        yield BACKBONE
-    finally:
+    with registry.isolated():
         for name in (BACKBONE, TRANSFORMER):
-            forget_backbone(name)
+            builder = functools.partial(_encoder, transformer=name == TRANSFORMER)
+            registry.register_backbone(name, builder=builder, description="the contract's own")
+        yield BACKBONE
 
 
 def _encoder(image_size: int, transformer: bool) -> Encoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
@@ -35,7 +36,8 @@ class StageScores:
 
     def deviation(self, metric: str) -> float:
         """Return the standard deviation over seeds of a metric of the top-1 hits, NaN for one seed."""
-        return stats.spread([values[metric] for values in self.top1])[1]
+        values = [of_seed[metric] for of_seed in self.top1]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,11 +123,9 @@ class Section:
         found = (e for e in self.entries if e.backbone == entry.backbone and other in e.names and e is not entry)
         return pairs(entry.records, [record for e in found for record in e.records])
 
-    def differences(
-        self, entry: Entry, stage: int, other: str = BASELINE
-    ) -> tuple[stats.Difference, stats.Difference] | None:
-        """Return the entry minus `other` in a stage: overall, class mean; None if unknown."""
-        found = self.comparable(entry, other)
+    def differences(self, entry: Entry, stage: int) -> tuple[stats.Difference, stats.Difference] | None:
+        """Return the entry minus plain training in a stage: overall, class mean; None if unknown."""
+        found = self.comparable(entry)
         if not found or not self.first.stages[stage].rows:
             return None
         return stats.differences([a.stages[stage] for a, _ in found], [b.stages[stage] for _, b in found])

@@ -47,11 +47,6 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Return mean and sample standard deviation (n - 1) over seeds; the latter is NaN for a single seed."""
-    return statistics.fmean(values), float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
-
-
 def wilson(hits: float, rows: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
     """Return Wilson's score interval of the accuracy `hits / rows`; (0, 1) without rows.
 
@@ -67,24 +62,22 @@ def wilson(hits: float, rows: int, confidence: float = CONFIDENCE) -> tuple[floa
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def differences(
-    ours: Sequence[StageResult], theirs: Sequence[StageResult], top: int = 1
-) -> tuple[Difference, Difference]:
-    """Return (overall, class mean): how far `ours` is above `theirs`, paired row by row and seed by seed.
+def differences(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> tuple[Difference, Difference]:
+    """Return top-1 (overall, class mean): how far `ours` is above `theirs`, paired row by row and seed by seed.
 
-    `ours[s]` and `theirs[s]` are the same stage of the same seed and split; `top` is 1 or 5. See `compare` for the
-    interval, with several splits `resampled.corrected`. With one split and seed it is about other test rows only, not
-    about another training.
+    `ours[s]` and `theirs[s]` are the same stage of the same seed and split. See `compare` for the interval, with
+    several splits `resampled.corrected`. With one split and seed it is about other test rows only, not about another
+    training.
 
     Raises `ValueError` where the results are not of the same rows and classes, or there are none.
     """
-    counts = [_counted(_paired(a, b), _right(a, top) - _right(b, top)) for a, b in _splits(ours, theirs)]
+    counts = [_counted(_paired(a, b), _right(a) - _right(b)) for a, b in _splits(ours, theirs)]
     return _over_splits([_compare(one.together()) for one in counts], ours), _over_splits(map(_compare, counts), ours)
 
 
 def class_mean(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> Difference:
-    """Return the second of `differences` in top-1 alone."""
-    counts = (_counted(_paired(a, b), _right(a, 1) - _right(b, 1)) for a, b in _splits(ours, theirs))
+    """Return the second of `differences` alone."""
+    counts = (_counted(_paired(a, b), _right(a) - _right(b)) for a, b in _splits(ours, theirs))
     return _over_splits(map(_compare, counts), ours)
 
 
@@ -99,7 +92,7 @@ def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int)
         first = _paired(a, b)
         if not first.test_n[c]:
             raise ValueError(f"class {first.classes[c]!r} has no test rows")
-        d_SN = _right(a, 1) - _right(b, 1)
+        d_SN = _right(a) - _right(b)
         own_SN = d_SN[:, sum(first.test_n[:c]) : sum(first.test_n[: c + 1])]
         found.append(_compare(Counts.of(own_SN, (first.test_n[c],)), pool(_counted(first, d_SN))))
         won, lost = won + int((own_SN > 0).sum()), lost + int((own_SN < 0).sum())
@@ -237,9 +230,9 @@ def _counted(first: StageResult, d_SN: np.ndarray) -> Counts:
     return Counts.of(d_SN, [n for n in first.test_n if n > 0])
 
 
-def _right(stages: Sequence[StageResult], top: int) -> np.ndarray:
+def _right(stages: Sequence[StageResult]) -> np.ndarray:
     """Return int8 [S, N] of zeros and ones, rows class by class."""
-    return np.stack([_unpacked(s.top1_bits if top == 1 else s.top5_bits, s.rows) for s in stages])
+    return np.stack([_unpacked(s.top1_bits, s.rows) for s in stages])
 
 
 @functools.lru_cache(maxsize=2048)  # a table compares all pairs of rows: each stage is needed many times; N bytes each

@@ -113,7 +113,3 @@ class Graph:
             else:
                 waiting.append(cell)
         self._cells = waiting
-
-    def first_cell(self, job: Job) -> Cell:
-        """Return the first cell that needs the job."""
-        return self._plan.first_user[job.key]

@@ -45,9 +45,8 @@ def score_stage(
     data, classes = stage.data, stage.facts.num_classes
     labels_N, checked_labels_N = stage.labels_N[data.test_rows], stage.labels_N[data.validation_rows]
     test, held = stage_outputs(context.store, [chain[-1].key for chain in (results, *companions)], checked_labels_N)
-    logits_NC = _after_the_fact(strategy, test, stage)
+    logits_NC, checked_logits_NC = (strategy.predict(outputs, stage.facts).numpy() for outputs in (test, held))
     top1_N, top5_N = hits(logits_NC, labels_N, 1), hits(logits_NC, labels_N, 5)
-    checked_logits_NC = _after_the_fact(strategy, held, stage)
     checked_N = hits(checked_logits_NC, checked_labels_N, 1)
     told = {
         **_report(context, stage, strategy, test, labels_N),
@@ -113,11 +112,6 @@ def stage_outputs(store: Store, keys: Sequence[str], checked_labels_N: np.ndarra
 def _stored_outputs(stored: Mapping[str, np.ndarray], rows: str) -> Outputs:
     extra = {n.removeprefix(f"{rows}."): torch.from_numpy(a) for n, a in stored.items() if n.startswith(f"{rows}.")}
     return Outputs(torch.from_numpy(stored[rows]), torch.zeros(len(stored[rows]), 0), extra)
-
-
-def _after_the_fact(strategy: Strategy, outputs: Outputs, stage: Stage) -> np.ndarray:
-    """Return the logits [N, C] that are scored."""
-    return strategy.predict(outputs, stage.facts).numpy()
 
 
 def _temperature(logits_NC: np.ndarray, labels_N: np.ndarray) -> float | None:

@@ -90,7 +90,10 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     first_weights = {name: first for name, first in backbones.items() if first is not None}
     for name, first in first_weights.items():
         say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
-    loaded = load_data(suite, request.data, advance, request.resample, say)
+    loaded = load(
+        suite.dataset, path=request.data, size=suite.recipe.image_size, cache=cache_folder(), advance=advance, say=say,
+        options=suite.options, split=suite.split, resample=request.resample,
+    )  # fmt: skip
     suite = fit_to(loaded, _apart(suite, loaded, request.out, say))
     seeds = _seeds(dataclasses.replace(request, suite=suite))
     stages = make_stages(loaded, suite, seeds[0])
@@ -197,23 +200,6 @@ def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[
                 f"{text} cannot run: {backbones[0]} has {' and '.join(missing[0])}; choose another backbone with "
                 "--backbone, or leave it out."
             )
-
-
-def load_data(
-    suite: Suite, path: Path | None, advance: Advance, resample: bool = False, say: Say | None = None
-) -> Loaded:
-    """Return the suite's split of its data, decoded at its image size; `resample` and `say`: see `load`."""
-    return load(
-        suite.dataset,
-        path=path,
-        size=suite.recipe.image_size,
-        cache=cache_folder(),
-        advance=advance,
-        say=say,
-        options=suite.options,
-        split=suite.split,
-        resample=resample,
-    )
 
 
 def _apart(suite: Suite, loaded: Loaded, out: Path, say: Say) -> Suite:

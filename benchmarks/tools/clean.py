@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from backbones.files import LEFT
@@ -49,20 +49,10 @@ def removable_from_cache(cache: Path) -> Iterator[Path]:
     yield from (path for path in (cache / "probe.json",) if path.is_file())
 
 
-def remove_from_cache(cache: Path, files: list[Path]) -> None:
-    """Remove the files, then the folders that are empty."""
+def remove(root: Path, files: Collection[Path]) -> None:
+    """Remove the files, then the folders below `root` that they leave empty."""
     for path in files:
         path.unlink(missing_ok=True)
-    for folder in ("decoded", "features"):
-        for below in sorted((cache / folder).rglob("*"), reverse=True):
-            if below.is_dir() and not any(below.iterdir()):
-                below.rmdir()
-
-
-def remove(out: Path, files: list[Path]) -> None:
-    """Remove the files, then the job folders that are empty."""
-    for path in files:
-        path.unlink(missing_ok=True)
-    for folder in (Store(out).work / "jobs").glob("*"):
+    for folder in sorted({above for path in files for above in path.parents if root in above.parents}, reverse=True):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()

@@ -33,14 +33,6 @@ def test_wilson_without_rows_knows_nothing():
     assert stats.wilson(0, 0) == (0.0, 1.0)
 
 
-def test_spread():
-    assert stats.spread([1.0, 2.0, 3.0]) == (2.0, 1.0)
-    mean, sd = stats.spread([0.5])
-    assert mean == 0.5
-    assert math.isnan(sd)
-    assert all(math.isnan(value) for value in stats.spread([math.nan, 1.0]))
-
-
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=3, max_size=30))
 def test_one_seed_one_class_is_the_paired_t_interval(rows):
     ours_N, theirs_N = np.array(rows).T
@@ -182,14 +174,6 @@ def test_only_the_same_rows_pair():
     for ours, theirs in (([], []), ([one], []), ([stage([], (0, 0))], [stage([], (0, 0))])):
         with pytest.raises(ValueError, match="at least one"):
             stats.differences(ours, theirs)
-
-
-def test_top5_is_compared_by_its_own_bits():
-    low = stage([False, False, False, False], (4,))
-    high = dataclasses.replace(low, top5_hits=(4,), top5_bits="8A==")
-    assert stats.differences([high], [high], top=5)[0].value == 0
-    assert stats.differences([high], [low], top=1)[0].value == 0
-    assert stats.differences([high], [low], top=5)[0].value == 1 - low.top5_hits[0] / 4
 
 
 def root(value: float, parts: list[tuple[float, float]]) -> float:

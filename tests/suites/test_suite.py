@@ -42,7 +42,7 @@ def test_a_suite_of_the_package_can_be_planned(name: str, tmp_path: Path, monkey
     source = open_source(asked.dataset, _path(asked, tmp_path), cache=cache_folder(), options=asked.options)
     size, rows_N = asked.recipe.image_size, np.arange(len(source.ids))
     loaded = from_source(source, Decoded(np.empty((0, size, size, 3), np.uint8), rows_N, META), size)
-    monkeypatch.setattr(session, "load_data", lambda *_: loaded)
+    monkeypatch.setattr(session, "load", lambda *_, **__: loaded)
     monkeypatch.setattr(usable, "first_weights", lambda *_: None)  # it would fetch them
     said: list[str] = []
     request = session.Request(

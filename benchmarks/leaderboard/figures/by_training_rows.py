@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.leaderboard.figures import style
 from benchmarks.leaderboard.figures.chosen import plain_and_best
 from benchmarks.leaderboard.figures.registry import Drawing, figure
+from benchmarks.leaderboard.per_class.class_blocks import accuracies
 from benchmarks.leaderboard.sections import Entry, Section
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _classes(plot: Axes, section: Section, stage: int, plain: Entry, best: Entry
     result = section.first.stages[stage]
     tested_C = np.array(result.test_n) > 0
     x_T = np.maximum(np.array(result.train_n), 0.5)[tested_C]
-    before_T, after_T = (accuracy(entry, stage)[tested_C] for entry in (plain, best))
+    before_T, after_T = (accuracies(entry, stage)[0][tested_C] for entry in (plain, best))
     colours = [
         style.GREEN if b > a else style.RED if b < a else style.TEXT for a, b in zip(before_T, after_T, strict=True)
     ]
@@ -62,9 +63,3 @@ def _classes(plot: Axes, section: Section, stage: int, plain: Entry, best: Entry
     plot.scatter(x_T, before_T, s=20, facecolors="none", edgecolors=style.TEXT, linewidths=1.1)
     plot.scatter(x_T, after_T, s=20, color=style.BLUE)
     return int((after_T > before_T + 1e-9).sum()), int((after_T < before_T - 1e-9).sum())
-
-
-def accuracy(entry: Entry, stage: int) -> np.ndarray:
-    """Return top-1 per class, mean over seeds, float64 [C]; 0 without test rows."""
-    results = [record.stages[stage] for record in entry.records]
-    return np.asarray(np.mean([r.top1_hits for r in results], axis=0) / np.maximum(1, results[0].test_n))

@@ -155,7 +155,7 @@ class Run:
         for job, worker in zip(ready, self.pool.idle(), strict=False):
             assert worker.info is not None
             self.graph.take(job)
-            cell = self.graph.first_cell(job)
+            cell = self._plan.first_user[job.key]
             self.tell(JobStarted(job, cell))
             if worker.info.where:
                 self.tell(JobPlaced(job, worker.info.where))
@@ -236,7 +236,7 @@ class Run:
             return
         if damaged and job.parent and not self.graph.is_open(job.parent):  # the damaged state is the parent's
             self.context.store.state(job.parent).unlink(missing_ok=True)
-            missing = pending(self._plan, self.context.store, [self.graph.first_cell(job)])
+            missing = pending(self._plan, self.context.store, [self._plan.first_user[job.key]])
             self.graph.reopen([missing[key] for key in ancestors(self._plan, job) if key in missing])
         self.graph.again(job)
         self.tell(Note(f"{describe(job)}: {why}; {noted.then}."))

@@ -22,9 +22,7 @@ PAGE, CONTENT = "recommendation.md", "recommendation.json"
 class Recommended:
     """The recommended cell, what it was trained on, and the answer's texts.
 
-    `data`, `plugins`, `weights`: absolute paths as given to the command. `of_table`: options of a dataset that is a
-    table. `place`: the suite's folder in
-    which the answer is kept.
+    `data`, `plugins`: absolute paths. `of_table`: options of a dataset that is a table. `made`: when it was written.
     """
 
     suite: str
@@ -36,6 +34,7 @@ class Recommended:
     plugins: tuple[str, ...]
     lines: tuple[str, ...]
     blocks: tuple[Block, ...]
+    made: str = ""
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -52,18 +51,11 @@ def write(answer: Recommended, out: Path, suite: str) -> Path:
     """Write both files into the folder of `suite`; return the page's path."""
     folder = out / safe_name(suite)
     made = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    content = json.dumps({"made": made, **dataclasses.asdict(answer)}, indent=1, ensure_ascii=False)
+    content = json.dumps({**dataclasses.asdict(answer), "made": made}, indent=1, ensure_ascii=False)
     blocks = ["# Recommendation", *(block.markdown() for block in answer.blocks)]
     write_bytes(folder / PAGE, ("\n\n".join(blocks) + "\n").encode())
     write_bytes(folder / CONTENT, content.encode())
     return folder / PAGE
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Written(Recommended):
-    """The content of the file: the answer, and when it was given."""
-
-    made: str
 
 
 def latest(out: Path) -> Recommended:
@@ -71,17 +63,16 @@ def latest(out: Path) -> Recommended:
 
     Raises UserError where there is none.
     """
-    found: list[_Written] = []
+    found: list[Recommended] = []
     for path in sorted(out.glob(f"*/{CONTENT}")):
         with contextlib.suppress(OSError, ValidationError):
-            found.append(TypeAdapter(_Written).validate_json(path.read_bytes(), strict=True))
+            found.append(TypeAdapter(Recommended).validate_json(path.read_bytes(), strict=True))
     if not found:
         raise UserError(
             f"no recommendation below {out} can be read; run `recommend --data MY_IMAGES` first, or name its folder "
             "with --out."
         )
-    newest = max(found, key=lambda one: one.made)
-    return Recommended(**{field.name: getattr(newest, field.name) for field in dataclasses.fields(Recommended)})
+    return max(found, key=lambda one: one.made)
 
 
 def spent(out: Path, suite: str) -> float:
