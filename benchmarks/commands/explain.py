@@ -12,6 +12,7 @@ import typer
 
 from benchmarks.commands.options import OWN, PUBLISHED, with_records
 from benchmarks.support.errors import one_line
+from benchmarks.support.words import counted
 
 if TYPE_CHECKING:
     from benchmarks.tools.explain import Explanation, Moved
@@ -52,7 +53,7 @@ def explain(
 def _title(one: Explanation) -> str:
     result = one.record.stages[one.stage]
     name, train, test = (values[one.position] for values in (result.classes, result.train_n, result.test_n))
-    seeds = f"{one.seeds} seed{'' if one.seeds == 1 else 's'}{f', {one.splits} splits' if one.splits > 1 else ''}"
+    seeds = counted(one.seeds, "seed") + (f", {one.splits} splits" if one.splits > 1 else "")
     return one_line(
         f"{name}: {result.name} class of {one.record.suite}, {train:,} training and {test:,} test rows; "
         f"{one.record.backbone}, {seeds}."

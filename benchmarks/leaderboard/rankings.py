@@ -9,6 +9,7 @@ from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.ties import Placed, kind, placed
 from benchmarks.records import metrics
 from benchmarks.records.kinds import IMAGES
+from benchmarks.support.words import counted
 
 MOST_ROWS = 20  # of all tables on the first screen
 MOST_OF_OTHERS = 4  # of them for each kind of strategies that see more than images
@@ -84,7 +85,7 @@ def _note(section: Section) -> list[str]:
     first, seeds = section.entries[0], sorted({entry.seeds for entry in section.entries})
     constant = f"Backbone {escape(first.backbone)}. " if len({entry.backbone for entry in section.entries}) == 1 else ""
     if len(seeds) == 1:
-        constant += f"{seeds[0]} seed{'' if seeds[0] == 1 else 's'}. "
+        constant += f"{counted(seeds[0], 'seed')}. "
     brief = (
         f"{constant}Top-1 accuracy on the test rows, mean over seeds, ± their standard deviation. Strategies of "
         "group 1 cannot be told from the best."

@@ -16,6 +16,7 @@ from benchmarks.leaderboard.sections import Section
 from benchmarks.records.kinds import NOTE
 from benchmarks.records.record import Record
 from benchmarks.records.storage import safe_name
+from benchmarks.support.words import counted
 
 TITLES = {"head": "Head classes", "tail": "Tail classes", "all": "All classes"}
 
@@ -83,7 +84,7 @@ def _folded(blocks: Sequence[str]) -> str:
     """Return a table and what it shows, folded; a sentence alone as it is."""
     text = "\n\n".join(blocks)
     rows = sum(line.startswith("|") for line in blocks[0].splitlines()) - 2
-    return folded(text, f"Table of {rows} row{'' if rows == 1 else 's'}") if rows > 0 else text
+    return folded(text, f"Table of {counted(rows, 'row')}") if rows > 0 else text
 
 
 def _failed(records: Sequence[Record]) -> list[str]:

@@ -14,6 +14,7 @@ from benchmarks.leaderboard.requested import Q, stage_metrics
 from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.ties import Marked, marked
 from benchmarks.records.stats import Difference
+from benchmarks.support.words import counted
 
 FEW_CLASSES = 10  # top-5 of so few says nothing
 _GROUPS = ("many", "medium", "few")
@@ -28,7 +29,7 @@ def stage_columns(section: Section, stage: int, extra: Sequence[str] = ()) -> li
         if position < 0:
             return ""
         rows = section.first.stages[stage].test_n[position]
-        few = f" ({rows} test row{'' if rows == 1 else 's'})" if rows < describe.FEW_ROWS_OF_CLASS else ""
+        few = f" ({counted(rows, 'test row')})" if rows < describe.FEW_ROWS_OF_CLASS else ""
         return f" {escape(classes[position])}{few}"
 
     tops = [
@@ -118,9 +119,9 @@ def family_sizes(backbones: Sequence[str]) -> str:
     """Return how many comparisons a column corrects for, from the backbone of each: those of one are a family."""
     sizes = Counter(backbones)
     if len(sizes) == 1:
-        return f"{len(backbones)} comparison{'' if len(backbones) == 1 else 's'} of each column"
-    counted = ", ".join(f"{escape(backbone)} {size}" for backbone, size in sorted(sizes.items()))
-    return f"comparisons of each column on the same backbone ({counted})"
+        return f"{counted(len(backbones), 'comparison')} of each column"
+    of_each = ", ".join(f"{escape(backbone)} {size}" for backbone, size in sorted(sizes.items()))
+    return f"comparisons of each column on the same backbone ({of_each})"
 
 
 def interval(difference: Difference | None, real: bool | None = None) -> str:

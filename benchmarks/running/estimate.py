@@ -11,6 +11,7 @@ from benchmarks.planning.pending import pending
 from benchmarks.planning.plan import NAMES, Plan
 from benchmarks.records.record import Record
 from benchmarks.running.context import RunContext
+from benchmarks.support.words import counted
 
 NAMES_PER_S = 2000.0  # on one core, until such a job has been measured
 UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each other
@@ -28,7 +29,7 @@ def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlo
         measured = [r for k, r in results.items() if r is not None and plan.jobs[k].backbone == backbone and r.images]
         if measured:
             rates[backbone] = sum(r.images for r in measured) / sum(r.seconds for r in measured)
-            sources[backbone] = f"measured in {len(measured)} finished job{'' if len(measured) == 1 else 's'}"
+            sources[backbone] = f"measured in {counted(len(measured), 'finished job')}"
     # a segment on stored features sees every image once, when it stores them
     passes = {job.key: min(job.epochs, 1) if job.segment.phase.on == "features" else job.epochs for job in todo}
     images = {job.key: passes[job.key] * len(context.stage(job.stage).data.train_rows) for job in todo}

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.support.hardware import MOST_SIDE_BY_SIDE, free_memory_bytes, idle_cores, usable_cores
+from benchmarks.support.words import counted
 
 LOOKS = 12  # at the load of the machine, 3 s in all
 JOB_BYTES = 1 << 30  # free for each job; one of resnet10t at 32 px has 0.3 GB of its own, larger networks have more
@@ -56,8 +57,8 @@ def default_share(
         most, why = _side_by_side(idle, kept, small)
     threads = kept or max(1, idle // most)
     others = "" if idle == cores else ", the others are busy"
-    where = ", as the run that is continued" if kept else f" on {_many(cores, 'core')}{others}; {why}"
-    each = _many(threads, "CPU thread")
+    where = ", as the run that is continued" if kept else f" on {counted(cores, 'core')}{others}; {why}"
+    each = counted(threads, "CPU thread")
     if most == 1:
         return Share(1, threads), f"Computing with {each}{where}."
     return Share(most, threads), f"Training {most} jobs side by side with {each} each{where}."
@@ -68,7 +69,7 @@ def _side_by_side(idle: int, kept: int | None, small: str) -> tuple[int, str]:
     most = max(1, idle // (kept or -(-idle // MOST_SIDE_BY_SIDE)))
     room = max(1, int(min(free_memory_bytes() / JOB_BYTES, most)))
     if room < most:
-        return room, f"there is memory for {_many(room, 'job')}, --jobs N sets another number"
+        return room, f"there is memory for {counted(room, 'job')}, --jobs N sets another number"
     if most == 1:
         return 1, "--threads N sets another number"
     return most, f"{small} do not keep several cores busy; --jobs N and --threads N set other numbers"
@@ -95,7 +96,3 @@ def note_threads(work: Path) -> None:
 
 def _note(work: Path) -> Path:
     return work / "threads"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

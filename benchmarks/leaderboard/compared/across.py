@@ -22,6 +22,7 @@ from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.ties import kind
 from benchmarks.records.kinds import IMAGES, NOTE, marked_name, transductive
 from benchmarks.records.multiple import LEVEL, holm
+from benchmarks.support.words import counted
 
 PAGE = Path("across.md")
 LEAST_SETS = 3  # fewer have a page each, which says more
@@ -191,7 +192,7 @@ def _power(sets: int, comparisons: int) -> str:
             f"{sets} data sets are too few for a test: with fewer than 6 Wilcoxon's cannot reach 0.05, whatever the "
             "differences."
         )
-    family = f"{comparisons} comparison{'' if comparisons == 1 else 's'}"
+    family = counted(comparisons, "comparison")
     if comparisons * 2.0 ** (1 - sets) > LEVEL:
         return f"After Holm's correction for {family}, {sets} data sets are too few for any mark."
     return f"Holm-corrected for {family}."

@@ -12,6 +12,7 @@ from benchmarks.leaderboard.sections import Entry, Section, pairs
 from benchmarks.leaderboard.tables import interval
 from benchmarks.leaderboard.ties import corrected
 from benchmarks.records import stats
+from benchmarks.support.words import counted
 
 Pair = tuple[Entry, Entry | None]  # tuned, and the same strategy with the suite's settings if that was run
 
@@ -114,7 +115,7 @@ def _tuned(pair: Pair) -> dict[str, Any]:
 
 
 def _trials(tuned: dict[str, Any]) -> str:
-    return f"{tuned['trials']} trial{'' if tuned['trials'] == 1 else 's'}"
+    return counted(tuned["trials"], "trial")
 
 
 def _settings(settings: dict[str, Any]) -> str:

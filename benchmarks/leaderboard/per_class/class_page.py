@@ -18,6 +18,7 @@ from benchmarks.leaderboard.sections import BASELINE, Entry, Section
 from benchmarks.leaderboard.suite_page import TITLES
 from benchmarks.records import confusions
 from benchmarks.records.kinds import NOTE, marked_name
+from benchmarks.support.words import counted
 
 MOST = 3  # classes named as helped, and as hurt
 
@@ -49,13 +50,9 @@ def _seeds(section: Section) -> str:
     """Return how many seeds the means are over."""
     counts = {entry.seeds for entry in section.entries}
     if len(counts) == 1:
-        return f"Means over {_counted(counts.pop())}."
-    few = (f"{escape(e.strategy)} {_counted(e.seeds)}" for e in section.entries if e.seeds < max(counts))
-    return f"Means over {_counted(max(counts))}, but {', '.join(few)}."
-
-
-def _counted(seeds: int) -> str:
-    return f"{seeds} seed{'' if seeds == 1 else 's'}"
+        return f"Means over {counted(counts.pop(), 'seed')}."
+    few = (f"{escape(e.strategy)} {counted(e.seeds, 'seed')}" for e in section.entries if e.seeds < max(counts))
+    return f"Means over {counted(max(counts), 'seed')}, but {', '.join(few)}."
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from benchmarks.records.metrics import from_hits
 from benchmarks.records.record import Record, StageResult
 from benchmarks.records.stats import wilson
 from benchmarks.support.errors import one_line
+from benchmarks.support.words import some
 from benchmarks.tools.export.model import CALIBRATION, Preprocessing
 from benchmarks.tools.export.tensors import OWN, Tensors
 
@@ -194,8 +195,7 @@ def _limits(facts: Facts) -> str:
     if result.name != "all":
         lines.insert(1, f"- The classes of the other stage: it was trained on the {result.name} classes alone.")
     if little:
-        some = ", ".join(little[:10]) + (f" and {len(little) - 10} more" if len(little) > 10 else "")
-        lines.append(f"- Reliable answers on classes with fewer than {FEW} training rows: {some}.")
+        lines.append(f"- Reliable answers on classes with fewer than {FEW} training rows: {some(little, 10)}.")
     return "\n".join(lines)
 
 

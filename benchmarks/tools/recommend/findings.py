@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.data.base import Loaded
 from benchmarks.data.split import FEWEST as LEAST_TO_VALIDATE
 from benchmarks.planning.stages import Stage
+from benchmarks.support.words import some
 
 BALANCED = 1.5  # largest class over smallest: up to here nothing is needed
 FEW = 20  # training rows
@@ -58,16 +59,16 @@ class Findings:
         ]
         few = [name for name, n in zip(self.names, self.train_C, strict=True) if n < FEW]
         if few:
-            said.append(f"{_classes(len(few))} fewer than {FEW} training rows: {_some(few[::-1])}.")
+            said.append(f"{_classes(len(few))} fewer than {FEW} training rows: {some(few[::-1], MOST_NAMES)}.")
         silent = [name for name, n in zip(self.names, self.validation_C, strict=True) if not n]
         if silent:
             said.append(
                 f"{_classes(len(silent))} fewer than {LEAST_TO_VALIDATE} training rows and none to validate, so the "
-                f"choice does not see them: {_some(silent[::-1])}."
+                f"choice does not see them: {some(silent[::-1], MOST_NAMES)}."
             )
         untested = [name for name, n in zip(self.names, self.test_C, strict=True) if not n]
         if untested:
-            said.append(f"{_classes(len(untested))} no test rows: {_some(untested)}.")
+            said.append(f"{_classes(len(untested))} no test rows: {some(untested, MOST_NAMES)}.")
         return [*said, *(f"{count:,} {what}." for what, count in self.notes if count)]
 
 
@@ -87,8 +88,3 @@ def look(loaded: Loaded, stage: Stage, seeds: int) -> Findings:
 
 def _classes(number: int) -> str:
     return "1 class has" if number == 1 else f"{number} classes have"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more

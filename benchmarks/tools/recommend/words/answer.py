@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from benchmarks.leaderboard.markdown import NOTHING, number
+from benchmarks.support.words import counted, some
 from benchmarks.tools.recommend import goals
 from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN
@@ -164,9 +165,8 @@ def _top(choice: Choice) -> str:
     tried = f"of {len(choice.ranked)} tried" if not choice.too_costly else "that keep the head"
     if not others:
         return f"{choice.pick.strategy} alone, {tried}."
-    more = f" and {len(others) - MOST_SHOWN} more" if len(others) > MOST_SHOWN else ""
-    names = ", ".join([choice.pick.strategy, *others[:MOST_SHOWN]])
-    return f"{len(others) + 1} {tried} cannot be told apart: {names}{more}."
+    names = some([choice.pick.strategy, *others], MOST_SHOWN + 1)
+    return f"{len(others) + 1} {tried} cannot be told apart: {names}."
 
 
 def _on_test(facts: Facts) -> list[str]:
@@ -183,7 +183,7 @@ def _on_test(facts: Facts) -> list[str]:
     gains = [c for c in found.gains() if c.real] or found.gains()
     said = [
         f"On test rows: class mean {number(mean.plain)} to {number(mean.pick)}, {interval(mean.difference)}; top-1 "
-        f"{interval(found.parts[1].difference)} ({mean.rows:,} rows, {_seeds(found.seeds)}).",
+        f"{interval(found.parts[1].difference)} ({mean.rows:,} rows, {counted(found.seeds, 'seed')}).",
         f"Gains most on: {', '.join(_class(c) for c in gains[:3]) or 'no class'}.",
     ]
     if head:
@@ -225,7 +225,7 @@ def _gains(facts: Facts) -> list[Block]:
         (c.name, f"{c.train:,}", f"{c.test:,}", interval(c.difference), "yes" if c.real else "no") for c in classes
     ]
     return [
-        text(f"On test rows, which chose nothing, {_seeds(found.seeds)}; the head is {_head(facts)}."),
+        text(f"On test rows, which chose nothing, {counted(found.seeds, 'seed')}; the head is {_head(facts)}."),
         Block("table", header=("", "plain training", "pick", "difference", "classes", "test rows"), rows=tuple(rows)),
         text("Classes that gain, then those that lose, those beyond chance first (Holm-corrected for all classes)."),
         Block(
@@ -264,7 +264,3 @@ def _head(facts: Facts) -> str:
 
 def _class(one: OfClass) -> str:
     return f"{one.name} {interval(one.difference)} ({one.train} training, {one.test} test rows)"
-
-
-def _seeds(number_of: int) -> str:
-    return f"{number_of} seed{'' if number_of == 1 else 's'}"

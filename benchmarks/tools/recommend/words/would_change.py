@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from benchmarks.support.words import counted, some
 from benchmarks.tools.recommend.choice import Choice
 from benchmarks.tools.recommend.findings import Findings
 
@@ -25,10 +26,9 @@ def lines(choice: Choice, findings: Findings, untried: tuple[str, ...]) -> list[
         if n < FEW_VALIDATION_ROWS
     ]
     if least:
-        some = ", ".join(least[:MOST_NAMES]) + (
-            f" and {len(least) - MOST_NAMES} more" if len(least) > MOST_NAMES else ""
+        found.append(
+            f"More images of {some(least, MOST_NAMES)}: fewer than {FEW_VALIDATION_ROWS} rows of each could choose."
         )
-        found.append(f"More images of {some}: fewer than {FEW_VALIDATION_ROWS} rows of each could choose.")
     if untried:
         found.append(
             f"A larger --budget: {len(untried)} strategies were not reached ({', '.join(untried[:MOST_NAMES])} ...)."
@@ -41,8 +41,7 @@ def _rows(choice: Choice, findings: Findings) -> str:
     gain, rows = choice.pick.gain, sum(findings.validation_C)
     if choice.pick is choice.plain or choice.beats_plain:
         rivals = len(choice.top) - 1
-        others = "1 other" if rivals == 1 else f"{rivals} others"
-        return f"More seeds and rows: {others} cannot be told from the best." if rivals > 0 else ""
+        return f"More seeds and rows: {counted(rivals, 'other')} cannot be told from the best." if rivals > 0 else ""
     half = (gain.high - gain.low) / 2
     if math.isnan(half) or not gain.value:
         return "More images: so few tell nothing."
