@@ -10,6 +10,7 @@ import typer
 
 from benchmarks.commands.opening import open_asked
 from benchmarks.commands.options import PlanOptions, takes
+from benchmarks.support.words import duration
 
 if TYPE_CHECKING:
     from benchmarks.planning.estimate import Outlook
@@ -36,6 +37,7 @@ def print_plan(session: Session, out: Path) -> None:
 
     from benchmarks.running.cells import stored_records
     from benchmarks.running.estimate import look
+    from benchmarks.running.frozen_features import views_to_compute
 
     plan, suite = session.plan, session.context.suite.name
     outlook = look(plan, session.context, stored_records(plan, out, suite))
@@ -60,6 +62,11 @@ def print_plan(session: Session, out: Path) -> None:
         f"{sum(job.epochs for job in outlook.todo)} to run\n"
         f"estimate: {_estimate(outlook)}"
     )
+    for backbone, views in (views_to_compute(session) if outlook.todo else {}).items():
+        print(
+            f"features: {views:,} views of images by {backbone} at {session.context.loaded.size} px are computed "
+            "first, which the estimate does not count"
+        )
 
 
 def _sharing(plan: Plan) -> str:
@@ -82,7 +89,7 @@ def _estimate(outlook: Outlook) -> str:
     names = dict.fromkeys(job.backbone for job in outlook.todo)
     rates = ", ".join(f"{name} {outlook.img_per_s[name]:.0f} img/s{_source(outlook, name)}" for name in names)
     side_by_side = f" with {outlook.jobs} jobs side by side" if outlook.jobs > 1 else ""
-    return f"about {outlook.minutes:.1f} minutes of training{side_by_side} ({rates})"
+    return f"about {duration(60 * outlook.minutes)} of training{side_by_side} ({rates})"
 
 
 def _source(outlook: Outlook, backbone: str) -> str:

@@ -12,9 +12,10 @@ from benchmarks.data.load import cache_folder
 from benchmarks.planning.plan import NAMES, Plan
 from benchmarks.running.context import RunContext
 from benchmarks.running.session import Advance, Say, Session
+from benchmarks.suites.suite import Recipe
 from benchmarks.training.batching.feature_batches import AugmentedFeatures
 from benchmarks.training.stored.augmented import AugmentedViews
-from benchmarks.training.stored.extract import features_of
+from benchmarks.training.stored.extract import features_of, views_missing
 from benchmarks.training.stored.views import StoredViews, Views
 from strategies.base import Pipeline
 from strategies.combining.expression import parse
@@ -31,8 +32,7 @@ def with_features(session: Session, say: Say, advance: Advance) -> Session:
     context, recipe = session.context, session.context.suite.recipe
     if not recipe.frozen:
         return session
-    views = Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
-    encoders = {parse_backbone(cell.backbone).backbone.name: cell.backbone for cell in session.plan.cells}
+    views, encoders = _views(recipe), _encoders(session.plan)
 
     def stored(encoder: str, views: StoredViews, what: str) -> np.ndarray:
         """Return the features [V, N, F]; `what` names them while they are computed."""
@@ -55,6 +55,34 @@ def with_features(session: Session, say: Say, advance: Advance) -> Session:
             else None
         )
     return dataclasses.replace(session, context=dataclasses.replace(context, features=features, augmented=augmented))
+
+
+def views_to_compute(session: Session) -> dict[str, int]:
+    """Return how many views of images the plan's jobs read that are not stored, by backbone without classifier."""
+    context, recipe = session.context, session.context.suite.recipe
+    if not recipe.frozen:
+        return {}
+    found: dict[str, int] = {}
+    asked: list[tuple[str, StoredViews]] = [(encoder, _views(recipe)) for encoder in _encoders(session.plan)]
+    for encoder, stage, pipeline in augmentations(session.plan, context):
+        more = AugmentedViews.of(context.stage(stage), pipeline, context.loaded.size, mirror=recipe.flip)
+        asked += [(encoder, more)] if len(more.rows_M) else []
+    for encoder, views in asked:
+        first = context.first_weights.get(_encoders(session.plan)[encoder])
+        missing = views_missing(
+            context.loaded, encoder, first, views, device=context.device, folder=cache_folder() / "features"
+        )
+        found[encoder] = found.get(encoder, 0) + missing
+    return {encoder: missing for encoder, missing in found.items() if missing}
+
+
+def _views(recipe: Recipe) -> Views:
+    return Views(draws=recipe.views, mirror=recipe.flip, shift=recipe.shift, zoom=recipe.zoom, rotate=recipe.rotate)
+
+
+def _encoders(plan: Plan) -> dict[str, str]:
+    """Return a backbone of the plan by its name without classifier."""
+    return {parse_backbone(cell.backbone).backbone.name: cell.backbone for cell in plan.cells}
 
 
 def augmentations(plan: Plan, context: RunContext) -> list[Asked]:

@@ -32,13 +32,6 @@ def seconds_of(text: str) -> float:
     return seconds
 
 
-def shown(seconds: float) -> str:
-    """Return seconds in a unit that suits them: "45 s", "12 min", "2.5 h"."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 class TimeIsUp(Exception):
     """The budget is spent."""
 

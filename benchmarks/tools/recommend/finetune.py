@@ -13,8 +13,8 @@ from benchmarks.records.record import Record
 from benchmarks.records.stats import Difference
 from benchmarks.running.session import Session
 from benchmarks.suites.suite import Suite
+from benchmarks.support.words import duration
 from benchmarks.tools.recommend import goals
-from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN, called
 from benchmarks.tools.recommend.choice import Choice, Standing, choose
 from benchmarks.tools.recommend.evidence import Part, evidence
@@ -76,9 +76,8 @@ def fine_tune(
         over_s = search.seconds(names[:least], 0) - (until - time.monotonic())
         if math.isinf(over_s):
             return "not tried, because how fast it trains here could not be timed."
-        return (
-            f"not tried: {' and '.join(map(called, names[:least]))} would take about {shown(over_s)} more than is left."
-        )
+        which = " and ".join(map(called, names[:least]))
+        return f"not tried: {which} would take about {duration(over_s)} more than is left."
     say(f"Fine-tuning {', '.join(map(called, names[: counts[0]]))}.")
     return search.seeds_of(names[: counts[0]], MOST_SEEDS)
 

@@ -18,8 +18,8 @@ from benchmarks.running.session import Session
 from benchmarks.suites.reproduce import PROGRAM
 from benchmarks.suites.suite import Suite
 from benchmarks.support.errors import UserError
+from benchmarks.support.words import duration
 from benchmarks.tools.recommend import findings, saved
-from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN, candidates
 from benchmarks.tools.recommend.choice import Choice, Standing, choose
 from benchmarks.tools.recommend.evidence import evidence
@@ -93,7 +93,7 @@ def recommend(asked: Asked, ports: Ports) -> tuple[list[str], Path]:
 
     def meanwhile(when: str, found: Found) -> None:
         line = told(found)[0][0]
-        ports.say(f"{when}, after {shown(before + time.monotonic() - asked.started)}: {line}")
+        ports.say(f"{when}, after {duration(before + time.monotonic() - asked.started)}: {line}")
 
     try:
         alone = bool(seen.too_few or seen.balanced)

@@ -13,7 +13,7 @@ from benchmarks.data.load import cache_folder, open_source
 from benchmarks.suites.choose import choose_suite
 from benchmarks.suites.settings import FROZEN_BACKBONE, with_image_size, with_options
 from benchmarks.suites.suite import Suite, load, validate
-from benchmarks.tools.recommend.budget import shown
+from benchmarks.support.words import duration
 
 FOLDS = 5  # each seed validates on another fifth of the training rows, so that all of them choose
 # Of the image alone: larger images say more on validation rows than mirrors do for the same time (docs/performance.md).
@@ -110,6 +110,6 @@ def _frozen_px(suite: Suite, data: Path | None, budget_s: float) -> tuple[int, s
     if seconds <= FEATURES_SHARE * budget_s:
         return size_px, f"Larger images than {size_px} px would spend the budget on the features of {rows:,} images."
     return size_px, (
-        f"The features of {rows:,} images take about {shown(seconds)} of one core even at {size_px} px; "
-        f"a budget of {shown(3 * seconds)} leaves time to compare strategies."
+        f"The features of {rows:,} images take about {duration(seconds)} of one core even at {size_px} px; "
+        f"a budget of {duration(3 * seconds)} leaves time to compare strategies."
     )

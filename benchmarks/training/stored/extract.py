@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from backbones.network import build
+from backbones.network import Network, build
 from backbones.registry import identity, parse
 from backbones.weights import FirstWeights
 from benchmarks.data.base import Loaded
@@ -38,18 +38,8 @@ def features_of(
     computed more slowly than they could be.
     Raises `BackboneError` for a backbone that cannot be built so, `UserError` if the cache cannot be written.
     """
-    name = parse(backbone).backbone.name
-    network = build(name, 2, image_size=loaded.size, seed=0, weights=weights.path if weights else "none")
-    content = {
-        "data": loaded.fingerprint,
-        "backbone": identity(name),
-        "weights": weights.sha256 if weights else "none",
-        "image_size": loaded.size,
-        "views": views.identity(),
-        "arithmetic": "float32 on a CPU" if device.type == "cpu" else f"bfloat16 on {device.type}",
-    }
-    rows_M = np.arange(len(loaded.images_NHWC)) if views.rows_M is None else views.rows_M
-    store = FeatureStore(folder, name, content, (len(views), len(rows_M), network.feature_size))
+    network, rows_M = _network(loaded, backbone, weights), _rows(loaded, views)
+    store = _store(loaded, network, weights, views, device, folder)
 
     def begin() -> Compute:
         extract = make_extractor(network, loaded.size, device)
@@ -64,3 +54,36 @@ def features_of(
         return compute
 
     return store.fill(begin, on_progress)
+
+
+def views_missing(
+    loaded: Loaded, backbone: str, weights: FirstWeights | None, views: StoredViews, *, device: torch.device,
+    folder: Path,
+) -> int:  # fmt: skip
+    """Return how many views of images `features_of` would have to compute."""
+    return _store(loaded, _network(loaded, backbone, weights), weights, views, device, folder).rows_missing()
+
+
+def _network(loaded: Loaded, backbone: str, weights: FirstWeights | None) -> Network:
+    name = parse(backbone).backbone.name
+    return build(name, 2, image_size=loaded.size, seed=0, weights=weights.path if weights else "none")
+
+
+def _rows(loaded: Loaded, views: StoredViews) -> np.ndarray:
+    return np.arange(len(loaded.images_NHWC)) if views.rows_M is None else views.rows_M
+
+
+def _store(
+    loaded: Loaded, network: Network, weights: FirstWeights | None, views: StoredViews, device: torch.device,
+    folder: Path,
+) -> FeatureStore:  # fmt: skip
+    name = parse(network.spec).backbone.name
+    content = {
+        "data": loaded.fingerprint,
+        "backbone": identity(name),
+        "weights": weights.sha256 if weights else "none",
+        "image_size": loaded.size,
+        "views": views.identity(),
+        "arithmetic": "float32 on a CPU" if device.type == "cpu" else f"bfloat16 on {device.type}",
+    }
+    return FeatureStore(folder, name, content, (len(views), len(_rows(loaded, views)), network.feature_size))

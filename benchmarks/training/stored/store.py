@@ -59,6 +59,11 @@ class FeatureStore:
             ) from error
         return np.memmap(self.place / "features.bin", np.float32, "r", shape=self.shape)
 
+    def rows_missing(self) -> int:
+        """Return how many rows of views are not noted as stored; what is damaged is found when it is read."""
+        noted = self._noted()
+        return sum(end - start for view, start, end in self._chunks() if f"{view}:{start}" not in noted)
+
     def _compute(self, stored: dict[str, str], compute: Compute, on_progress: Progress) -> None:
         """Compute the chunks that are not in `stored`, which maps their names to their hashes, and note each there."""
         views, rows, features = self.shape
@@ -100,11 +105,18 @@ class FeatureStore:
     def _stored(self) -> dict[str, str]:
         """Return name and hash of the chunks that are there, whole: none if the folder is of another identity."""
         try:
-            meta = json.loads((self.place / "meta.json").read_text(encoding="utf-8"))
-            noted: dict[str, str] = meta["chunks"] if meta["identity"] == self.identity else {}
+            noted = self._noted()
             with open(self.place / "features.bin", "rb") as file:
                 return {name: noted[name] for name, digest in self._hashes(file) if noted.get(name) == digest}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, AttributeError):
+            return {}
+
+    def _noted(self) -> dict[str, str]:
+        """Return name and hash of the chunks that were stored; none if the folder is of another identity."""
+        try:
+            meta = json.loads((self.place / "meta.json").read_text(encoding="utf-8"))
+            return dict(meta["chunks"]) if meta["identity"] == self.identity else {}
+        except (OSError, ValueError, KeyError, TypeError):
             return {}
 
     def _hashes(self, file: BinaryIO) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.support.errors import UserError
-from benchmarks.tools.recommend.budget import seconds_of, shown
+from benchmarks.support.words import duration
+from benchmarks.tools.recommend.budget import seconds_of
 
 
 @settings(max_examples=30)
@@ -37,4 +38,11 @@ def test_examples_that_are_refused(text: str) -> None:
 
 
 def test_seconds_are_shown_in_a_unit_that_suits_them() -> None:
-    assert [shown(s) for s in (45, 89, 90, 1800, 5400, 9000)] == ["45 s", "89 s", "2 min", "30 min", "1.5 h", "2.5 h"]
+    assert [duration(s) for s in (45, 89, 90, 1800, 5400, 9000)] == [
+        "45 s",
+        "89 s",
+        "2 min",
+        "30 min",
+        "1.5 h",
+        "2.5 h",
+    ]

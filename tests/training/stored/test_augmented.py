@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.running.frozen_features import with_features
+from benchmarks.running.frozen_features import views_to_compute, with_features
 from benchmarks.running.job import run_job
 from benchmarks.running.session import Session
 from benchmarks.training.stored import augmented as module
@@ -73,6 +73,7 @@ def test_each_stage_stores_views_of_its_minority_rows_alone(session: Session) ->
 def test_they_are_computed_once_and_the_strategy_trains_on_them(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert views_to_compute(session) == {}
     monkeypatch.setattr(extract, "make_extractor", None)  # calling it fails
     again = with_features(session, lambda line: None, lambda *progress: None)
     for key, stored in session.context.augmented.items():
@@ -84,6 +85,15 @@ def test_they_are_computed_once_and_the_strategy_trains_on_them(
     losses = {(job.stage, job.strategy): run_job(again.context, job).losses for job in jobs}
     for stage in (1, 2):
         assert losses[stage, "none"] != losses[stage, "minority-augment"]
+
+
+def test_a_plan_says_how_many_views_it_has_to_compute(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCHMARKS_CACHE", str(tmp_path))  # nothing is stored there
+    ((backbone, features_VNF),) = session.context.features.items()
+    augmented = sum(4 * len(stored.rows_M) for stored in session.context.augmented.values() if stored)
+    assert views_to_compute(session) == {backbone: features_VNF.shape[0] * features_VNF.shape[1] + augmented}
 
 
 def test_a_pipeline_for_no_row_needs_no_features(tmp_path: Path, session: Session) -> None:

@@ -46,6 +46,7 @@ def never() -> Compute:
 
 def test_features_are_computed_once_and_progress_is_told(tmp_path: Path) -> None:
     counted, told = Counted(), list[tuple[int, int]]()
+    assert store(tmp_path).rows_missing() == V * N
     made_VNF = store(tmp_path).fill(counted, lambda *at: told.append(at))
     np.testing.assert_array_equal(made_VNF, ALL)
     assert made_VNF.dtype == np.float32
@@ -53,12 +54,14 @@ def test_features_are_computed_once_and_progress_is_told(tmp_path: Path) -> None
     assert len(counted.asked) == CHUNKS
     assert told == sorted(told)
     assert told[-1] == (V * N, V * N)
+    assert store(tmp_path).rows_missing() == 0
     np.testing.assert_array_equal(store(tmp_path).fill(never), ALL)
 
 
 def test_an_interrupted_computation_goes_on_behind_its_last_chunk(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         store(tmp_path).fill(Counted(fails_after=4))
+    assert 0 < store(tmp_path).rows_missing() < V * N / 2
     rest = Counted()
     np.testing.assert_array_equal(store(tmp_path).fill(rest), ALL)
     assert len(rest.asked) == CHUNKS - 4

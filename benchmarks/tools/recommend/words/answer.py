@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from benchmarks.leaderboard.markdown import NOTHING, number
-from benchmarks.support.words import counted, some
+from benchmarks.support.words import counted, duration, some
 from benchmarks.tools.recommend import goals
-from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import PLAIN
 from benchmarks.tools.recommend.choice import GENTLE, Choice, Standing, highest
 from benchmarks.tools.recommend.evidence import Evidence, OfClass
@@ -241,7 +240,7 @@ def _ranking(facts: Facts) -> Block:
         gain = NOTHING if one.strategy == PLAIN else interval(one.gain)
         return (
             str(one.group), one.strategy, str(one.seeds), number(one.goal), gain, number(one.graded),
-            number(one.expected), number(one.head, signed=True), shown(one.seconds),
+            number(one.expected), number(one.head, signed=True), duration(one.seconds),
         )  # fmt: skip
 
     header = (
@@ -252,7 +251,7 @@ def _ranking(facts: Facts) -> Block:
 
 
 def _spent(facts: Facts) -> list[str]:
-    return [f"{shown(facts.spent_s)} of a budget of {shown(facts.budget_s)} were spent."]
+    return [f"{duration(facts.spent_s)} of a budget of {duration(facts.budget_s)} were spent."]
 
 
 def _head(facts: Facts) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from benchmarks.leaderboard.markdown import NOTHING, number
+from benchmarks.support.words import duration
 from benchmarks.tools.recommend import goals
-from benchmarks.tools.recommend.budget import shown
 from benchmarks.tools.recommend.candidates import called
 from benchmarks.tools.recommend.finetune import FineTuned
 from benchmarks.tools.recommend.words.blocks import Block, heading, interval, text
@@ -44,7 +44,7 @@ def section(of: FineTuned | str, goal: str) -> list[Block]:
             number(one.goal),
             interval(one.gain) if one.gain.p < 1 else NOTHING,
             number(one.head, signed=True),
-            shown(one.seconds),
+            duration(one.seconds),
         )
         for one in of.choice.ranked
     ]
