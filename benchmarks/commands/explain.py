@@ -39,7 +39,7 @@ def explain(
     found = explained(out or with_records(OWN, PUBLISHED), label, strategy, against, backbone, suite)
     for _, group in itertools.groupby(found, key=lambda one: (one.record.suite, one.record.backbone)):
         told = list(group)
-        print(f"{_title(told[0])}\n")
+        print(f"{_title(told)}\n")
         if strategy is None:
             print(_overview(told))
         for one in told if strategy is not None else ():
@@ -50,13 +50,15 @@ def explain(
     return 0
 
 
-def _title(one: Explanation) -> str:
+def _title(told: Sequence[Explanation]) -> str:
+    one, least, most = told[0], min(one.seeds for one in told), max(one.seeds for one in told)
     result = one.record.stages[one.stage]
     name, train, test = (values[one.position] for values in (result.classes, result.train_n, result.test_n))
-    seeds = counted(one.seeds, "seed") + (f", {one.splits} splits" if one.splits > 1 else "")
+    seeds = counted(most, "seed") if least == most else f"{least} to {most} seeds"
+    splits = f", {one.splits} splits" if one.splits > 1 else ""
     return one_line(
-        f"{name}: {result.name} class of {one.record.suite}, {train:,} training and {test:,} test rows; "
-        f"{one.record.backbone}, {seeds}."
+        f"{name}: {'' if result.name == 'all' else f'{result.name} '}class of {one.record.suite}, {train:,} training "
+        f"and {test:,} test rows; {one.record.backbone}, {seeds}{splits}."
     )
 
 
@@ -66,12 +68,17 @@ def _overview(told: Sequence[Explanation]) -> str:
 
     from benchmarks.records.kinds import marked_name
 
-    rows = [(marked_name(told[0].against), f"{told[0].top1[0]:.3f}", "", "", "", "")]
-    rows += [
-        (marked_name(one.record.strategy), f"{one.top1[1]:.3f}", _change(one), str(one.won), str(one.lost), _most(one))
+    against = marked_name(told[0].against)
+    rows = [
+        [marked_name(one.record.strategy), f"{one.top1[1]:.3f}", _change(one), one.won, one.lost, _most(one)]
         for one in told
     ]
     headers = ["strategy", "top-1", "change [95 %]", "rows won", "lost", "taken for, most changed"]
+    if len({one.trained for one in told}) == 1:
+        rows = [[against, f"{told[0].top1[0]:.3f}", "", "", "", ""], *rows]
+    else:  # each strategy is compared over the seeds that both have
+        headers[1:1] = ["seeds", against]
+        rows = [[name, one.seeds, f"{one.top1[0]:.3f}", *row] for one, (name, *row) in zip(told, rows, strict=True)]
     return tabulate(rows, headers, tablefmt="simple", disable_numparse=True)
 
 

@@ -68,7 +68,11 @@ def explain(
         if r.status == "done" and suite in (None, r.suite) and backbone in (None, r.backbone)
     ]
     if not every:
-        raise UserError(f"no finished record below {out} fits; see `status --out {out}`.")
+        asked = " and ".join(
+            f"--{option} {given}" for option, given in (("suite", suite), ("backbone", backbone)) if given is not None
+        )
+        of = f" of {asked}" if asked else ""
+        raise UserError(f"no finished record{of} below {out}; `status --out {out}` shows what is there.")
     known = sorted({name for record in every for stage in record.stages for name in stage.classes})
     meant = [name for name in known if name.casefold() == label.casefold()]
     if not meant:
@@ -82,8 +86,10 @@ def explain(
     if not found and not any(_tested(stage, meant[0]) for record in every for stage in record.stages):
         raise UserError(f"class {meant[0]!r} has no test rows, so no strategy can be measured on it.")
     if not found:
+        if ran == [against]:
+            raise UserError(f"only {against} has records below {out}; run another strategy to compare with it.")
         raise UserError(
-            f"{strategy or 'no other strategy'} and {against} have no backbone and seed in common with {meant[0]!r}."
+            f"{strategy or 'no strategy'} and {against} share no backbone and seed on class {meant[0]!r}; run both."
         )
     return found
 

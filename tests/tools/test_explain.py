@@ -112,6 +112,26 @@ def test_the_command_tells_one_strategy_or_all(tmp_path: Path, capsys: pytest.Ca
     ]
 
 
+def test_strategies_with_other_seeds_stand_beside_plain_training_on_these(tmp_path: Path, capsys):
+    _pair(tmp_path, seeds=2)
+    right = make.stage_result(test_n=(4, 2, 0), hits_N=np.ones(6, dtype=bool))
+    storage.write(make.record((right,), strategy="focal"), tmp_path)
+    assert main(["explain", "all 0", "--out", str(tmp_path)]) == 0
+    title, _, header, _, *rows = capsys.readouterr().out.splitlines()
+    assert title.startswith("all 0: class of toy") and title.endswith("1 to 2 seeds.")
+    assert header.split()[:4] == ["strategy", "seeds", "none", "top-1"]
+    assert [row.split()[:4] for row in rows if row] == [
+        ["focal", "1", "0.750", "1.000"],
+        ["oversample", "2", "0.750", "0.500"],
+    ]
+
+
+def test_plain_training_alone_is_no_comparison(tmp_path: Path, capsys):
+    storage.write(make.record((make.stage_result(test_n=(4, 2, 0)),)), tmp_path)
+    assert main(["explain", "all 0", "--out", str(tmp_path)]) == 2
+    assert "only none has records" in capsys.readouterr().err
+
+
 def test_top_5_is_told_among_more_than_ten_classes_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     for classes in (10, 11):
         for strategy in ("none", "oversample"):
@@ -156,9 +176,9 @@ def test_the_page_of_classes_names_what_a_lost_class_was_taken_for(tmp_path: Pat
         (["all O"], "no class 'all O' in the records"),
         (["all 0", "--strategy", "oversampel"], "did you mean 'oversample'"),
         (["all 0", "--against", "nothing"], "no finished record of strategy 'nothing'"),
-        (["all 0", "--backbone", "resnet18"], "no finished record below"),
+        (["all 0", "--backbone", "resnet18"], "no finished record of --backbone resnet18 below"),
         (["all 2", "--strategy", "oversample"], "class 'all 2' has no test rows"),
-        (["all 0", "--against", "oversample", "--strategy", "oversample"], "in common"),
+        (["all 0", "--against", "oversample", "--strategy", "oversample"], "share no backbone"),
     ],
 )
 def test_what_is_not_there_is_said_in_a_sentence(tmp_path: Path, capsys, arguments, sentence):
@@ -193,7 +213,7 @@ def test_a_suite_in_which_the_class_has_no_test_rows_hides_no_other(tmp_path: Pa
         stage = make.stage_result(test_n=(4, 2, 0), classes=("a", "b", "all 0"))
         storage.write(make.record((stage,), suite="other", strategy=strategy), tmp_path)
     assert main(["explain", "all 0", "--strategy", "oversample", "--out", str(tmp_path)]) == 0
-    assert "all class of toy" in capsys.readouterr().out
+    assert "all 0: class of toy" in capsys.readouterr().out
 
 
 def test_class_names_do_not_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
