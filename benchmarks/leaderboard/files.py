@@ -25,7 +25,7 @@ def generate(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -
     no path of this machine, so the same records give the same bytes everywhere. Unreadable records are left out;
     `check` and `write` name them.
     """
-    return _generate(_load(out, suite)[0], suite is None, columns)
+    return _generate(storage.read_suites(out, suite)[0], suite is None, columns)
 
 
 def write(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> list[str]:
@@ -35,7 +35,7 @@ def write(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> l
 
     Raises `UserError` if a file that this module did not make has the name of a page, or if none can be written.
     """
-    loaded, problems = _load(out, suite)
+    loaded, problems = storage.read_suites(out, suite)
     texts = _generate(loaded, suite is None, columns)
     for relative in texts:
         if (out / relative).exists() and not _ours(out / relative):
@@ -55,7 +55,7 @@ def write(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> l
 
 def check(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> list[str]:
     """Return a sentence per file that does not match the records and per unreadable record; none if all match."""
-    loaded, differences = _load(out, suite)
+    loaded, differences = storage.read_suites(out, suite)
     texts = _generate(loaded, suite is None, columns)
     for relative, text in sorted(texts.items()):
         try:
@@ -70,22 +70,6 @@ def check(out: Path, suite: str | None = None, columns: Sequence[str] = ()) -> l
             differences.append(f"{relative.as_posix()} differs from its records, first in line {_line(found, text)}")
     stale = _stale(out, suite, texts)
     return differences + [f"{path.as_posix()} has no records any more" for path in stale]
-
-
-def _load(out: Path, suite: str | None) -> tuple[dict[str, list[Record]], list[str]]:
-    """Return the readable records of each suite, by folder name, and a sentence per unreadable one.
-
-    Raises `UserError` for an output folder or suite without records.
-    """
-    folders = sorted(path.parent for path in Path(out).glob("*/records") if suite in (None, path.parent.name))
-    if not folders:
-        wanted = f"{suite}/records" if suite else "<suite>/records"
-        raise UserError(f"no records below {out} (looked for {wanted}); run some cells first or name another --out.")
-    loaded, problems = {}, []
-    for folder in folders:
-        loaded[folder.name], found = storage.read_all(folder / "records")
-        problems += found
-    return {name: found for name, found in loaded.items() if found}, problems
 
 
 def _generate(loaded: dict[str, list[Record]], index: bool, columns: Sequence[str] = ()) -> dict[Path, str]:

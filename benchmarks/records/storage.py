@@ -15,10 +15,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backbones.errors import nearest
 from backbones.files import write_bytes
 from benchmarks.records.record import SCHEMA, Record, RecordError
 from benchmarks.records.upgrades import UPGRADES
-from benchmarks.support.errors import one_line
+from benchmarks.support.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -137,6 +138,25 @@ def read_all(folder: Path) -> tuple[list[Record], list[str]]:
         else:  # a copy under another name would be counted twice
             problems.append(f"{path} holds the record of {belongs}; move or delete it")
     return records, problems
+
+
+def read_suites(out: Path, suite: str | None = None) -> tuple[dict[str, list[Record]], list[str]]:
+    """Return the readable records of one suite below `out`, or of all, by folder name, and a sentence per bad file.
+
+    Raises UserError where there is no such folder.
+    """
+    names = sorted(path.parent.name for path in Path(out).glob("*/records"))
+    if suite is not None and names and suite not in names:
+        raise UserError(f"no suite {suite!r} below {out}{nearest(suite, names)}; there are {', '.join(names)}.")
+    if not names:
+        raise UserError(f"no records below {out} (looked for <suite>/records); run some cells or name another --out.")
+    found, problems = {}, []
+    for name in names if suite is None else (suite,):
+        records, said = read_all(Path(out) / name / "records")
+        problems += said
+        if records:
+            found[name] = records
+    return found, problems
 
 
 def read_below(out: Path) -> list[Record]:

@@ -146,6 +146,12 @@ def test_a_file_of_someone_else_is_not_overwritten(tmp_path):
     assert not (tmp_path / "toy" / "leaderboard.md").exists()
 
 
+def test_a_misspelt_suite_is_answered_with_those_that_are_there(tmp_path):
+    storage.write(make.record(), tmp_path)
+    with pytest.raises(UserError, match="no suite 'toi' below .*did you mean 'toy'.*; there are toy"):
+        files.check(tmp_path, "toi")
+
+
 @pytest.mark.parametrize("suite", [None, "toy"])
 def test_no_records_is_said_in_one_sentence(tmp_path, suite):
     with pytest.raises(UserError, match="no records below"):

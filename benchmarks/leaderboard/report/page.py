@@ -67,21 +67,16 @@ def write(
     `pictures`: as in `content`. Raises `UserError` where there are no records, or where a report of another origin is
     in the way.
     """
-    folders = sorted(path.parent for path in Path(out).glob("*/records") if suite in (None, path.parent.name))
-    paths, problems = [], []
-    for folder in folders:
-        records, found = storage.read_all(folder / "records")
-        problems += found
-        if not records:
-            continue
-        path = folder / NAME
+    found, problems = storage.read_suites(out, suite)
+    if not found:
+        raise UserError(f"none of the records below {out} can be read: {'; '.join(problems[:3]) or 'there are none'}.")
+    paths = []
+    for name, records in found.items():
+        path = Path(out) / name / NAME
         if path.exists() and MARKER not in path.read_text(encoding="utf-8", errors="replace")[:500]:
             raise UserError(f"{path} was not made by this command; move it away or choose another --out.")
-        write_bytes(path, report(folder.name, records, recommendation.section(folder), pictures).encode())
+        write_bytes(path, report(name, records, recommendation.section(path.parent), pictures).encode())
         paths.append(path)
-    if not paths:
-        wanted = f"{suite}/records" if suite else "<suite>/records"
-        raise UserError(f"no records below {out} (looked for {wanted}); run some cells first or name another --out.")
     return paths, problems
 
 
