@@ -38,11 +38,10 @@ class CellOptions(TableOptions):
         from benchmarks.tools.recorded import Recorded, find_done
 
         load_plugins(self.plugin or ())
-        record = find_done(self.out, self.cell)
+        record = find_done(self.out, self.cell, self.suite)
         use_threads(record.environment.threads)
-        return Recorded(
-            record=record, suite_name=self.suite, data=self.data, of_table=self.of_table, weights=self.weights
-        )
+        base = None if self.suite == record.suite else self.suite  # a suite with options is found by the record's name
+        return Recorded(record=record, suite_name=base, data=self.data, of_table=self.of_table, weights=self.weights)
 
 
 @takes(CellOptions)

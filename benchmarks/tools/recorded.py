@@ -110,20 +110,22 @@ class Recorded:
             raise UserError(f"{record.name} started from {which}, but {file} has other content; give that one.")
 
 
-def find_done(out: Path, name: str) -> Record:
+def find_done(out: Path, name: str, suite: str | None = None) -> Record:
     """Return the record of a file, or of `backbone|strategy|seed` (`|split` if it was drawn) below `out`.
 
-    Raises UserError if there is none, if there are several, and for a cell that failed.
+    `suite` says of which suite where several have it. Raises UserError if there is none, if there are several, and for
+    a cell that failed.
     """
-    record = storage.read(Path(name)) if Path(name).is_file() else _find(out, name)
+    record = storage.read(Path(name)) if Path(name).is_file() else _find(out, name, suite)
     if record.status != "done":
         shown = one_line(record.name)
         raise UserError(f"{shown} failed when it was run ({record.error}); `run --retry-failed` tries it again.")
     return record
 
 
-def _find(out: Path, name: str) -> Record:
+def _find(out: Path, name: str, suite: str | None) -> Record:
     found = storage.read_below(out)
+    found = [r for r in found if r.suite == suite] or found
     wanted = _plain(name)
     meant = [r for r in found if wanted == _plain(_short(r))]
     meant = [r for r in meant if r.tuned is None] or meant
@@ -135,7 +137,10 @@ def _find(out: Path, name: str) -> Record:
             f"file{some}."
         )
     if len(meant) > 1:
-        raise UserError(f"{name} is in the suites {', '.join(r.suite for r in meant)}; name the record's file.")
+        suites_of = [r.suite for r in meant]
+        raise UserError(
+            f"{name} is in the suites {', '.join(suites_of)}; add --suite {suites_of[0]}, or name the record's file."
+        )
     return meant[0]
 
 

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.planning.store import Store
+from benchmarks.records import storage
 from benchmarks.records.record import Record
+from benchmarks.support.errors import UserError
+from benchmarks.tools.recorded import find_done
 from benchmarks.tools.verify import agreement, differences
 from tests.leaderboard import make
 
@@ -49,6 +52,14 @@ def test_predictions_are_compared_on_the_cpu_alone_companions_too_where_they_are
     assert found == ["stage all: predictions 'test' differ on 3 of 3 rows, first on row 0, by up to 1"]
     assert list(differences(_record("cuda"), _record("cuda"), out, fresh)) == []
     assert list(differences(_record("cpu"), _record("cpu"), tmp_path / "none", fresh)) == []
+
+
+def test_a_cell_of_several_suites_is_found_with_its_suite(tmp_path: Path) -> None:
+    for suite in ("one", "two"):
+        storage.write(make.record(suite=suite), tmp_path)
+    assert find_done(tmp_path, "resnet10t|none|0", "two").suite == "two"
+    with pytest.raises(UserError, match="is in the suites one, two; add --suite one, or name the record's file"):
+        find_done(tmp_path, "resnet10t|none|0")
 
 
 def test_what_was_compared_is_said(tmp_path: Path) -> None:
