@@ -90,6 +90,8 @@ def _suite(options: RecommendOptions, budget_s: float) -> Chosen:
     from benchmarks.commands.opening import load_plugins
     from benchmarks.tools.recommend.setup import suite_for
 
+    if options.data is None and options.suite == "auto":
+        raise UserError("recommend needs images: add --data MY_IMAGES, or --suite catalog to try it on drawn ones.")
     load_plugins(options.plugin or ())
     chosen = suite_for(
         options.suite, options.data, device=options.device.value, budget_s=budget_s, of_table=options.of_table,

@@ -216,6 +216,7 @@ def test_three_hundred_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         (["--keep-head", "2"], "keep-head"),
         (["--jobs-per-device", "2"], "--executor ray"),
         (["--data", "missing"], "missing"),
+        ([], "add --data MY_IMAGES"),
         (["--suite", "digits", "--strategy", "text-only"], "text"),
     ],
 )
