@@ -75,7 +75,7 @@ def test_settings_change_the_suite_and_its_name(tmp_path: Path) -> None:
     session = benchmarks.plan(write_suite(tmp_path), protocol="joint", out=tmp_path, device="cpu", settings=settings)
     recipe = session.context.suite.recipe
     assert (recipe.epochs.all, recipe.flip, recipe.optimizer) == (2, False, "adamw")
-    assert session.context.suite.name == "tiny-joint-all=2-flip=false-optimizer=adamw"
+    assert session.context.suite.name == "tiny-joint-epochs.all=2-flip=false-optimizer=adamw"
 
 
 def test_choices_that_do_not_exist_are_named(tmp_path: Path) -> None:

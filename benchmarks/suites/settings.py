@@ -39,7 +39,7 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
         new = _value(value)
         if place.get(leaf) != new:
             place[leaf] = new
-            name += f"-{leaf}={value}"
+            name += f"-{path.removeprefix('recipe.')}={value}"
     return suite if name == suite.name else validate({**content, "name": name}, name, "with --set")
 
 

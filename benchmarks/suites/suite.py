@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from backbones.errors import nearest
 from benchmarks.support.errors import UserError, one_line
@@ -190,6 +191,15 @@ def validate(content: dict[str, Any], name: str, origin: str) -> Suite:
     try:
         return Suite.model_validate({"name": name, **content})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = one_line(".".join(str(part) for part in first["loc"])) or "the suite"
-        raise UserError(f"suite {origin}: {where}: {first['msg'].lower()}.") from error
+        unknown_first = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise UserError(f"suite {origin}: {'; '.join(map(_problem, unknown_first))}.") from error
+
+
+def _problem(one: ErrorDetails) -> str:
+    """Return what is wrong with one setting, and the nearest one if there is none of that name."""
+    *tables, leaf = one["loc"] or ("the suite",)
+    where = one_line(".".join(map(str, one["loc"]))) or leaf
+    if one["type"] != "extra_forbidden":
+        return f"{where}: {one['msg'].lower()}"
+    models: dict[tuple[int | str, ...], type[BaseModel]] = {("recipe",): Recipe, ("recipe", "epochs"): Epochs}
+    return f"there is no setting {where!r}{nearest(str(leaf), models.get(tuple(tables), Suite).model_fields)}"

@@ -19,7 +19,7 @@ from benchmarks.support.errors import UserError
 def test_settings_change_the_recipe_and_the_name() -> None:
     suite = with_settings(load("digits"), ["recipe.learning_rate=0.01", "recipe.epochs.tail = 20", "validation=0.2"])
     assert (suite.recipe.learning_rate, suite.recipe.epochs.tail, suite.validation) == (0.01, 20, 0.2)
-    assert suite.name == "digits-learning_rate=0.01-tail=20-validation=0.2"
+    assert suite.name == "digits-learning_rate=0.01-epochs.tail=20-validation=0.2"
     assert with_settings(suite, ["validation=0.2"]) is suite
     assert with_settings(load("digits"), ["recipe.optimizer=adamw"]).recipe.optimizer == "adamw"
     assert with_settings(load("cifar10-lt"), ["options.imbalance=50"]).options["imbalance"] == 50
@@ -65,7 +65,7 @@ def test_the_frozen_twin_starts_from_imagenet_weights() -> None:
     assert frozen(load("fashion")).backbones == ("resnet50",)
     assert frozen(load("fashion-frozen")) == load("fashion-frozen")
     named, _ = choose_suite("digits", trains="classifier", image_size_px=96, settings=["recipe.epochs.head=3"])
-    assert named.name == "digits-frozen-96px-head=3"
+    assert named.name == "digits-frozen-96px-epochs.head=3"
 
 
 def test_a_suite_is_shown_as_one_could_write_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

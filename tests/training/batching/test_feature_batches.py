@@ -61,7 +61,7 @@ def test_what_changes_pixels_is_left_out_with_a_line(frozen: tuple[Setting, RunC
     plan = make_plan(frozen[0], [BACKBONE], ["none", "cutmix", "cmo+crt"], [0])
     assert [cell.strategy for cell in plan.cells] == ["none"]
     assert [line.split(" is left out: ")[0] for line in plan.left_out] == ["cutmix", "cmo+crt"]
-    assert all("has no pixels" in line for line in plan.left_out)
+    assert all("trains on stored features" in line for line in plan.left_out)
 
 
 def test_the_second_stage_needs_nothing_of_the_first(frozen: tuple[Setting, RunContext]) -> None:
@@ -147,7 +147,7 @@ def test_a_frozen_run_computes_features_once_and_its_record_names_the_weights(
     assert len(stored) == 1
     assert main([*asked, "--backbone", "efficientnet_lite0,efficientnet_lite0:mlp1", "--strategy", "none"]) == 0
     assert {path: path.stat().st_mtime_ns for path in stored} == stored
-    records, problems = read_all(tmp_path / "out" / "digits-frozen-32px-head=1-tail=1" / "records")
+    records, problems = read_all(tmp_path / "out" / "digits-frozen-32px-epochs.head=1-epochs.tail=1" / "records")
     assert not problems
     assert {record.backbone for record in records} == {"efficientnet_lite0", "efficientnet_lite0:mlp1"}
     for record in records:
