@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.commands.opening import on_this_machine, open_asked, ready_to_run
 from benchmarks.commands.options import ExecuteOptions, Executor, TrainOptions, check_executor
 from benchmarks.support.threads import use_threads
+from benchmarks.support.words import counted
 
 if TYPE_CHECKING:
     from benchmarks.planning.plan import Cell, Plan
@@ -165,5 +166,5 @@ def _reporter(session: Session, out: Path, options: TrainOptions, *, hint: bool)
             print(f"This run uses one GPU and leaves {idle} idle: add --executor ray (`pip install -e .[ray]`).")
         reporters.append(make_reporter(outlook))
     else:
-        print(f"All {len(plan.cells)} cells are done already: nothing to do.")
+        print(f"All is done already ({counted(len(plan.cells), 'cell')}): nothing to do.")
     return Reporters(*reporters)

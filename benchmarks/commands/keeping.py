@@ -12,6 +12,7 @@ import typer
 
 from benchmarks.commands.options import OWN, PUBLISHED, with_records
 from benchmarks.support.errors import UserError, one_line
+from benchmarks.support.words import counted
 
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Folder with records and leaderboards.")]
 
@@ -45,7 +46,7 @@ def status(
         for cell in suite.missing if all_ else ():
             print(one_line(f"{cell.name}: missing"))
         if suite.missing and not all_:
-            print(f"{one_line(suite.name)}: {len(suite.missing)} cells are missing; --all names them.")
+            print(f"{one_line(suite.name)}: missing: {counted(len(suite.missing), 'cell')}; --all names them.")
     print(f"jobs: {state.finished} finished, {state.begun} begun")
     kinds = ", ".join(f"{kind} {_megabytes(size)}" for kind, size in state.sizes.items())
     print(f"disk: {_megabytes(sum(state.sizes.values()))} ({kinds})")
@@ -89,13 +90,13 @@ def _clean(files: list[Path], dry_run: bool, remove: Callable[[list[Path]], None
             remove(files)
         except OSError as error:
             raise UserError(f"{error.filename} cannot be removed ({error.strerror}).") from error
-    print(f"{len(files)} files, {_megabytes(size)}: {'would be removed' if dry_run else 'removed'}.")
+    print(f"{counted(len(files), 'file')}, {_megabytes(size)}: {'would be removed' if dry_run else 'removed'}.")
     return 0
 
 
 def _require(out: Path) -> None:
     if not out.is_dir():
-        raise UserError(f"there is no folder {out}; name one that runs wrote to with --out.")
+        raise UserError(f"there is no folder {out}; run something first, or name a folder of results with --out.")
 
 
 def _megabytes(size: int) -> str:

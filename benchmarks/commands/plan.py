@@ -53,13 +53,11 @@ def print_plan(session: Session, out: Path) -> None:
     headers = ["stage", "backbone", "what acts", "seed", "epochs", "cells", "state"]
     print(tabulate(rows, headers, tablefmt="simple", disable_numparse=True))
     print(f"\n{_sharing(session.plan)}")
-    shared = sum(count > 1 for count in asked.values())
-    executed = plan.epochs_executed() / max(1, plan.epochs_asked())
     print(
-        f"\ncells: {len(plan.cells)}, {len(outlook.stored)} stored\n"
-        f"jobs: {asked.total()} asked, {len(plan.jobs)} distinct ({shared} shared), {len(outlook.todo)} to run\n"
-        f"epochs: {plan.epochs_asked()} asked, {plan.epochs_executed()} in distinct jobs ({executed:.0%}), "
-        f"{sum(job.epochs for job in outlook.todo)} to run\n"
+        f"\ncells: {len(plan.cells)}, {len(outlook.stored)} done\n"
+        f"jobs: {len(plan.jobs)} ({asked.total()} without sharing), {len(outlook.todo)} to train\n"
+        f"epochs: {plan.epochs_executed()} ({plan.epochs_asked()} without sharing), "
+        f"{sum(job.epochs for job in outlook.todo)} to train\n"
         f"estimate: {_estimate(outlook)}"
     )
     for backbone, views in (views_to_compute(session) if outlook.todo else {}).items():

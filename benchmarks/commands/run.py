@@ -41,10 +41,12 @@ def run(options: RunOptions, context: typer.Context) -> int:
 def require_names(command: str, options: ExecuteOptions, *, named: bool = False) -> None:
     """Raise UserError unless the options say what to run: all, or by name (`named`: in another way)."""
     by_name = bool(options.backbone or options.strategy)
-    if (options.all and by_name) or not (options.all or by_name or named):
+    if options.all and by_name:
+        raise UserError("--all is the whole suite, so it takes no --backbone or --strategy; leave one of them out.")
+    if not (options.all or by_name or named):
         raise UserError(
-            f"{command} takes either --all, for the whole suite, or --backbone and --strategy; if one of these is left "
-            "out, the suite's is used."
+            f"{command} needs to know what to train: add --all for the whole suite, or choose with --backbone and "
+            "--strategy (of the one left out, all that the suite has)."
         )
 
 

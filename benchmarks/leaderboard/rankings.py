@@ -90,6 +90,8 @@ def _note(section: Section) -> list[str]:
         f"{constant}Top-1 accuracy on the test rows, mean over seeds, ± their standard deviation. Strategies of "
         "group 1 cannot be told from the best."
     )
+    if len({describe.machines(entry.records) for entry in section.entries}) > 1:
+        brief += " Rows were trained on different machines, which the table of costs names: costs do not compare."
     note = (
         "*Class mean*: every class with test rows counts once; *top-1*: every row counts once. Sorted by "
         f"{_header(section, -1, RANKED_BY[0])}; the best of a column is bold. *Group 1* cannot be told from the best "

@@ -8,8 +8,8 @@ from benchmarks.records.ranking import Row
 
 
 def columns(row: Row, *, overall: bool = True) -> list[Column[Row]]:
-    """Return the columns for rows like `row`: the last stage first, of each its class mean and, if wanted, overall."""
-    measures = [("class mean", 1), ("overall", 0)][: 1 + overall]
+    """Return the columns for rows like `row`: the last stage first, of each its class mean and, if wanted, top-1."""
+    measures = [("class mean", 1), ("top-1", 0)][: 1 + overall]
     scores = [_score(stage, label, position) for stage in [*row.means][::-1] for label, position in measures]
     names: list[Column[Row]] = [
         Column("backbone", lambda row: row.backbone, left=True),

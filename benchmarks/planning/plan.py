@@ -21,6 +21,11 @@ from strategies.base import Strategy
 from strategies.combining.expression import parse
 
 NAMES = "names"  # the backbone of jobs that see no image
+LACKS = {
+    "validation": "has no validation rows",
+    "text": "has no names of its rows",
+    "pixels": "trains on stored features, not on images (--trains all does)",
+}
 PARTS = {"transformer": "no transformer blocks", "batch-norm": "no batch normalisation"}  # needs of a network: its lack
 
 
@@ -157,11 +162,11 @@ class Setting:
         return not self.frozen or strategy.text() is not None
 
     def lacks(self, strategy: Strategy) -> list[str]:
-        """Return what a strategy needs and this data lacks."""
+        """Return, in words, what the suite lacks that a strategy needs: "has no names of its rows"."""
         validation = all(len(stage.data.validation_rows) for stage in self.stages)
-        offered = (("validation", validation), ("text", self.text), ("pixels", not self.frozen))
-        has = {name for name, there in offered if there}
-        return sorted(strategy.needs - has - PARTS.keys())
+        offered = {"validation": validation, "text": self.text, "pixels": not self.frozen}
+        has = {name for name, there in offered.items() if there}
+        return [LACKS.get(name, f"has no {name}") for name in sorted(strategy.needs - has - PARTS.keys())]
 
     def lacks_in(self, strategy: Strategy, backbone: str) -> list[str]:
         """Return what a strategy needs of a network and this backbone lacks, in words."""
@@ -207,7 +212,7 @@ def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[
     for text, strategy in parsed:
         missing = setting.lacks(strategy)
         if missing:
-            left_out.append(f"{text} is left out: {setting.suite.name} has no {' and no '.join(missing)}.")
+            left_out.append(f"{text} is left out: {setting.suite.name} {' and '.join(missing)}.")
         else:
             kept.append((str(strategy), strategy))
     return kept, tuple(left_out)

@@ -11,6 +11,7 @@ from benchmarks.progress.events import CellDone, Event, JobDone, JobProgress, No
 from benchmarks.records.ranking import stage_means
 from benchmarks.records.record import Record
 from benchmarks.support.errors import OutputClosed
+from benchmarks.support.words import counted
 
 QUIET_SECONDS = 60.0
 
@@ -49,7 +50,8 @@ class PlainReporter:
         match event:
             case RunStarted(plan, stored):
                 self._cells, self._finished = len(plan.cells), len(stored)
-                self._say(f"{len(plan.cells)} cells, {len(plan.jobs)} jobs; {len(stored)} cells are done already.")
+                left = f"{counted(len(plan.cells), 'cell')}, {counted(len(plan.jobs), 'job')}"
+                self._say(f"{left}; done already: {len(stored)}.")
             case JobProgress(job, step, steps) if now - self._said > QUIET_SECONDS:
                 self._say(f"  {describe(job)}: step {step} of {steps}")
             case JobDone(job, result):
@@ -84,7 +86,7 @@ def outcome(record: Record) -> str:
     if record.status == "failed":
         return f"failed: {record.error}"
     means = stage_means(record)
-    return ", ".join(f"{name} {overall:.3f} (class mean {mean:.3f})" for name, (overall, mean) in means.items())
+    return "; ".join(f"{name} top-1 {overall:.3f}, class mean {mean:.3f}" for name, (overall, mean) in means.items())
 
 
 def _trained(result: JobResult) -> str:
@@ -92,4 +94,4 @@ def _trained(result: JobResult) -> str:
     if not (result.losses and result.seconds):
         return "no training of its own"
     speed = f"{result.images / result.seconds:.0f} img/s" if result.images else "on stored features"
-    return f"{result.epochs} epochs, {result.seconds:.1f} s, {speed}, loss {result.losses[-1]:.3f}"
+    return f"{counted(result.epochs, 'epoch')}, {result.seconds:.1f} s, {speed}, loss {result.losses[-1]:.3f}"

@@ -193,7 +193,7 @@ def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[
     """Raise UserError where a strategy that was asked for by name, and not by a glob, can run nowhere here."""
     for text in (piece for pattern in patterns for piece in split(pattern) if not is_glob(piece)):
         if lacks := setting.lacks(parse(text)):
-            raise UserError(f"{text} cannot run: {setting.suite.name} has no {' and no '.join(lacks)}; leave it out.")
+            raise UserError(f"{text} cannot run: {setting.suite.name} {' and '.join(lacks)}; leave it out.")
         missing = [setting.lacks_in(parse(text), name) for name in backbones]
         if all(missing):
             raise UserError(

@@ -56,7 +56,7 @@ def test_ctrl_c_keeps_what_is_finished_and_prints_the_command_that_goes_on(
     monkeypatch.chdir(tmp_path)
     assert main(words[3:]) == 0
     again = capsys.readouterr().out
-    assert "All 3 cells are done already: nothing to do." in again
+    assert "All is done already (3 cells): nothing to do." in again
     assert "stage 1" not in again
 
 
@@ -108,9 +108,9 @@ def test_plan_and_dry_run_count_what_is_to_do_and_train_nothing(
     options = ["--suite", str(write_suite(tmp_path)), "--device", "cpu", "--seeds", "2"]
     assert main(["plan", *options]) == 0
     plan = capsys.readouterr().out
-    assert "cells: 6, 0 stored" in plan
-    assert "jobs: 12 asked, 12 distinct (0 shared), 12 to run" in plan
-    assert "epochs: 12 asked, 12 in distinct jobs (100%), 12 to run" in plan
+    assert "cells: 6, 0 done" in plan
+    assert "jobs: 12 (12 without sharing), 12 to train" in plan
+    assert "epochs: 12 (12 without sharing), 12 to train" in plan
     assert main(["run", "--all", "--dry-run", *options]) == 0
     assert capsys.readouterr().out == plan
     assert not (tmp_path / "runs").exists()

@@ -111,8 +111,8 @@ def test_the_page_shows_default_and_tuned_apart_and_together(
 def test_the_same_command_continues(place: Path, tuned: subprocess.CompletedProcess[str]) -> None:
     again = tune(place)
     assert again.returncode == 1  # what failed is tried again
-    assert "6 cells, " in again.stdout and "4 cells are done already" in again.stdout
-    assert "All 4 cells are done already" in again.stdout
+    assert "6 cells, " in again.stdout and "done already: 4." in again.stdout
+    assert "All is done already (4 cells)" in again.stdout
 
 
 def test_an_interrupted_search_continues(place: Path) -> None:
@@ -132,7 +132,7 @@ def test_an_interrupted_search_continues(place: Path) -> None:
     code, _, errors = interrupted(place, signal.SIGINT, "[1/3", *arguments)
     assert code == 130 and "To continue: python -m benchmarks tune --suite" in errors
     done = bench(place, *arguments)
-    assert done.returncode == 0 and "; 0 cells are done already" not in done.stdout
+    assert done.returncode == 0 and "done already: 0." not in done.stdout
     assert len(list((place / "again" / "tiny" / "records").glob("*/none-tuned-seed0.json"))) == 1
 
 
@@ -149,7 +149,7 @@ def test_status_and_clean_know_trials(place: Path, tuned: subprocess.CompletedPr
     [
         (["--all", "--set", "validation=0"], "has none; add --set validation=0.1."),
         (["--all", "--trials", "0"], "for '--trials'"),
-        ([], "tune takes either --all, for the whole suite, or --backbone and --strategy"),
+        ([], "tune needs to know what to train: add --all for the whole suite"),
     ],
 )
 def test_mistakes_are_one_sentence(

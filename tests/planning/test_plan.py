@@ -176,7 +176,7 @@ def test_what_needs_a_validation_part_is_left_out_with_a_line_where_there_is_non
     setting = Setting("data", suite, (bare,), {"net": {}}, {})
     made = make_plan(setting, ["net"], ["none", "oversample-weak"], range(1))
     assert [cell.strategy for cell in made.cells] == ["none"]
-    assert made.left_out == ("oversample-weak is left out: digits-test has no validation.",)
+    assert made.left_out == ("oversample-weak is left out: digits-test has no validation rows.",)
 
 
 def test_a_session_says_where_the_class_counts_are_corrected_for_twice(tmp_path: Path) -> None:

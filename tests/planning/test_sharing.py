@@ -48,7 +48,7 @@ def test_plan_prints_a_row_per_strategy(tmp_path: Path, capsys: pytest.CaptureFi
         "logit-adjust-posthoc": ["5", "5", "0"],
         "feature-smote": ["5", "4", "1", "1"],
     }
-    assert "epochs: 20 asked, 7 in distinct jobs (35%)" in said
+    assert "epochs: 7 (20 without sharing), 7 to train" in said
 
 
 def test_the_records_tell_the_same_epochs_as_the_plan(tmp_path: Path) -> None:

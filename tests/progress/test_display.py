@@ -188,9 +188,9 @@ def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     plain.tell(CellDone(CELLS[0], _record(CELLS[0], 0.5)))
     lines = capsys.readouterr().out.splitlines()
     assert lines[:4] == [
-        "2 cells, 2 jobs; 0 cells are done already.",
+        "2 cells, 2 jobs; done already: 0.",
         "  stage 1 resnet10t none seed 0: 4 epochs, 2.0 s, 200 img/s, loss 1.000",
         "  stage 1 resnet10t oversample[odd] seed 0: no training of its own",
         "  careful",
     ]
-    assert re.fullmatch(r"\[1/2, \d+ s\] resnet10t \| none \| seed 0: head 0\.\d+ .*", lines[4])
+    assert re.fullmatch(r"\[1/2, \d+ s\] resnet10t \| none \| seed 0: head top-1 0\.\d+, .*", lines[4])

@@ -65,11 +65,11 @@ def test_two_folders_of_one_name_have_results_of_their_own(
     assert f"{out / 'own-joint-photos'} has results of other images" in said and added in said
     for folder in (first, second):
         assert main(["run", *options, "--data", str(folder)]) == 0
-        assert "1 cells are done already" in capsys.readouterr().out
+        assert "is done already (1 cell)" in capsys.readouterr().out
     (first.parent / "moved").mkdir()
     moved = first.rename(first.parent / "moved" / "photos")
     assert main(["run", *options, "--data", str(moved)]) == 0
-    assert "1 cells are done already" in capsys.readouterr().out
+    assert "is done already (1 cell)" in capsys.readouterr().out
     assert _keys(out) == after
 
 

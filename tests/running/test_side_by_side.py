@@ -99,7 +99,7 @@ def test_interrupted_and_killed_no_process_is_left_and_the_bits_stay(
     arguments, expected = whole
     command = [*arguments, "--jobs", "2", "--out", "two"]
     run = Started(tmp_path, *command, listen=True)
-    run.hear("cells are done already")
+    run.hear("done already")
     run.send(signal.SIGINT)
     done = run.end()
     assert done.returncode == 130 and done.stderr.startswith("\ninterrupted; finished work is kept"), done.stderr

@@ -83,7 +83,7 @@ def test_status_counts_cells_and_names_what_is_missing_and_unreadable(
     said = capsys.readouterr().out
     assert "runs: no run is active." in said
     assert ["tiny", "2", "0", "1"] in [line.split() for line in said.splitlines()]
-    assert "tiny: 1 cells are missing; --all names them." in said and "seed 0: missing" not in said
+    assert "tiny: missing: 1 cell; --all names them." in said and "seed 0: missing" not in said
     assert main(["status", "--all"]) == 0
     assert "test_resnet | loss-weights | seed 0: missing" in capsys.readouterr().out
     assert "jobs: 6 finished, 0 begun" in said

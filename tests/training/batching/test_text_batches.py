@@ -243,13 +243,13 @@ def test_a_data_set_without_names_leaves_them_out_and_refuses_them_by_name(tmp_p
     said: list[str] = []
     suite = digits_suite(strategies=["none", "text-only"])
     open_session(Request(suite=suite, device="cpu", out=tmp_path), said.append, lambda *progress: None)
-    assert said == ["text-only is left out: digits-test has no text."]
+    assert said == ["text-only is left out: digits-test has no names of its rows."]
     globbed = digits_session(tmp_path, strategies=("none", "text-*"))
     assert [cell.strategy for cell in globbed.plan.cells] == ["none"]
     path = write_suite(tmp_path)
     result = bench(tmp_path, "plan", "--suite", path, "--strategy", "none,text-fallback+oversample")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
-    assert "text-fallback+oversample cannot run: tiny has no text" in result.stderr
+    assert "text-fallback+oversample cannot run: tiny has no names of its rows" in result.stderr
     blind = digits_session(tmp_path, digits_suite(validation=0.0), strategies=("none", "over*"))
     assert "oversample-weak" not in [cell.strategy for cell in blind.plan.cells]
