@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from strategies.base import Facts, StrategyError
+from strategies.base import Facts
 from strategies.finetuning.lift import LightFineTuning
 from strategies.registry import register
 from strategies.space import Integer, Space
@@ -38,13 +38,9 @@ class Adapters(LightFineTuning):
         "Foundation Model: Heavy Fine-Tuning Hurts, ICML 2024, arXiv:2309.10019"
     )
     needs = frozenset({"pixels", "transformer"})
+    ranges = {"rank": "[1, inf)"}
 
     rank: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a rank out of range."""
-        if self.rank is not None and self.rank < 1:
-            raise StrategyError(f"{self.name}: rank must be at least 1, got {self.rank}.")
 
     def space(self) -> Space:
         """Ranks from 1, which LIFT's rule gives for few classes, to AdaptFormer's and LoRA's common 64."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
-from strategies.common import positive_counts, require_at_least_zero
+from strategies.common import positive_counts
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -42,16 +42,13 @@ class Cdt(Strategy):
         "arXiv:2001.01385"
     )
     seats = frozenset({"prior"})
+    ranges = {"gamma": "[0, inf)"}
 
     gamma: float = 0.2
 
     def space(self) -> Space:
         """Gamma up to 0.5, where the rarest class of a ratio of 100 has a tenth of the temperature."""
         return {"gamma": Real(0.05, 0.5)}
-
-    def __post_init__(self) -> None:
-        """Refuse a gamma out of range."""
-        require_at_least_zero(self, "gamma")
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z / a, [B, C]."""

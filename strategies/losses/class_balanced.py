@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.base import Facts, Progress, Strategy
 from strategies.common import normalised_weights, positive_counts
 from strategies.registry import register
 from strategies.space import Choice, Space
@@ -32,17 +32,13 @@ class ClassBalanced(Strategy):
         "Cui, Jia, Lin, Song, Belongie: Class-Balanced Loss Based on Effective Number of Samples, CVPR 2019, "
         "arXiv:1901.05555"
     )
+    ranges = {"beta": "[0, 1)"}
 
     beta: float = 0.9999
 
     def space(self) -> Space:
         """The four values of section 5."""
         return {"beta": Choice((0.9, 0.99, 0.999, 0.9999))}
-
-    def __post_init__(self) -> None:
-        """Refuse a beta out of range."""
-        if not 0 <= self.beta < 1:
-            raise StrategyError(f"class-balanced: beta must be in [0, 1), got {self.beta}.")
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive, sum C."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
-from strategies.common import queued, require_at_least_zero, weighted_mean
+from strategies.base import Batch, Outputs, Step, Strategy
+from strategies.common import queued, weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -38,6 +38,7 @@ class Equalization(Strategy):
         "arXiv:2003.05176"
     )
     seats = frozenset({"prior"})
+    ranges = {"gamma": "[0, 1]", "threshold": "[0, inf)"}
 
     gamma: float = 0.9
     threshold: float = 0.5
@@ -45,12 +46,6 @@ class Equalization(Strategy):
     def space(self) -> Space:
         """Around the benchmark's values."""
         return {"gamma": Real(0.5, 0.99), "threshold": Real(0.1, 2.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "gamma", "threshold")
-        if self.gamma > 1:
-            raise StrategyError(f"equalization: gamma is a probability and must be at most 1, got {self.gamma}.")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

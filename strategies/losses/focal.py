@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Outputs, Step, Strategy
-from strategies.common import require_at_least_zero, weighted_mean
+from strategies.common import weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -33,16 +33,13 @@ class Focal(Strategy):
     summary = "focal loss (softmax form): easy samples count less"
     version = "2"
     paper = "Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002"
+    ranges = {"gamma": "[0, inf)"}
 
     gamma: float = 2.0
 
     def space(self) -> Space:
         """Section 3.2 tries 0 to 5; 0 is cross entropy."""
         return {"gamma": Real(0.5, 5.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse a gamma out of range."""
-        require_at_least_zero(self, "gamma")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

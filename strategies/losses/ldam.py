@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -41,6 +40,7 @@ class Ldam(Strategy):
     )
     seats = frozenset({"prior"})
     joined_in_paper = frozenset({"class_weights_C", "sampling_C"})  # deferred weights and samplers: tables 2 and 3
+    ranges = {"max_margin": "(0, inf)", "scale": "(0, inf)"}
 
     max_margin: float = 0.5
     scale: float = 30.0
@@ -48,12 +48,6 @@ class Ldam(Strategy):
     def space(self) -> Space:
         """Scales around the official one; margins below it too, which frozen features need (FIDELITY.md)."""
         return {"max_margin": Real(0.01, 1.0, log=True), "scale": Real(10.0, 60.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        for name, value in (("max-margin", self.max_margin), ("scale", self.scale)):
-            if not (math.isfinite(value) and value > 0):
-                raise StrategyError(f"ldam: {name} must be positive and finite, got {value}.")
 
     def margins_C(self, facts: Facts) -> np.ndarray:
         """Return m_c, float64 [C], the largest `max_margin`."""

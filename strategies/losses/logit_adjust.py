@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
-from strategies.common import log_prior_C, require_at_least_zero
+from strategies.common import log_prior_C
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -25,16 +25,13 @@ class LogitAdjustment(Strategy):
         "arXiv:2007.07314"
     )
     seats = frozenset({"prior"})
+    ranges = {"tau": "[0, inf)"}
 
     tau: float = 1.0
 
     def space(self) -> Space:
         """Around 1, which is consistent: from little correction to more than twice it."""
         return {"tau": Real(0.25, 2.5)}
-
-    def __post_init__(self) -> None:
-        """Refuse a tau out of range."""
-        require_at_least_zero(self, "tau")
 
     def shift_C(self, facts: Facts) -> np.ndarray:
         """Return tau log pi, float64 [C]."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
-from strategies.common import positive_counts, require_at_least_zero, weighted_mean
+from strategies.base import Batch, Outputs, Step, Strategy
+from strategies.common import positive_counts, weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -42,6 +42,7 @@ class Seesaw(Strategy):
     )
     seats = frozenset({"prior"})
     joined_in_paper = frozenset({"sampling_C"})  # repeat factor sampling, section 4
+    ranges = {"p": "[0, inf)", "q": "[0, inf)", "floor": "[0, 1]"}
 
     p: float = 0.8
     q: float = 2.0
@@ -50,12 +51,6 @@ class Seesaw(Strategy):
     def space(self) -> Space:
         """The values of the paper's ablations."""
         return {"p": Real(0.2, 1.2), "q": Real(0.5, 3.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "p", "q", "floor")
-        if self.floor > 1:
-            raise StrategyError(f"seesaw: floor is a probability and must be at most 1, got {self.floor}.")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Outputs, Step, Strategy
-from strategies.common import log_prior_C, require_at_least_zero
+from strategies.common import log_prior_C
 from strategies.losses.cdt import temperatures_C
 from strategies.registry import register
 from strategies.space import Real, Space
@@ -34,6 +34,7 @@ class VectorScaling(Strategy):
         "Overparameterization, NeurIPS 2021, arXiv:2103.01550"
     )
     seats = frozenset({"prior"})
+    ranges = {"gamma": "[0, inf)", "tau": "[0, inf)"}
 
     gamma: float = 0.3
     tau: float = 1.0
@@ -41,10 +42,6 @@ class VectorScaling(Strategy):
     def space(self) -> Space:
         """Gamma as `cdt`, tau as `logit-adjust`."""
         return {"gamma": Real(0.05, 0.5), "tau": Real(0.25, 2.5)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "gamma", "tau")
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return D z + i, [B, C]."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import StrategyError
 from strategies.optimisation.averaging import WeightAverage
 from strategies.registry import register
 from strategies.space import Choice, Space
@@ -33,17 +32,13 @@ class ExponentialMovingAverage(WeightAverage):
         "Tarvainen, Valpola: Mean teachers are better role models: Weight-averaged consistency targets improve "
         "semi-supervised deep learning results, NeurIPS 2017, arXiv:1703.01780"
     )
+    ranges = {"decay": "[0, 1)"}
 
     decay: float = 0.999
 
     def space(self) -> Space:
         """Averages over about ten to ten thousand steps."""
         return {"decay": Choice((0.9, 0.99, 0.999, 0.9999))}
-
-    def __post_init__(self) -> None:
-        """Refuse a decay out of range."""
-        if not 0 <= self.decay < 1:
-            raise StrategyError(f"ema: decay must be in [0, 1), got {self.decay}.")
 
     def rate(self, steps: Tensor) -> Tensor:
         """Return 1 - d."""

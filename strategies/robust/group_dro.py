@@ -6,7 +6,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Facts, Step
-from strategies.common import require_at_least_zero
 from strategies.registry import register
 from strategies.robust.common import RobustOverClasses
 from strategies.space import Real, Space
@@ -36,16 +35,13 @@ class GroupDro(RobustOverClasses):
         "Sagawa, Koh, Hashimoto, Liang: Distributionally Robust Neural Networks for Group Shifts: On the Importance of "
         "Regularization for Worst-Case Generalization, ICLR 2020, arXiv:1911.08731"
     )
+    ranges = {"step_size": "[0, inf)"}
 
     step_size: float = 0.01
 
     def space(self) -> Space:
         """From a tenth of the official value to a hundred times it."""
         return {"step_size": Real(0.001, 1.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse a step size out of range."""
-        require_at_least_zero(self, "step_size")
 
     def first_C(self, facts: Facts) -> Tensor:
         """Return log q of the uniform distribution over the classes that have samples; others never have a loss."""

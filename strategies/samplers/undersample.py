@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.base import Facts, Progress, Strategy
 from strategies.registry import register
 from strategies.space import Integer, Space
 
@@ -31,17 +31,13 @@ class Undersample(Strategy):
         "Buda, Maki, Mazurowski: A Systematic Study of the Class Imbalance Problem in Convolutional Neural Networks, "
         "Neural Networks 106, 2018, arXiv:1710.05381"
     )
+    ranges = {"least": "[1, inf)"}
 
     least: int = 1
 
     def space(self) -> Space:
         """From the rarest class's count to some tens of samples."""
         return {"least": Integer(1, 100, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse a number below 1."""
-        if self.least < 1:
-            raise StrategyError(f"undersample: least must be at least 1, got {self.least}.")
 
     def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """Return k_C, int64; None where every sample is kept."""

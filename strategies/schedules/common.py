@@ -6,19 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from strategies.base import Facts, Phase, Strategy, StrategyError
-
-
-def check_start(name: str, start: float) -> None:
-    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, is in [0, 1)."""
-    if not 0 <= start < 1:
-        raise StrategyError(f"{name}: start must be in [0, 1), got {start}.")
-
-
-def check_beta(name: str, beta: float) -> None:
-    """Raise `StrategyError` unless `beta`, of the effective number of samples, is in [0, 1)."""
-    if not 0 <= beta < 1:
-        raise StrategyError(f"{name}: beta must be in [0, 1), got {beta}.")
+from strategies.base import Facts, Phase, Strategy
 
 
 def start_epoch(start: float, epochs: int) -> int:
@@ -74,12 +62,9 @@ class Retraining(Strategy):
     trains: ClassVar[str] = "classifier"
     new_classifier: ClassVar[bool] = True
     on: ClassVar[Literal["images", "features"]] = "images"
+    ranges = {"start": "[0, 1)"}
 
     start: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse a start out of range."""
-        check_start(self.name, self.start)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, then the classifier."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Facts, Progress
-from strategies.common import normalised_weights, positive_counts, require_at_least_zero
+from strategies.common import normalised_weights, positive_counts
 from strategies.registry import register
 from strategies.schedules.common import Retraining
 from strategies.space import Real, Space
@@ -44,17 +44,13 @@ class DistributionAlignment(Retraining):
     )
     trains = "classifier.align_*"
     new_classifier = False
+    ranges = {"rho": "[0, inf)"}
 
     rho: float = 1.2
 
     def space(self) -> Space:
         """Start as `crt`; rho around the official value."""
         return {"start": Real(0.7, 0.95), "rho": Real(0.5, 2.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        super().__post_init__()
-        require_at_least_zero(self, "rho")
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive, sum C."""

@@ -10,7 +10,7 @@ import numpy as np
 from strategies.base import Facts, Phase, Progress, Strategy
 from strategies.losses.class_balanced import ClassBalanced
 from strategies.registry import register
-from strategies.schedules.common import check_beta, check_start, deferred
+from strategies.schedules.common import deferred
 from strategies.space import Choice, Real, Space
 
 
@@ -39,6 +39,7 @@ class DeferredResampling(Strategy):
         "NeurIPS 2019, arXiv:1906.07413"
     )
     defers = frozenset({"sampling_C", "kept_C", "resample_rows", "resample_features"})
+    ranges = {"start": "[0, 1)", "beta": "[0, 1)"}
 
     start: float = 0.8
     beta: float = 0.9999
@@ -46,11 +47,6 @@ class DeferredResampling(Strategy):
     def space(self) -> Space:
         """From half of the epochs to the last tenth; beta as `class-balanced`."""
         return {"start": Real(0.5, 0.9), "beta": Choice((0.9, 0.99, 0.999, 0.9999))}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        check_start(self.name, self.start)
-        check_beta(self.name, self.beta)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, sampled from there."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy
 from strategies.common import normalised_weights, positive_counts, weighted_mean
 from strategies.registry import register
-from strategies.schedules.common import check_start, deferred
+from strategies.schedules.common import deferred
 from strategies.space import Real, Space
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class InfluenceBalanced(Strategy):
         "Park, Lim, Jeon, Choi: Influence-Balanced Loss for Imbalanced Visual Classification, ICCV 2021, "
         "arXiv:2110.02444"
     )
+    ranges = {"alpha": "(0, inf)", "start": "[0, 1)", "epsilon": "(0, inf)"}
 
     alpha: float = 10.0
     start: float = 0.5
@@ -49,13 +49,6 @@ class InfluenceBalanced(Strategy):
     def space(self) -> Space:
         """Alpha within a factor of ten; start around the official half."""
         return {"alpha": Real(1.0, 100.0, log=True), "start": Real(0.3, 0.8)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        for name, value in (("alpha", self.alpha), ("epsilon", self.epsilon)):
-            if not (math.isfinite(value) and value > 0):
-                raise StrategyError(f"influence-balanced: {name} must be positive and finite, got {value}.")
-        check_start(self.name, self.start)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Return a plain segment, where there is one, and the rest."""
