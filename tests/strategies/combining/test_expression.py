@@ -157,7 +157,6 @@ def test_blanks_dashes_and_types() -> None:
         ("none+oversample", "'none' joins with nothing"),
         ("oversample+none", "'none' joins with nothing"),
         ("oversample+oversample", "oversample is repeated"),
-        ("oversample+oversample-rare", "oversample and oversample-rare both hold the seat 'sampler'; only one may"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(text: str, says: str) -> None:
