@@ -42,7 +42,7 @@ class StrategyError(ValueError):
 class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
-    Class variables: `name` as users type it. `summary`: one line. `paper`: the citation, if there is one.
+    Class variables: `name` as users type it. `summary`: one line.
     `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss", "ascent",
     "architecture" or "classifier"; the others are declared: "prior" (corrects logits, or a trained classifier, by the
     class counts), "retraining", "text", "augmentation"; networks that read names declare "architecture".
@@ -60,7 +60,6 @@ class Strategy:
 
     name: ClassVar[str] = ""
     summary: ClassVar[str] = ""
-    paper: ClassVar[str] = ""
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     defers: ClassVar[frozenset[str]] = frozenset()

@@ -40,10 +40,6 @@ class MixtureConsistency(Strategy):
 
     name = "glmc"
     summary = "consistent global and local mixtures, under a loss that turns to the rare classes"
-    paper = (
-        "Du, Yang, Jia, Nan, Chen, Yang: Global and Local Mixture Consistency Cumulative Learning for Long-tailed "
-        "Visual Recognitions, CVPR 2023, arXiv:2305.08661"
-    )
     seats = frozenset({"prior"})
     needs = frozenset({"pixels"})
     ranges = {"consistency": "[0, inf)", "resampling": "[0, inf)", "reweighting": "[0, inf)"}

@@ -42,10 +42,6 @@ class Ride(Strategy):
     name = "ride"
     summary = "several experts with margins that are encouraged to disagree, averaged"
     version = "4"
-    paper = (
-        "Wang, Lian, Miao, Liu, Yu: Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, "
-        "arXiv:2010.01809"
-    )
     seats = frozenset({"prior"})
     joined_in_paper = frozenset({"class_weights_C"})  # `reweight` in the official code
     ranges = {

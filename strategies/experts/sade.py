@@ -37,10 +37,6 @@ class Sade(Strategy):
     name = "sade"
     summary = "three experts, for the long-tailed, uniform and reversed class distribution, averaged"
     version = "4"
-    paper = (
-        "Zhang, Hooi, Hong, Feng: Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed "
-        "Recognition, NeurIPS 2022, arXiv:2107.09249"
-    )
     seats = frozenset({"prior"})
     ranges = {"tau": "[0, inf)"}
 

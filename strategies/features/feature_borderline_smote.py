@@ -28,7 +28,6 @@ class FeatureBorderlineSmote(FeatureResampling):
 
     name = "feature-borderline-smote"
     summary = "train a new classifier on features balanced by Borderline-SMOTE"
-    paper = "Han, Wang, Mao: Borderline-SMOTE: A New Over-Sampling Method in Imbalanced Data Sets Learning, ICIC 2005"
     ranges = {"m_neighbors": "[1, inf)"}
 
     m_neighbors: int = 10

@@ -32,11 +32,6 @@ class Adapters(LightFineTuning):
 
     name = "adapters"
     summary = "train adapters in a frozen transformer, and a cosine classifier with logit adjustment"
-    paper = (
-        "Chen, Ge, Tong, Wang, Song, Wang, Luo: AdaptFormer: Adapting Vision Transformers for Scalable Visual "
-        "Recognition, NeurIPS 2022, arXiv:2205.13535; Shi, Wei, Zhou, Shao, Han, Li: Long-Tail Learning with "
-        "Foundation Model: Heavy Fine-Tuning Hurts, ICML 2024, arXiv:2309.10019"
-    )
     needs = frozenset({"pixels", "transformer"})
     ranges = {"rank": "[1, inf)"}
 

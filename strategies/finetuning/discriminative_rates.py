@@ -25,9 +25,6 @@ class DiscriminativeRates(Strategy):
 
     name: ClassVar[str] = "discriminative-rates"
     summary: ClassVar[str] = "train the encoder at a tenth of the classifier's learning rate"
-    paper: ClassVar[str] = (
-        "Howard, Ruder: Universal Language Model Fine-tuning for Text Classification, ACL 2018, arXiv:1801.06146"
-    )
     needs: ClassVar[frozenset[str]] = frozenset({"pixels"})
     ranges = {"factor": "(0, 1]"}
 

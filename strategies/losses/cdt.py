@@ -27,9 +27,10 @@ def temperatures_C(facts: Facts, gamma: float) -> np.ndarray:
 class Cdt(Strategy):
     """l = -log(e^(z_y / a_y) / sum_c e^(z_c / a_c)), a_c = (max(n) / n_c)^gamma; prediction without a.
 
-    `gamma` is at least 0. The paper chooses it per data set on held-out data; 0.2 is the value of the Bag of Tricks
-    benchmark (Zhang et al., AAAI 2021) for CIFAR-10-LT at ratio 100. It holds the seat "prior": together with
-    `logit-adjust` it would be `vs`, which does both under one name.
+    Ye, Chen, Zhan, Chao, "Identifying and Compensating for Feature Deviation in Imbalanced Deep Learning", 2020,
+    arXiv:2001.01385. `gamma` is at least 0. The paper chooses it per data set on held-out data; 0.2 is the value of the
+    Bag of Tricks benchmark (Zhang et al., AAAI 2021) for CIFAR-10-LT at ratio 100. It holds the seat "prior": together
+    with `logit-adjust` it would be `vs`, which does both under one name.
 
     Deviations: the paper's classifier has no bias; here the backbone's own classifier is kept, and its bias is divided
     with the rest of the logit. A class without samples counts as one sample.
@@ -37,10 +38,6 @@ class Cdt(Strategy):
 
     name = "cdt"
     summary = "train with logits divided by a temperature that grows with rarity"
-    paper = (
-        "Ye, Chen, Zhan, Chao: Identifying and Compensating for Feature Deviation in Imbalanced Deep Learning, 2020, "
-        "arXiv:2001.01385"
-    )
     seats = frozenset({"prior"})
     ranges = {"gamma": "[0, inf)"}
 

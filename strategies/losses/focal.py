@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class Focal(Strategy):
-    """l = -sum_c y_c (1 - p_c)^gamma log p_c, with p the softmax of the logits (equation 4).
+    """l = -sum_c y_c (1 - p_c)^gamma log p_c, with p the softmax of the logits.
 
+    Lin, Goyal, Girshick, He, Dollar, "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002, equation 4.
     The paper states the loss for one sigmoid per class; with a single label and a softmax it is the same expression in
     the probability of the true class, as in LDAM's official code. `gamma` is at least 0; the default 2 is what the
     paper found best (section 3.2), 0 is cross entropy. The paper's alpha is left to the class weights, which join by
@@ -32,7 +33,6 @@ class Focal(Strategy):
     name = "focal"
     summary = "focal loss (softmax form): easy samples count less"
     version = "2"
-    paper = "Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002"
     ranges = {"gamma": "[0, inf)"}
 
     gamma: float = 2.0

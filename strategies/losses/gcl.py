@@ -39,7 +39,6 @@ class GaussianClouded(Strategy):
     name = "gcl"
     summary = "noise that grows with rarity lowers the training logits, on a cosine classifier"
     version = "2"
-    paper = "Li, Cheung, Lu: Long-tailed Visual Recognition via Gaussian Clouded Logit Adjustment, CVPR 2022"
     seats = frozenset({"prior"})
     ranges = {"scale": "(0, inf)", "noise": "[0, inf)"}
 

@@ -28,8 +28,9 @@ def check_order(name: str, tail: float, head: float) -> None:
 @register
 @dataclasses.dataclass(frozen=True)
 class LabelAwareSmoothing(Strategy):
-    """l = -sum_c q_c log p_c, q_y = 1 - e_y and q_c = e_y / (C - 1) elsewhere, for the label y (section 3.2).
+    """l = -sum_c q_c log p_c, q_y = 1 - e_y and q_c = e_y / (C - 1) elsewhere, for the label y.
 
+    Zhong, Cui, Liu, Jia, "Improving Calibration for Long-Tailed Recognition", CVPR 2021, arXiv:2104.00466, section 3.2.
     With r = (n_y - min n) / (max n - min n): concave e_y = tail + (head - tail) sin(pi r / 2), linear
     tail + (head - tail) r, convex head + (head - tail) sin(3 pi / 2 + pi r / 2). `head` and `tail` are in [0, 1),
     tail at most head; 0.4, 0.1 are the official configuration for CIFAR-100-LT at ratio 100, concave its
@@ -47,7 +48,6 @@ class LabelAwareSmoothing(Strategy):
     name = "label-aware-smoothing"
     summary = "label smoothing that grows with class frequency"
     version = "2"
-    paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
     ranges = {"head": "[0, 1)", "tail": "[0, 1)"}
 
     head: float = 0.4

@@ -34,10 +34,6 @@ class Lade(Strategy):
 
     name = "lade"
     summary = "balanced softmax with a regulariser that takes the class prior out of the logits"
-    paper = (
-        "Hong, Han, Choi, Seo, Kim, Chang: Disentangling Label Distribution for Long-tailed Visual Recognition, CVPR "
-        "2021, arXiv:2012.00321"
-    )
     seats = frozenset({"prior"})
     ranges = {"weight": "[0, inf)", "squared": "[0, inf)"}
 

@@ -20,19 +20,16 @@ if TYPE_CHECKING:
 class VectorScaling(Strategy):
     """l = -w_y log(e^(D_y z_y + i_y) / sum_c e^(D_c z_c + i_c)), D_c = (n_c / max(n))^gamma, i_c = tau log(n_c / N).
 
-    The paper's VS loss for multiclass data; the weights w are left to the parts that join by `+`. gamma = 0 is
-    `logit-adjust(tau)`, tau = 0 is `cdt(gamma)`. Both are at least 0; the defaults 0.3 and 1 are those of the official
-    code (orparask/VS-Loss, `losses.py`), which tunes them per data set.
+    Kini, Paraskevas, Oymak, Thrampoulidis, "Label-Imbalanced and Group-Sensitive Classification under
+    Overparameterization", NeurIPS 2021, arXiv:2103.01550, the VS loss for multiclass data; the weights w are left to
+    the parts that join by `+`. gamma = 0 is `logit-adjust(tau)`, tau = 0 is `cdt(gamma)`. Both are at least 0; the
+    defaults 0.3 and 1 are those of the official code (orparask/VS-Loss, `losses.py`), which tunes them per data set.
 
     Deviation: a class without samples counts as one sample.
     """
 
     name = "vs"
     summary = "train with logits scaled and shifted by class counts (vector scaling)"
-    paper = (
-        "Kini, Paraskevas, Oymak, Thrampoulidis: Label-Imbalanced and Group-Sensitive Classification under "
-        "Overparameterization, NeurIPS 2021, arXiv:2103.01550"
-    )
     seats = frozenset({"prior"})
     ranges = {"gamma": "[0, inf)", "tau": "[0, inf)"}
 

@@ -40,10 +40,6 @@ class Cmo(Strategy):
     summary = "paste boxes of images of rare classes into other images, targets weighted by area"
     needs = frozenset({"pixels"})
     version = "2"
-    paper = (
-        "Park, Hong, Heo, Yun, Choi: The Majority Can Help the Minority: Context-rich Minority Oversampling for "
-        "Long-tailed Classification, CVPR 2022, arXiv:2112.00412"
-    )
     ranges = {"power": "[0, inf)", "alpha": "(0, inf)", "share": "(0, 1]", "start": "[0, 1)", "end": "(0, 1]"}
 
     power: float = 1.0

@@ -50,10 +50,6 @@ class CutMix(Strategy):
     summary = "paste a box of another image, targets weighted by area"
     needs = frozenset({"pixels"})
     version = "2"
-    paper = (
-        "Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "
-        "Features, ICCV 2019, arXiv:1905.04899"
-    )
     ranges = {"alpha": "(0, inf)"}
 
     alpha: float = 1.0

@@ -33,7 +33,6 @@ class MarginAwareMixup(Strategy):
 
     name = "mamix"
     summary = "blend pairs of images, with targets that give the rarer class the larger margin"
-    paper = "Cheng, Mai, Lin: From SMOTE to Mixup for Deep Imbalanced Classification, TAAI 2023, arXiv:2308.15457"
     ranges = {"alpha": "(0, inf)", "ratio": "(-inf, inf)"}
 
     alpha: float = 1.0

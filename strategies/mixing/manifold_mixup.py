@@ -28,10 +28,6 @@ class ManifoldMixup(Strategy):
 
     name = "manifold-mixup"
     summary = "blend pairs of pooled features and their targets"
-    paper = (
-        "Verma, Lamb, Beckham, Najafi, Mitliagkas, Lopez-Paz, Bengio: Manifold Mixup: Better Representations by "
-        "Interpolating Hidden States, ICML 2019, arXiv:1806.05236"
-    )
     ranges = {"alpha": "(0, inf)"}
 
     alpha: float = 2.0

@@ -47,7 +47,6 @@ class Mixup(Strategy):
     name = "mixup"
     summary = "blend pairs of images and their targets"
     version = "2"
-    paper = "Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412"
     ranges = {"alpha": "(0, inf)"}
 
     alpha: float = 0.2

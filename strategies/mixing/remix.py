@@ -33,7 +33,6 @@ class Remix(Strategy):
     name = "remix"
     summary = "blend pairs of images, with targets that favour the rarer class"
     version = "2"
-    paper = "Chou, Chang, Pan, Wei, Juan: Remix: Rebalanced Mixup, ECCV workshops 2020, arXiv:2007.03943"
     ranges = {"alpha": "(0, inf)", "kappa": "[1, inf)", "tau": "[0, 1]"}
 
     alpha: float = 1.0

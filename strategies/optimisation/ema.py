@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class ExponentialMovingAverage(WeightAverage):
     """Score a_t = d a_(t-1) + (1 - d) w_t, d = min(decay, 1 - 1 / t), instead of the last weights w.
 
-    The teacher of Tarvainen, Valpola, "Mean teachers are better role models", NeurIPS 2017, arXiv:1703.01780, section
-    2, without its consistency loss. t counts the steps; the ramp makes the average a plain mean until 1 - 1 / t reaches
-    the decay.
+    The teacher of Tarvainen, Valpola, "Mean teachers are better role models: Weight-averaged consistency targets
+    improve semi-supervised deep learning results", NeurIPS 2017, arXiv:1703.01780, section 2, without its consistency
+    loss. t counts the steps; the ramp makes the average a plain mean until 1 - 1 / t reaches the decay.
 
     Default `decay=0.999` from the paper's experiments; it is in [0, 1).
     Deviations: batch-norm statistics are averaged too. The next stage starts from the average.
@@ -28,10 +28,6 @@ class ExponentialMovingAverage(WeightAverage):
 
     name = "ema"
     summary = "score an exponential moving average of the weights"
-    paper = (
-        "Tarvainen, Valpola: Mean teachers are better role models: Weight-averaged consistency targets improve "
-        "semi-supervised deep learning results, NeurIPS 2017, arXiv:1703.01780"
-    )
     ranges = {"decay": "[0, 1)"}
 
     decay: float = 0.999

@@ -28,10 +28,6 @@ class ImbalancedSam(SharpnessAware):
 
     name = "imbsam"
     summary = "sharpness-aware minimisation of the rare classes' loss alone"
-    paper = (
-        "Zhou, Qu, Xu, Shen: ImbSAM: A Closer Look at Sharpness-Aware Minimization in Class-Imbalanced Recognition, "
-        "ICCV 2023, arXiv:2308.07815"
-    )
     ranges = {"fewest": "[1, inf)"}
 
     fewest: int = 20

@@ -31,10 +31,6 @@ class SharpnessAware(Strategy):
 
     name = "sam"
     summary = "take each step with the gradient at the worst point near the weights"
-    paper = (
-        "Foret, Kleiner, Mobahi, Neyshabur: Sharpness-Aware Minimization for Efficiently Improving Generalization, "
-        "ICLR 2021, arXiv:2010.01412"
-    )
     ranges = {"rho": "[0, inf)"}
 
     rho: float = 0.05

@@ -32,10 +32,6 @@ class StochasticWeightAveraging(WeightAverage):
 
     name = "swa"
     summary = "score the mean of the weights over the last part of the training"
-    paper = (
-        "Izmailov, Podoprikhin, Garipov, Vetrov, Wilson: Averaging Weights Leads to Wider Optima and Better "
-        "Generalization, UAI 2018, arXiv:1803.05407"
-    )
     ranges = {"start": "[0, 1)"}
 
     start: float = 0.75

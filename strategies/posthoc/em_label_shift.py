@@ -35,10 +35,6 @@ class EmLabelShift(Strategy):
 
     name = "em-label-shift"
     summary = "estimate the class prior of the scored rows from their outputs, and adapt the logits to it"
-    paper = (
-        "Saerens, Latinne, Decaestecker: Adjusting the Outputs of a Classifier to New a Priori Probabilities: A Simple "
-        "Procedure, Neural Computation 2002"
-    )
     seats = frozenset({"prior"})
     transductive = True
     ranges = {"steps": "[1, inf)"}

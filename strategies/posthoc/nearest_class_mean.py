@@ -34,10 +34,6 @@ class NearestClassMean(Strategy):
 
     name = "nearest-class-mean"
     summary = "after training, classify by the nearest mean feature of a class"
-    paper = (
-        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
-        "Recognition, ICLR 2020, arXiv:1910.09217"
-    )
     seats = frozenset({"prior"})
 
     metric: Metric = "cosine"

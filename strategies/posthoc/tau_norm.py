@@ -36,10 +36,6 @@ class TauNormalisation(Strategy):
 
     name = "tau-norm"
     summary = "after training, divide each class's weights by a power of their norm"
-    paper = (
-        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
-        "Recognition, ICLR 2020, arXiv:1910.09217"
-    )
     seats = frozenset({"classifier", "prior"})
     ranges = {"tau": "[0, inf)"}
 

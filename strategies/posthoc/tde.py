@@ -30,10 +30,6 @@ class TotalDirectEffect(Strategy):
 
     name = "tde"
     summary = "a cosine classifier that ignores the direction of the mean feature when it scores"
-    paper = (
-        "Tang, Huang, Zhang: Long-Tailed Classification by Keeping the Good and Removing the Bad Momentum Causal "
-        "Effect, NeurIPS 2020, arXiv:2009.12991"
-    )
     seats = frozenset({"prior"})
     ranges = {"alpha": "[0, inf)"}
 

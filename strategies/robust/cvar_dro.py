@@ -33,7 +33,6 @@ class CvarDro(RobustOverClasses):
 
     name = "cvar-dro"
     summary = "train on the share of the data whose classes have the highest running loss"
-    paper = "Oren, Sagawa, Hashimoto, Liang: Distributionally Robust Language Modeling, EMNLP 2019, arXiv:1909.02060"
     ranges = {"alpha": "(0, 1]", "rate": "(0, 1]"}
 
     alpha: float = 0.2

@@ -16,9 +16,10 @@ from strategies.space import Integer, Space
 class Undersample(Strategy):
     """Keep k_c = min(n_c, max(min n, `least`)) samples of each class, chosen once; the rest is never seen.
 
-    The minimum is over classes that have samples. At `least` = 1, the default, all classes keep as many as the
-    smallest has: random majority undersampling as in section 2.2.1 of the paper. A data set whose smallest class
-    has one sample then keeps one image per class; `least`, an integer from 1, is our own guard against that.
+    Buda, Maki, Mazurowski, "A Systematic Study of the Class Imbalance Problem in Convolutional Neural Networks", Neural
+    Networks 106, 2018, arXiv:1710.05381, section 2.2.1, random majority undersampling: at `least` = 1, the default, all
+    classes keep as many as the smallest has; the minimum is over classes that have samples. A data set whose smallest
+    class has one sample then keeps one image per class; `least`, an integer from 1, is our own guard against that.
 
     The number of steps is matched: an epoch has as many draws as there are samples, taken with replacement from the
     kept ones, each equally often. The paper's epochs shrink with the data; here that would compare trainings of
@@ -27,10 +28,6 @@ class Undersample(Strategy):
 
     name = "undersample"
     summary = "keep as many samples of each class as the smallest has"
-    paper = (
-        "Buda, Maki, Mazurowski: A Systematic Study of the Class Imbalance Problem in Convolutional Neural Networks, "
-        "Neural Networks 106, 2018, arXiv:1710.05381"
-    )
     ranges = {"least": "[1, inf)"}
 
     least: int = 1

@@ -38,10 +38,6 @@ class DistributionAlignment(Retraining):
 
     name = "disalign"
     summary = "scale and shift the logits of the frozen network by class, with class weights"
-    paper = (
-        "Zhang, Li, Yan, He, Sun: Distribution Alignment: A Unified Framework for Long-tail Visual Recognition, "
-        "CVPR 2021, arXiv:2103.16370"
-    )
     trains = "classifier.align_*"
     new_classifier = False
     ranges = {"rho": "[0, inf)"}

@@ -34,10 +34,6 @@ class DeferredResampling(Strategy):
     name = "drs"
     summary = "draw classes by the inverse effective number for the last part of the training only"
     version = "2"
-    paper = (
-        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
-        "NeurIPS 2019, arXiv:1906.07413"
-    )
     defers = frozenset({"sampling_C", "kept_C", "resample_rows", "resample_features"})
     ranges = {"start": "[0, 1)", "beta": "[0, 1)"}
 

@@ -33,10 +33,6 @@ class DeferredReweighting(Strategy):
 
     name = "drw"
     summary = "class weights for the last part of the training only"
-    paper = (
-        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
-        "NeurIPS 2019, arXiv:1906.07413"
-    )
     defers = frozenset({"class_weights_C"})
     ranges = {"start": "[0, 1)", "beta": "[0, 1)"}
 

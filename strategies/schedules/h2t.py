@@ -39,10 +39,6 @@ class HeadToTail(Retraining):
 
     name = "h2t"
     summary = "train the classifier further on balanced draws, a part of whose features come from ordinary ones"
-    paper = (
-        "Li, Hu, Lu, Lan, Cheung, Huang: Feature Fusion from Head to Tail for Long-Tailed Visual Recognition, AAAI "
-        "2024, arXiv:2306.06963"
-    )
     new_classifier = False
     ranges = {"share": "[0, 1]"}
 

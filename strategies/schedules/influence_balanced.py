@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 class InfluenceBalanced(Strategy):
     """l = lambda_y CE(p, y) / (|p - y|_1 |h|_1 + epsilon), lambda_c = alpha (1 / n_c), scaled to sum alpha C.
 
-    The paper's L_IB (section 3): p the softmax, h the features under the last layer, so that |p - y|_1 |h|_1 is the
-    L1 size of the sample's gradient there. It acts from the fraction `start` of the stage's epochs on, at the latest
-    in the last one; before, training is plain and shared. `start` is in [0, 1), `alpha` and `epsilon` are positive.
+    Park, Lim, Jeon, Choi, "Influence-Balanced Loss for Imbalanced Visual Classification", ICCV 2021, arXiv:2110.02444,
+    section 3: p the softmax, h the features under the last layer, so that |p - y|_1 |h|_1 is the L1 size of the
+    sample's gradient there. It acts from the fraction `start` of the stage's epochs on, at the latest in the last one;
+    before, training is plain and shared. `start` is in [0, 1), `alpha` and `epsilon` are positive.
     Half of the epochs and 0.001 are those of the official code (pseulki/IB-Loss: epoch 100 of 200), as is the gradient,
     which flows through the factor too. Its alpha is 1000 at a learning rate that drops to a hundredth when the loss
     starts; the schedule here is the recipe's, so the default is 1000 / 100 = 10.
@@ -36,10 +37,6 @@ class InfluenceBalanced(Strategy):
     name = "influence-balanced"
     summary = "divide each sample's loss by its influence on the decision boundary, late in training"
     version = "2"
-    paper = (
-        "Park, Lim, Jeon, Choi: Influence-Balanced Loss for Imbalanced Visual Classification, ICCV 2021, "
-        "arXiv:2110.02444"
-    )
     ranges = {"alpha": "(0, inf)", "start": "[0, 1)", "epsilon": "(0, inf)"}
 
     alpha: float = 10.0

@@ -43,7 +43,6 @@ class Mislas(Strategy):
 
     name = "mislas"
     summary = "mixup, then only the classifier with label-aware smoothing and moving batch-norm statistics"
-    paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
     seats = frozenset({"prior", "retraining", "mix"})
     ranges = {"alpha": "(0, inf)", "start": "[0, 1)", "head": "[0, 1)", "tail": "[0, 1)", "rate_factor": "(0, 1]"}
 

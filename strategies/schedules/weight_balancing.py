@@ -46,7 +46,6 @@ class WeightBalancing(Strategy):
     name = "weight-balancing"
     summary = "train the classifier further with class weights, weight decay and a bound on each class's norm"
     version = "2"
-    paper = "Alshammari, Wang, Ramanan, Kong: Long-Tailed Recognition via Weight Balancing, CVPR 2022, arXiv:2203.14197"
     seats = frozenset({"prior", "retraining"})
     ranges = {"start": "[0, 1)", "threshold": "[0, 1]", "weight_decay": "[0, inf)", "beta": "[0, 1)"}
 

@@ -92,7 +92,6 @@ class TailOnly(Strategy):
     """Doubles what the loss sees and stored logits, in stage 2 only."""
 
     name = "tail-only"
-    paper = "Someone 2020"
     needs = frozenset({"validation"})
 
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
@@ -204,7 +203,7 @@ def test_needs_seats_and_texts_join() -> None:
     joined = combine([PostHoc(), TailOnly(), Margin()])
     assert joined.needs == {"text", "validation"}
     assert joined.seats == {"loss", "mix", "classifier"}
-    assert (joined.name, str(joined), joined.paper) == ("post-hoc+tail-only+margin",) * 2 + ("Someone 2020",)
+    assert joined.name == str(joined) == "post-hoc+tail-only+margin"
     assert combine([Deferred(), parse("oversample")]).summary == "late weights; draw every class equally often"
     assert combine([combine([PostHoc(), TailOnly()]), Margin()]) == joined, "nested combinations flatten"
 
