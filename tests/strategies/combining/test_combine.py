@@ -35,7 +35,6 @@ class Deferred(Strategy):
     """Weights that act from a fraction of the stage on, like deferred re-weighting."""
 
     name = "deferred"
-    summary = "late weights"
     start: float = 0.8
 
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
@@ -204,7 +203,6 @@ def test_needs_seats_and_texts_join() -> None:
     assert joined.needs == {"text", "validation"}
     assert joined.seats == {"loss", "mix", "classifier"}
     assert joined.name == str(joined) == "post-hoc+tail-only+margin"
-    assert combine([Deferred(), parse("oversample")]).summary == "late weights; draw every class equally often"
     assert combine([combine([PostHoc(), TailOnly()]), Margin()]) == joined, "nested combinations flatten"
 
 
