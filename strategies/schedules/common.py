@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from strategies.base import Facts, Phase, Strategy
+from strategies.space import Choice, Real, Space
 
 
 def start_epoch(start: float, epochs: int) -> int:
@@ -69,3 +70,24 @@ class Retraining(Strategy):
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, then the classifier."""
         return retraining(self.start, epochs, self.trains, new_classifier=self.new_classifier, on=self.on)
+
+
+@dataclasses.dataclass(frozen=True)
+class Deferred(Strategy):
+    """Train plainly up to `start` of the stage's epochs, then weigh or draw classes by their effective numbers.
+
+    `beta` is that of `class-balanced`. Subclasses name in `defers` the hooks of other parts that wait for `start` too.
+    """
+
+    ranges = {"start": "[0, 1)", "beta": "[0, 1)"}
+
+    start: float = 0.8
+    beta: float = 0.9999
+
+    def space(self) -> Space:
+        """From half of the epochs to the last tenth; beta as `class-balanced`."""
+        return {"start": Real(0.5, 0.9), "beta": Choice((0.9, 0.99, 0.999, 0.9999))}
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Plain up to the start; the strategy acts from there."""
+        return deferred(self.start, epochs)
