@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from strategies.context import Batch, Facts, Held, Outputs, Phase, Pipeline, Progress, Step, Text, Trained
+from strategies.ranges import problem
 from strategies.space import Space
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class StrategyError(ValueError):
 class Strategy:
     """One way to counter imbalance. Subclass, decorate with `@register`, override hooks.
 
-    Class variables: `name` as users type it. `summary`: one line. `paper`: the citation, if there is one.
+    Class variables: `name` as users type it. `summary`: one line.
     `seats`: what only one part of `a+b` may hold. Overriding a hook takes "sampler", "mix", "loss", "ascent",
     "architecture" or "classifier"; the others are declared: "prior" (corrects logits, or a trained classifier, by the
     class counts), "retraining", "text", "augmentation"; networks that read names declare "architecture".
@@ -53,11 +54,12 @@ class Strategy:
     `joined_in_paper`: hooks of other parts that its paper combines it with although both correct for the class counts.
     `transductive`: its `predict` uses the class distribution of the test rows, which it estimates from their outputs.
     `version`: raise it when the formula changes; it is part of every job's key.
+    `ranges`: the values that numeric parameters may have, as intervals: `{"gamma": "[0, inf)", "beta": "(0, 1)"}`.
+    Those of base classes hold too. NaN and infinities are refused, and so are values that a `Literal` does not have.
     """
 
     name: ClassVar[str] = ""
     summary: ClassVar[str] = ""
-    paper: ClassVar[str] = ""
     seats: ClassVar[frozenset[str]] = frozenset()
     needs: ClassVar[frozenset[str]] = frozenset()
     defers: ClassVar[frozenset[str]] = frozenset()
@@ -65,6 +67,15 @@ class Strategy:
     joined_in_paper: ClassVar[frozenset[str]] = frozenset()
     transductive: ClassVar[bool] = False
     version: ClassVar[str] = "1"
+    ranges: ClassVar[Mapping[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        """Raise `StrategyError` for a parameter that is not in its range, or not one of its `Literal`'s choices.
+
+        Override it for relations between parameters, and call `super().__post_init__()` first.
+        """
+        if refused := problem(self):
+            raise StrategyError(refused)
 
     def parts(self) -> tuple[Strategy, ...]:
         """The strategies joined in this one, in order; a plain strategy is its only part."""

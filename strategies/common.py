@@ -1,16 +1,15 @@
-"""What several strategies share: safe counts, the reduction over a batch, checks of parameters.
+"""What several strategies share: safe counts and the reduction over a batch.
 
 B batch, C classes. Nothing here imports torch: tensors bring their own methods.
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Facts, Strategy, StrategyError
+from strategies.base import Facts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,12 +61,3 @@ def weighted_mean(loss_BC: Tensor, y_BC: Tensor, weights_C: Tensor) -> Tensor:
         )
     weight_BC = y_BC * weights_C
     return (weight_BC * loss_BC).sum() / weight_BC.sum()
-
-
-def require_at_least_zero(strategy: Strategy, *fields: str) -> None:
-    """Raise `StrategyError` if a parameter is negative or not finite."""
-    for field in fields:
-        value = getattr(strategy, field)
-        if not (math.isfinite(value) and value >= 0):
-            shown = field.replace("_", "-")
-            raise StrategyError(f"{strategy.name}: {shown} must be at least 0 and finite, got {value}.")

@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from backbones.errors import nearest
 from strategies.base import TRAINING_HOOKS, Strategy, StrategyError
+from strategies.ranges import intervals
 
 ENTRY_POINT_GROUP = "benchmarks.strategies"
 
@@ -28,12 +29,17 @@ _discovered = False
 def register(cls: _S) -> _S:
     """Class decorator: make a strategy known under its `name`.
 
-    Raises `StrategyError` for a name that cannot be typed in an expression, or that another module has taken.
+    Raises `StrategyError` for a name that cannot be typed in an expression, or that another module has taken, and for
+    declared `ranges` that cannot be read.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", cls.name):
         raise StrategyError(f"{cls.__qualname__} has the name {cls.name!r}; use lower-case letters, digits and '-'.")
     for hook in TRAINING_HOOKS:
         _check_parameters(cls, hook)
+    try:
+        intervals(cls)
+    except ValueError as error:
+        raise StrategyError(f"{error}.") from error
     other = _registered.get(cls.name)
     if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
         raise StrategyError(f"{cls.name!r} is registered by both {other.__module__} and {cls.__module__}; rename one.")

@@ -71,16 +71,6 @@ class Combined(Strategy):
         return "+".join(part.name for part in self.members)
 
     @property
-    def summary(self) -> str:  # type: ignore[override]
-        """The parts' summaries, joined."""
-        return "; ".join(part.summary for part in self.members)
-
-    @property
-    def paper(self) -> str:  # type: ignore[override]
-        """The parts' papers, joined."""
-        return "; ".join(part.paper for part in self.members if part.paper)
-
-    @property
     def seats(self) -> frozenset[str]:  # type: ignore[override]
         """The union of the parts' seats."""
         return frozenset().union(*(seats_of(part) for part in self.members))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
-from strategies.common import require_at_least_zero
+from strategies.base import Batch, Outputs, Step, Strategy
 from strategies.losses.logit_adjust import LogitAdjust
 from strategies.space import Real, Space
 
@@ -21,15 +19,10 @@ class AdjustedContrast(Strategy):
 
     seats = frozenset({"prior"})
     needs = frozenset({"pixels"})
+    ranges = {"weight": "[0, inf)", "temperature": "(0, inf)"}
 
     weight: float = 1.0
     temperature: float = 0.1
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "weight")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise StrategyError(f"{self.name}: temperature must be positive and finite, got {self.temperature}.")
 
     def space(self) -> Space:
         """Around the official weights; temperatures of contrastive losses."""

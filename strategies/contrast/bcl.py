@@ -38,10 +38,6 @@ class BalancedContrast(AdjustedContrast):
     name = "bcl"
     summary = "logit adjustment, and a contrast of views in which all classes weigh the same"
     version = "2"
-    paper = (
-        "Zhu, Wang, Chen, Chen, Jiang: Balanced Contrastive Learning for Long-Tailed Visual Recognition, CVPR 2022, "
-        "arXiv:2207.09052"
-    )
 
     weight: float = 0.35
     temperature: float = 0.07

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy
-from strategies.common import normalised_weights, positive_counts, require_at_least_zero, weighted_mean
+from strategies.common import normalised_weights, positive_counts, weighted_mean
 from strategies.mixing.cutmix import draw_box
 from strategies.mixing.mixup import draw_beta
 from strategies.registry import register
@@ -40,20 +40,13 @@ class MixtureConsistency(Strategy):
 
     name = "glmc"
     summary = "consistent global and local mixtures, under a loss that turns to the rare classes"
-    paper = (
-        "Du, Yang, Jia, Nan, Chen, Yang: Global and Local Mixture Consistency Cumulative Learning for Long-tailed "
-        "Visual Recognitions, CVPR 2023, arXiv:2305.08661"
-    )
     seats = frozenset({"prior"})
     needs = frozenset({"pixels"})
+    ranges = {"consistency": "[0, inf)", "resampling": "[0, inf)", "reweighting": "[0, inf)"}
 
     consistency: float = 10.0
     resampling: float = 0.2
     reweighting: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "consistency", "resampling", "reweighting")
 
     def space(self) -> Space:
         """Around the official values; no resampling to balanced draws."""

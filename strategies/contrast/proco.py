@@ -35,10 +35,6 @@ class ProbabilisticContrast(AdjustedContrast):
 
     name = "proco"
     summary = "logit adjustment, and a contrast of views with a distribution of each class"
-    paper = (
-        "Du, Wang, Song, Huang: Probabilistic Contrastive Learning for Long-Tailed Visual Recognition, TPAMI 2024, "
-        "arXiv:2403.06726"
-    )
 
     weight: float = 1.0
     temperature: float = 0.1

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Progress, Step, Strategy
 from strategies.common import positive_counts, weighted_mean
 from strategies.losses.ldam import Ldam
 from strategies.registry import register
-from strategies.schedules.common import check_start, start_epoch
+from strategies.schedules.common import start_epoch
 from strategies.space import Real, Space
 
 if TYPE_CHECKING:
@@ -43,12 +42,12 @@ class Ride(Strategy):
     name = "ride"
     summary = "several experts with margins that are encouraged to disagree, averaged"
     version = "4"
-    paper = (
-        "Wang, Lian, Miao, Liu, Yu: Long-tailed Recognition by Routing Diverse Distribution-Aware Experts, ICLR 2021, "
-        "arXiv:2010.01809"
-    )
     seats = frozenset({"prior"})
     joined_in_paper = frozenset({"class_weights_C"})  # `reweight` in the official code
+    ranges = {
+        "experts": "[2, inf)", "max_margin": "(0, inf)", "scale": "(0, inf)", "diversity": "(0, inf)",
+        "balance": "[0, 1)", "start": "[0, 1)",
+    }  # fmt: skip
 
     experts: int = 3
     max_margin: float = 0.5
@@ -60,17 +59,6 @@ class Ride(Strategy):
     def space(self) -> Space:
         """Margins around the official code's; diversity around its two factors, 0.2 and 0.45."""
         return {"max_margin": Real(0.2, 0.8), "scale": Real(10.0, 60.0, log=True), "diversity": Real(0.1, 0.6)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        if self.experts < 2:
-            raise StrategyError(f"ride: experts must be at least 2, got {self.experts}.")
-        for name, value in (("max-margin", self.max_margin), ("scale", self.scale), ("diversity", self.diversity)):
-            if not 0 < value < math.inf:
-                raise StrategyError(f"ride: {name} must be positive and finite, got {value}.")
-        if not 0 <= self.balance < 1:
-            raise StrategyError(f"ride: balance must be in [0, 1), got {self.balance}.")
-        check_start(self.name, self.start)
 
     def temperature_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return T_c, float64 [C], in (0, 1]."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
-from strategies.common import log_prior_C, require_at_least_zero, weighted_mean
+from strategies.common import log_prior_C, weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -37,21 +37,14 @@ class Sade(Strategy):
     name = "sade"
     summary = "three experts, for the long-tailed, uniform and reversed class distribution, averaged"
     version = "4"
-    paper = (
-        "Zhang, Hooi, Hong, Feng: Self-Supervised Aggregation of Diverse Experts for Test-Agnostic Long-Tailed "
-        "Recognition, NeurIPS 2022, arXiv:2107.09249"
-    )
     seats = frozenset({"prior"})
+    ranges = {"tau": "[0, inf)"}
 
     tau: float = 2.0
 
     def space(self) -> Space:
         """Tau around the official 2; 0 would repeat the second expert."""
         return {"tau": Real(0.5, 3.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse a tau out of range."""
-        require_at_least_zero(self, "tau")
 
     def shifts_EC(self, facts: Facts) -> np.ndarray:
         """Return what is added to each expert's logits in training, float64 [3, C]."""

@@ -25,7 +25,6 @@ class FeatureAdasyn(FeatureResampling):
 
     name = "feature-adasyn"
     summary = "train a new classifier on features balanced by ADASYN"
-    paper = "He, Bai, Garcia, Li: ADASYN: Adaptive Synthetic Sampling Approach for Imbalanced Learning, IJCNN 2008"
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
         """Return `ADASYN`."""

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from strategies.base import StrategyError
 from strategies.features.feature_space import FeatureResampling
 from strategies.registry import register
 from strategies.space import Integer, Space
@@ -29,19 +28,13 @@ class FeatureBorderlineSmote(FeatureResampling):
 
     name = "feature-borderline-smote"
     summary = "train a new classifier on features balanced by Borderline-SMOTE"
-    paper = "Han, Wang, Mao: Borderline-SMOTE: A New Over-Sampling Method in Imbalanced Data Sets Learning, ICIC 2005"
+    ranges = {"m_neighbors": "[1, inf)"}
 
     m_neighbors: int = 10
 
     def space(self) -> Space:
         """As for all of them, and the neighbours that decide what is in danger."""
         return {**super().space(), "m_neighbors": Integer(5, 20)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        super().__post_init__()
-        if self.m_neighbors < 1:
-            raise StrategyError(f"{self.name}: m-neighbors must be at least 1, got {self.m_neighbors}.")
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
         """Return `BorderlineSMOTE`."""

@@ -26,10 +26,6 @@ class FeatureSmote(FeatureResampling):
 
     name = "feature-smote"
     summary = "train a new classifier on features balanced by SMOTE"
-    paper = (
-        "Chawla, Bowyer, Hall, Kegelmeyer: SMOTE: Synthetic Minority Over-sampling Technique, JAIR 2002, "
-        "arXiv:1106.1813"
-    )
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
         """Return `SMOTE`."""

@@ -29,9 +29,6 @@ class FeatureSmoteTomek(FeatureSmote):
 
     name = "feature-smote-tomek"
     summary = "train a new classifier on features balanced by SMOTE and cleaned of Tomek links"
-    paper = (
-        "Batista, Bazzan, Monard: Balancing Training Data for Automated Annotation of Keywords: a Case Study, WOB 2003"
-    )
     most_rows: ClassVar[int | None] = 25_000
 
     def resample_features(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from strategies.base import Facts, StrategyError
+from strategies.base import Facts
 from strategies.features.resampling import balanced
 from strategies.schedules.common import Retraining
 from strategies.space import Integer, Real, Space
@@ -26,18 +26,13 @@ class FeatureResampling(Retraining):
 
     on = "features"
     most_rows: ClassVar[int | None] = None
+    ranges = {"k_neighbors": "[1, inf)"}
 
     k_neighbors: int = 5
 
     def space(self) -> Space:
         """Start as `crt`; neighbours around the usual 5."""
         return {"start": Real(0.7, 0.95), "k_neighbors": Integer(3, 10)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        super().__post_init__()
-        if self.k_neighbors < 1:
-            raise StrategyError(f"{self.name}: k-neighbors must be at least 1, got {self.k_neighbors}.")
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:
         """Return imbalanced-learn's sampler that brings classes to the sizes `wanted` with `neighbours` neighbours."""

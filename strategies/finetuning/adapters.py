@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from strategies.base import Facts, StrategyError
+from strategies.base import Facts
 from strategies.finetuning.lift import LightFineTuning
 from strategies.registry import register
 from strategies.space import Integer, Space
@@ -32,19 +32,10 @@ class Adapters(LightFineTuning):
 
     name = "adapters"
     summary = "train adapters in a frozen transformer, and a cosine classifier with logit adjustment"
-    paper = (
-        "Chen, Ge, Tong, Wang, Song, Wang, Luo: AdaptFormer: Adapting Vision Transformers for Scalable Visual "
-        "Recognition, NeurIPS 2022, arXiv:2205.13535; Shi, Wei, Zhou, Shao, Han, Li: Long-Tail Learning with "
-        "Foundation Model: Heavy Fine-Tuning Hurts, ICML 2024, arXiv:2309.10019"
-    )
     needs = frozenset({"pixels", "transformer"})
+    ranges = {"rank": "[1, inf)"}
 
     rank: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a rank out of range."""
-        if self.rank is not None and self.rank < 1:
-            raise StrategyError(f"{self.name}: rank must be at least 1, got {self.rank}.")
 
     def space(self) -> Space:
         """Ranks from 1, which LIFT's rule gives for few classes, to AdaptFormer's and LoRA's common 64."""

@@ -30,10 +30,6 @@ class BatchNormOnly(LightFineTuning):
 
     name = "bn-only"
     summary = "train batch-norm layers and a cosine classifier with logit adjustment; freeze the rest"
-    paper = (
-        "Frankle, Schwab, Morcos: Training BatchNorm and Only BatchNorm, ICLR 2021, arXiv:2003.00152; Shi, Wei, Zhou, "
-        "Shao, Han, Li: Long-Tail Learning with Foundation Model: Heavy Fine-Tuning Hurts, ICML 2024, arXiv:2309.10019"
-    )
     needs = frozenset({"pixels", "batch-norm"})
 
     def architecture(self, network: nn.Module, facts: Facts) -> None:

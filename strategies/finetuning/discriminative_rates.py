@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import ClassVar
 
-from strategies.base import Strategy, StrategyError
+from strategies.base import Strategy
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -25,16 +25,10 @@ class DiscriminativeRates(Strategy):
 
     name: ClassVar[str] = "discriminative-rates"
     summary: ClassVar[str] = "train the encoder at a tenth of the classifier's learning rate"
-    paper: ClassVar[str] = (
-        "Howard, Ruder: Universal Language Model Fine-tuning for Text Classification, ACL 2018, arXiv:1801.06146"
-    )
     needs: ClassVar[frozenset[str]] = frozenset({"pixels"})
-    factor: float = 0.1
+    ranges = {"factor": "(0, 1]"}
 
-    def __post_init__(self) -> None:
-        """Check the factor. Raises StrategyError."""
-        if not 0 < self.factor <= 1:
-            raise StrategyError(f"{self.name}: factor must be above 0 and at most 1, got {self.factor}.")
+    factor: float = 0.1
 
     def rates(self) -> Mapping[str, float]:
         """Return the factor for all parameters of the encoder."""

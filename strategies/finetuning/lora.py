@@ -30,11 +30,6 @@ class LowRank(Adapters):
 
     name = "lora"
     summary = "train low-rank updates of a frozen transformer, and a cosine classifier with logit adjustment"
-    paper = (
-        "Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang, Chen: LoRA: Low-Rank Adaptation of Large Language Models, ICLR "
-        "2022, arXiv:2106.09685; Shi, Wei, Zhou, Shao, Han, Li: Long-Tail Learning with Foundation Model: Heavy "
-        "Fine-Tuning Hurts, ICML 2024, arXiv:2309.10019"
-    )
 
     def architecture(self, network: nn.Module, facts: Facts) -> None:
         """Freeze the encoder and add low-rank updates."""

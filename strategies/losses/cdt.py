@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
-from strategies.common import positive_counts, require_at_least_zero
+from strategies.common import positive_counts
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -27,9 +27,10 @@ def temperatures_C(facts: Facts, gamma: float) -> np.ndarray:
 class Cdt(Strategy):
     """l = -log(e^(z_y / a_y) / sum_c e^(z_c / a_c)), a_c = (max(n) / n_c)^gamma; prediction without a.
 
-    `gamma` is at least 0. The paper chooses it per data set on held-out data; 0.2 is the value of the Bag of Tricks
-    benchmark (Zhang et al., AAAI 2021) for CIFAR-10-LT at ratio 100. It holds the seat "prior": together with
-    `logit-adjust` it would be `vs`, which does both under one name.
+    Ye, Chen, Zhan, Chao, "Identifying and Compensating for Feature Deviation in Imbalanced Deep Learning", 2020,
+    arXiv:2001.01385. `gamma` is at least 0. The paper chooses it per data set on held-out data; 0.2 is the value of the
+    Bag of Tricks benchmark (Zhang et al., AAAI 2021) for CIFAR-10-LT at ratio 100. It holds the seat "prior": together
+    with `logit-adjust` it would be `vs`, which does both under one name.
 
     Deviations: the paper's classifier has no bias; here the backbone's own classifier is kept, and its bias is divided
     with the rest of the logit. A class without samples counts as one sample.
@@ -37,21 +38,14 @@ class Cdt(Strategy):
 
     name = "cdt"
     summary = "train with logits divided by a temperature that grows with rarity"
-    paper = (
-        "Ye, Chen, Zhan, Chao: Identifying and Compensating for Feature Deviation in Imbalanced Deep Learning, 2020, "
-        "arXiv:2001.01385"
-    )
     seats = frozenset({"prior"})
+    ranges = {"gamma": "[0, inf)"}
 
     gamma: float = 0.2
 
     def space(self) -> Space:
         """Gamma up to 0.5, where the rarest class of a ratio of 100 has a tenth of the temperature."""
         return {"gamma": Real(0.05, 0.5)}
-
-    def __post_init__(self) -> None:
-        """Refuse a gamma out of range."""
-        require_at_least_zero(self, "gamma")
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return z / a, [B, C]."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
-from strategies.common import queued, require_at_least_zero, weighted_mean
+from strategies.base import Batch, Outputs, Step, Strategy
+from strategies.common import queued, weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class Equalization(Strategy):
     """l = -sum_c y_c log(e^(z_c) / sum_k w_k e^(z_k)), w_k = 1 - beta T(f_k) (1 - y_k).
 
-    The paper's softmax equalization loss: T(f) = 1 for classes rarer than a threshold, f_k = n_k / N; beta is 1 with
-    probability `gamma`, else 0, drawn for each sample and class. Samples of other classes mostly do not lower the
-    logits of rare classes. Without class weights the loss is at least 0 for mixed targets as well (Jensen; w_k >= y_k).
-    It holds the seat "prior", because w corrects the softmax by class frequency.
+    Tan, Wang, Li, Li, Ouyang, Yin, Yan, "Equalization Loss for Long-Tailed Object Recognition", CVPR 2020,
+    arXiv:2003.05176, the softmax equalization loss: T(f) = 1 for classes rarer than a threshold, f_k = n_k / N; beta is
+    1 with probability `gamma`, else 0, drawn for each sample and class. Samples of other classes mostly do not lower
+    the logits of rare classes. Without class weights the loss is at least 0 for mixed targets as well (Jensen;
+    w_k >= y_k). It holds the seat "prior", because w corrects the softmax by class frequency.
 
     `gamma` is in [0, 1]; 0.9 is the value of the Bag of Tricks benchmark (Zhang et al., AAAI 2021) for CIFAR-100-LT.
     `threshold`, at least 0, is in units of the uniform share 1/C: 0.5 is that benchmark's lambda of 0.005 for 100
@@ -33,11 +34,8 @@ class Equalization(Strategy):
     name = "equalization"
     summary = "softmax equalization loss (SEQL): samples of other classes do not lower rare classes' logits"
     version = "2"
-    paper = (
-        "Tan, Wang, Li, Li, Ouyang, Yin, Yan: Equalization Loss for Long-Tailed Object Recognition, CVPR 2020, "
-        "arXiv:2003.05176"
-    )
     seats = frozenset({"prior"})
+    ranges = {"gamma": "[0, 1]", "threshold": "[0, inf)"}
 
     gamma: float = 0.9
     threshold: float = 0.5
@@ -45,12 +43,6 @@ class Equalization(Strategy):
     def space(self) -> Space:
         """Around the benchmark's values."""
         return {"gamma": Real(0.5, 0.99), "threshold": Real(0.1, 2.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "gamma", "threshold")
-        if self.gamma > 1:
-            raise StrategyError(f"equalization: gamma is a probability and must be at most 1, got {self.gamma}.")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

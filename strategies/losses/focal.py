@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Outputs, Step, Strategy
-from strategies.common import require_at_least_zero, weighted_mean
+from strategies.common import weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class Focal(Strategy):
-    """l = -sum_c y_c (1 - p_c)^gamma log p_c, with p the softmax of the logits (equation 4).
+    """l = -sum_c y_c (1 - p_c)^gamma log p_c, with p the softmax of the logits.
 
+    Lin, Goyal, Girshick, He, Dollar, "Focal Loss for Dense Object Detection", ICCV 2017, arXiv:1708.02002, equation 4.
     The paper states the loss for one sigmoid per class; with a single label and a softmax it is the same expression in
     the probability of the true class, as in LDAM's official code. `gamma` is at least 0; the default 2 is what the
     paper found best (section 3.2), 0 is cross entropy. The paper's alpha is left to the class weights, which join by
@@ -32,17 +33,13 @@ class Focal(Strategy):
     name = "focal"
     summary = "focal loss (softmax form): easy samples count less"
     version = "2"
-    paper = "Lin, Goyal, Girshick, He, Dollar: Focal Loss for Dense Object Detection, ICCV 2017, arXiv:1708.02002"
+    ranges = {"gamma": "[0, inf)"}
 
     gamma: float = 2.0
 
     def space(self) -> Space:
         """Section 3.2 tries 0 to 5; 0 is cross entropy."""
         return {"gamma": Real(0.5, 5.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse a gamma out of range."""
-        require_at_least_zero(self, "gamma")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

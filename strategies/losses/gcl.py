@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
-from strategies.common import positive_counts, queued, require_at_least_zero
+from strategies.base import Batch, Facts, Outputs, Step, Strategy
+from strategies.common import positive_counts, queued
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -40,8 +39,8 @@ class GaussianClouded(Strategy):
     name = "gcl"
     summary = "noise that grows with rarity lowers the training logits, on a cosine classifier"
     version = "2"
-    paper = "Li, Cheung, Lu: Long-tailed Visual Recognition via Gaussian Clouded Logit Adjustment, CVPR 2022"
     seats = frozenset({"prior"})
+    ranges = {"scale": "(0, inf)", "noise": "[0, inf)"}
 
     scale: float = 30.0
     noise: float = 0.5
@@ -49,12 +48,6 @@ class GaussianClouded(Strategy):
     def space(self) -> Space:
         """A factor of two or three around the official values."""
         return {"scale": Real(10.0, 60.0, log=True), "noise": Real(0.1, 1.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise StrategyError(f"gcl: scale must be positive and finite, got {self.scale}.")
-        require_at_least_zero(self, "noise")
 
     def rarity_C(self, facts: Facts) -> np.ndarray:
         """Return d_c, float64 [C], from 0 for the most frequent class to 1 for the rarest; all 0 if none is rarer."""

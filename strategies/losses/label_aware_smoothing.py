@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 Shape = Literal["concave", "linear", "convex"]
 
 
+def check_order(name: str, tail: float, head: float) -> None:
+    """Raise `StrategyError` if the tail's smoothing is above the head's."""
+    if tail > head:
+        raise StrategyError(f"{name}: tail must be at most head, got tail {tail} and head {head}.")
+
+
 @register
 @dataclasses.dataclass(frozen=True)
 class LabelAwareSmoothing(Strategy):
-    """l = -sum_c q_c log p_c, q_y = 1 - e_y and q_c = e_y / (C - 1) elsewhere, for the label y (section 3.2).
+    """l = -sum_c q_c log p_c, q_y = 1 - e_y and q_c = e_y / (C - 1) elsewhere, for the label y.
 
+    Zhong, Cui, Liu, Jia, "Improving Calibration for Long-Tailed Recognition", CVPR 2021, arXiv:2104.00466, section 3.2.
     With r = (n_y - min n) / (max n - min n): concave e_y = tail + (head - tail) sin(pi r / 2), linear
     tail + (head - tail) r, convex head + (head - tail) sin(3 pi / 2 + pi r / 2). `head` and `tail` are in [0, 1),
     tail at most head; 0.4, 0.1 are the official configuration for CIFAR-100-LT at ratio 100, concave its
@@ -41,7 +48,7 @@ class LabelAwareSmoothing(Strategy):
     name = "label-aware-smoothing"
     summary = "label smoothing that grows with class frequency"
     version = "2"
-    paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
+    ranges = {"head": "[0, 1)", "tail": "[0, 1)"}
 
     head: float = 0.4
     tail: float = 0.1
@@ -52,15 +59,9 @@ class LabelAwareSmoothing(Strategy):
         return {"head": Real(0.2, 0.6), "tail": Real(0.0, 0.2), "shape": Choice(("concave", "linear", "convex"))}
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        if not 0 <= self.tail <= self.head < 1:
-            raise StrategyError(
-                f"label-aware-smoothing: 0 <= tail <= head < 1 must hold, got tail {self.tail} and head {self.head}."
-            )
-        if self.shape not in get_args(Shape):
-            raise StrategyError(
-                f"label-aware-smoothing: shape must be {', '.join(get_args(Shape))}, got {self.shape!r}."
-            )
+        """Refuse parameters out of range, and a tail above the head."""
+        super().__post_init__()
+        check_order(self.name, self.tail, self.head)
 
     def smoothing_C(self, facts: Facts) -> np.ndarray:
         """Return e_c, float64 [C], between `tail` and `head`."""

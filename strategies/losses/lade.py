@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Outputs, Step, Strategy
-from strategies.common import log_prior_C, require_at_least_zero, weighted_mean
+from strategies.common import log_prior_C, weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -34,11 +34,8 @@ class Lade(Strategy):
 
     name = "lade"
     summary = "balanced softmax with a regulariser that takes the class prior out of the logits"
-    paper = (
-        "Hong, Han, Choi, Seo, Kim, Chang: Disentangling Label Distribution for Long-tailed Visual Recognition, CVPR "
-        "2021, arXiv:2012.00321"
-    )
     seats = frozenset({"prior"})
+    ranges = {"weight": "[0, inf)", "squared": "[0, inf)"}
 
     weight: float = 0.1
     squared: float = 0.1
@@ -46,10 +43,6 @@ class Lade(Strategy):
     def space(self) -> Space:
         """A power of ten around the official values."""
         return {"weight": Real(0.01, 1.0, log=True), "squared": Real(0.01, 1.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "weight", "squared")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Step, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Step, Strategy
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -21,11 +20,12 @@ if TYPE_CHECKING:
 class Ldam(Strategy):
     """l = -log(e^(s (cos_y - m_y)) / (e^(s (cos_y - m_y)) + sum_(c != y) e^(s cos_c))), m_c = K / n_c^(1/4).
 
-    Section 3.2 of the paper, in the softmax form that the paper trains (not LDAM-HG). K is such that the largest margin
-    of a class with samples is `max_margin`. The classifier is replaced by one with normalised features and weights and
-    no bias, which multiplies by the fixed `scale` s: the scored logits are s cos. Both parameters are positive; 0.5 and
-    30 are those of the official code (kaidic/LDAM-DRW). With `drw+class-balanced` it is LDAM-DRW. It holds the seat
-    "prior", because its margins correct the logits by the class counts.
+    Cao, Wei, Gaidon, Arechiga, Ma, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
+    NeurIPS 2019, arXiv:1906.07413, section 3.2, in the softmax form that the paper trains (not LDAM-HG). K is such that
+    the largest margin of a class with samples is `max_margin`. The classifier is replaced by one with normalised
+    features and weights and no bias, which multiplies by the fixed `scale` s: the scored logits are s cos. Both
+    parameters are positive; 0.5 and 30 are those of the official code (kaidic/LDAM-DRW). With `drw+class-balanced` it
+    is LDAM-DRW. It holds the seat "prior", because its margins correct the logits by the class counts.
 
     Deviations: the directions of the first class weights, of length 1 as in the official code, are uniform on the
     sphere instead of in a cube (`CosineClassifier`). For mixed targets the margin is weighted by y. A class without
@@ -35,12 +35,9 @@ class Ldam(Strategy):
     name = "ldam"
     summary = "margins that grow with rarity, on a cosine classifier"
     version = "2"
-    paper = (
-        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
-        "NeurIPS 2019, arXiv:1906.07413"
-    )
     seats = frozenset({"prior"})
     joined_in_paper = frozenset({"class_weights_C", "sampling_C"})  # deferred weights and samplers: tables 2 and 3
+    ranges = {"max_margin": "(0, inf)", "scale": "(0, inf)"}
 
     max_margin: float = 0.5
     scale: float = 30.0
@@ -48,12 +45,6 @@ class Ldam(Strategy):
     def space(self) -> Space:
         """Scales around the official one; margins below it too, which frozen features need (FIDELITY.md)."""
         return {"max_margin": Real(0.01, 1.0, log=True), "scale": Real(10.0, 60.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        for name, value in (("max-margin", self.max_margin), ("scale", self.scale)):
-            if not (math.isfinite(value) and value > 0):
-                raise StrategyError(f"ldam: {name} must be positive and finite, got {value}.")
 
     def margins_C(self, facts: Facts) -> np.ndarray:
         """Return m_c, float64 [C], the largest `max_margin`."""

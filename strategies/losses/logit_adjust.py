@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
-from strategies.common import log_prior_C, require_at_least_zero
+from strategies.common import log_prior_C
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -18,23 +18,16 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class LogitAdjustment(Strategy):
-    """What the paper's two variants share: the shift tau log pi_c, pi_c = n_c / N, with `tau` at least 0."""
+    """What `logit-adjust` and `logit-adjust-posthoc` share: the shift tau log pi_c, pi_c = n_c / N; `tau` >= 0."""
 
-    paper = (
-        "Menon, Jayasumana, Rawat, Jain, Veit, Kumar: Long-Tail Learning via Logit Adjustment, ICLR 2021, "
-        "arXiv:2007.07314"
-    )
     seats = frozenset({"prior"})
+    ranges = {"tau": "[0, inf)"}
 
     tau: float = 1.0
 
     def space(self) -> Space:
         """Around 1, which is consistent: from little correction to more than twice it."""
         return {"tau": Real(0.25, 2.5)}
-
-    def __post_init__(self) -> None:
-        """Refuse a tau out of range."""
-        require_at_least_zero(self, "tau")
 
     def shift_C(self, facts: Facts) -> np.ndarray:
         """Return tau log pi, float64 [C]."""
@@ -44,11 +37,12 @@ class LogitAdjustment(Strategy):
 @register
 @dataclasses.dataclass(frozen=True)
 class LogitAdjust(LogitAdjustment):
-    """l = -log(e^(z_y + tau log pi_y) / sum_c e^(z_c + tau log pi_c)), pi_c = n_c / N (equation 10).
+    """l = -log(e^(z_y + tau log pi_y) / sum_c e^(z_c + tau log pi_c)), pi_c = n_c / N.
 
-    `tau` is at least 0; the default 1 is consistent for the balanced error (section 4.1) and the paper's default in
-    section 6. Prediction takes the plain logits. `logit-adjust-posthoc` applies the same correction to a network that
-    was trained plainly; both together would correct twice, and the seat "prior" refuses them.
+    Menon, Jayasumana, Rawat, Jain, Veit, Kumar, "Long-Tail Learning via Logit Adjustment", ICLR 2021, arXiv:2007.07314,
+    equation 10. `tau` is at least 0; the default 1 is consistent for the balanced error (section 4.1) and the paper's
+    default in section 6. Prediction takes the plain logits. `logit-adjust-posthoc` applies the same correction to a
+    network that was trained plainly; both together would correct twice, and the seat "prior" refuses them.
 
     Deviation: a class without samples counts as one sample, so that its logit stays finite.
     """

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Outputs, Step, Strategy, StrategyError
-from strategies.common import positive_counts, require_at_least_zero, weighted_mean
+from strategies.base import Batch, Outputs, Step, Strategy
+from strategies.common import positive_counts, weighted_mean
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class Seesaw(Strategy):
-    """l = -log(e^(z_y) / (e^(z_y) + sum_(c != y) S_yc e^(z_c))), S = M C, for the label y (section 3.2 of the paper).
+    """l = -log(e^(z_y) / (e^(z_y) + sum_(c != y) S_yc e^(z_c))), S = M C, for the label y.
 
-    Mitigation M_yc = min(1, (n_c / n_y)^p), compensation C_yc = max(1, (s_c / max(s_y, floor))^q), with s the softmax
-    of z, through which no gradient flows. `p`, `q` at least 0 and `floor` in [0, 1]: 0.8, 2 (section 4) and 0.01,
-    the `eps` of the authors' code (mmdetection, `SeesawLoss`); floor = 0 is exactly the paper's formula. It holds the
-    seat "prior", because M corrects the logits by the class counts.
+    Wang, Zhang, Zang, Cao, Pang, Gong, Chen, Liu, Loy, Lin, "Seesaw Loss for Long-Tailed Instance Segmentation", CVPR
+    2021, arXiv:2008.10032, section 3.2: mitigation M_yc = min(1, (n_c / n_y)^p), compensation C_yc =
+    max(1, (s_c / max(s_y, floor))^q), with s the softmax of z, through which no gradient flows. `p`, `q` at least 0 and
+    `floor` in [0, 1]: 0.8, 2 (section 4) and 0.01, the `eps` of the authors' code (mmdetection, `SeesawLoss`);
+    floor = 0 is exactly the paper's formula. It holds the seat "prior", because M corrects the logits by the class
+    counts.
 
     Deviations: n are the stage's training counts; the paper accumulates them while it trains, which gives the same
     ratios if every sample is seen equally often, but is state that a resumed run would have to carry. The paper's
@@ -36,12 +38,9 @@ class Seesaw(Strategy):
     name = "seesaw"
     summary = "seesaw loss: frequent classes lower rare ones' logits less, confident mistakes cost more"
     version = "2"
-    paper = (
-        "Wang, Zhang, Zang, Cao, Pang, Gong, Chen, Liu, Loy, Lin: Seesaw Loss for Long-Tailed Instance Segmentation, "
-        "CVPR 2021, arXiv:2008.10032"
-    )
     seats = frozenset({"prior"})
     joined_in_paper = frozenset({"sampling_C"})  # repeat factor sampling, section 4
+    ranges = {"p": "[0, inf)", "q": "[0, inf)", "floor": "[0, 1]"}
 
     p: float = 0.8
     q: float = 2.0
@@ -50,12 +49,6 @@ class Seesaw(Strategy):
     def space(self) -> Space:
         """The values of the paper's ablations."""
         return {"p": Real(0.2, 1.2), "q": Real(0.5, 3.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "p", "q", "floor")
-        if self.floor > 1:
-            raise StrategyError(f"seesaw: floor is a probability and must be at most 1, got {self.floor}.")
 
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return the scalar loss."""

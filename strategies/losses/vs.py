@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Outputs, Step, Strategy
-from strategies.common import log_prior_C, require_at_least_zero
+from strategies.common import log_prior_C
 from strategies.losses.cdt import temperatures_C
 from strategies.registry import register
 from strategies.space import Real, Space
@@ -20,20 +20,18 @@ if TYPE_CHECKING:
 class VectorScaling(Strategy):
     """l = -w_y log(e^(D_y z_y + i_y) / sum_c e^(D_c z_c + i_c)), D_c = (n_c / max(n))^gamma, i_c = tau log(n_c / N).
 
-    The paper's VS loss for multiclass data; the weights w are left to the parts that join by `+`. gamma = 0 is
-    `logit-adjust(tau)`, tau = 0 is `cdt(gamma)`. Both are at least 0; the defaults 0.3 and 1 are those of the official
-    code (orparask/VS-Loss, `losses.py`), which tunes them per data set.
+    Kini, Paraskevas, Oymak, Thrampoulidis, "Label-Imbalanced and Group-Sensitive Classification under
+    Overparameterization", NeurIPS 2021, arXiv:2103.01550, the VS loss for multiclass data; the weights w are left to
+    the parts that join by `+`. gamma = 0 is `logit-adjust(tau)`, tau = 0 is `cdt(gamma)`. Both are at least 0; the
+    defaults 0.3 and 1 are those of the official code (orparask/VS-Loss, `losses.py`), which tunes them per data set.
 
     Deviation: a class without samples counts as one sample.
     """
 
     name = "vs"
     summary = "train with logits scaled and shifted by class counts (vector scaling)"
-    paper = (
-        "Kini, Paraskevas, Oymak, Thrampoulidis: Label-Imbalanced and Group-Sensitive Classification under "
-        "Overparameterization, NeurIPS 2021, arXiv:2103.01550"
-    )
     seats = frozenset({"prior"})
+    ranges = {"gamma": "[0, inf)", "tau": "[0, inf)"}
 
     gamma: float = 0.3
     tau: float = 1.0
@@ -41,10 +39,6 @@ class VectorScaling(Strategy):
     def space(self) -> Space:
         """Gamma as `cdt`, tau as `logit-adjust`."""
         return {"gamma": Real(0.05, 0.5), "tau": Real(0.25, 2.5)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "gamma", "tau")
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:
         """Return D z + i, [B, C]."""

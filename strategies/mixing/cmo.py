@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Batch, Facts, Phase, Progress, Strategy, StrategyError
-from strategies.common import positive_counts, require_at_least_zero
+from strategies.common import positive_counts
 from strategies.mixing.cutmix import draw_box
-from strategies.mixing.mixup import check_alpha, draw_beta
+from strategies.mixing.mixup import draw_beta
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -40,10 +40,7 @@ class Cmo(Strategy):
     summary = "paste boxes of images of rare classes into other images, targets weighted by area"
     needs = frozenset({"pixels"})
     version = "2"
-    paper = (
-        "Park, Hong, Heo, Yun, Choi: The Majority Can Help the Minority: Context-rich Minority Oversampling for "
-        "Long-tailed Classification, CVPR 2022, arXiv:2112.00412"
-    )
+    ranges = {"power": "[0, inf)", "alpha": "(0, inf)", "share": "(0, 1]", "start": "[0, 1)", "end": "(0, 1]"}
 
     power: float = 1.0
     alpha: float = 1.0
@@ -56,13 +53,10 @@ class Cmo(Strategy):
         return {"power": Real(0.5, 2.0), "share": Real(0.2, 0.8)}
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        require_at_least_zero(self, "power")
-        check_alpha(self.name, self.alpha)
-        if not 0 < self.share <= 1:
-            raise StrategyError(f"cmo: share must be in (0, 1], got {self.share}.")
-        if not 0 <= self.start < self.end <= 1:
-            raise StrategyError(f"cmo: 0 <= start < end <= 1 must hold, got start {self.start} and end {self.end}.")
+        """Refuse parameters out of range, and an end that is not after the start."""
+        super().__post_init__()
+        if self.start >= self.end:
+            raise StrategyError(f"cmo: start must be below end, got start {self.start} and end {self.end}.")
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain, then pasted, then plain."""

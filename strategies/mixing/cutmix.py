@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Facts, Strategy
-from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
+from strategies.mixing.mixup import draw_beta, draw_partners
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -50,20 +50,13 @@ class CutMix(Strategy):
     summary = "paste a box of another image, targets weighted by area"
     needs = frozenset({"pixels"})
     version = "2"
-    paper = (
-        "Yun, Han, Oh, Chun, Choe, Yoo: CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "
-        "Features, ICCV 2019, arXiv:1905.04899"
-    )
+    ranges = {"alpha": "(0, inf)"}
 
     alpha: float = 1.0
 
     def space(self) -> Space:
         """Alpha around 1, a uniform share."""
         return {"alpha": Real(0.2, 2.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse an alpha out of range."""
-        check_alpha(self.name, self.alpha)
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """Return the pasted batch; `labels_B` are those of the background images."""

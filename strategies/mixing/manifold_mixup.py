@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from strategies.base import Batch, Facts, Strategy
-from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
+from strategies.mixing.mixup import draw_beta, draw_partners
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -28,20 +28,13 @@ class ManifoldMixup(Strategy):
 
     name = "manifold-mixup"
     summary = "blend pairs of pooled features and their targets"
-    paper = (
-        "Verma, Lamb, Beckham, Najafi, Mitliagkas, Lopez-Paz, Bengio: Manifold Mixup: Better Representations by "
-        "Interpolating Hidden States, ICML 2019, arXiv:1806.05236"
-    )
+    ranges = {"alpha": "(0, inf)"}
 
     alpha: float = 2.0
 
     def space(self) -> Space:
         """From mixup's alpha on ImageNet to twice the paper's on CIFAR."""
         return {"alpha": Real(0.2, 4.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse an alpha out of range."""
-        check_alpha(self.name, self.alpha)
 
     def mix_features(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """Return the blended features and targets; `labels_B` are those of the first sample of each pair."""

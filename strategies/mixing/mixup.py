@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Strategy, StrategyError
+from strategies.base import Batch, Facts, Strategy
 from strategies.common import queued
 from strategies.registry import register
 from strategies.space import Real, Space
 
 if TYPE_CHECKING:
     import torch
-
-
-def check_alpha(name: str, alpha: float) -> None:
-    """Raise `StrategyError` unless `alpha`, a parameter of a beta distribution, is positive and finite."""
-    if not 0 < alpha < math.inf:
-        raise StrategyError(f"{name}: alpha must be positive and finite, got {alpha}.")
 
 
 def draw_beta(alpha: float, generator: torch.Generator) -> float:
@@ -54,17 +47,13 @@ class Mixup(Strategy):
     name = "mixup"
     summary = "blend pairs of images and their targets"
     version = "2"
-    paper = "Zhang, Cisse, Dauphin, Lopez-Paz: mixup: Beyond Empirical Risk Minimization, ICLR 2018, arXiv:1710.09412"
+    ranges = {"alpha": "(0, inf)"}
 
     alpha: float = 0.2
 
     def space(self) -> Space:
         """The paper's values: 0.1 to 0.4 on ImageNet, 1 on CIFAR."""
         return {"alpha": Real(0.1, 1.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse an alpha out of range."""
-        check_alpha(self.name, self.alpha)
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """Return the blended batch; `labels_B` are those of the first sample of each pair."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Strategy, StrategyError
+from strategies.base import Batch, Facts, Strategy
 from strategies.common import queued
-from strategies.mixing.mixup import check_alpha, draw_beta, draw_partners
+from strategies.mixing.mixup import draw_beta, draw_partners
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -34,7 +33,7 @@ class Remix(Strategy):
     name = "remix"
     summary = "blend pairs of images, with targets that favour the rarer class"
     version = "2"
-    paper = "Chou, Chang, Pan, Wei, Juan: Remix: Rebalanced Mixup, ECCV workshops 2020, arXiv:2007.03943"
+    ranges = {"alpha": "(0, inf)", "kappa": "[1, inf)", "tau": "[0, 1]"}
 
     alpha: float = 1.0
     kappa: float = 3.0
@@ -43,14 +42,6 @@ class Remix(Strategy):
     def space(self) -> Space:
         """Alpha as mixup; kappa and tau around the paper's."""
         return {"alpha": Real(0.1, 1.0, log=True), "kappa": Real(1.5, 10.0, log=True), "tau": Real(0.2, 0.8)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        check_alpha(self.name, self.alpha)
-        if not 1 <= self.kappa < math.inf:
-            raise StrategyError(f"remix: kappa must be at least 1 and finite, got {self.kappa}.")
-        if not 0 <= self.tau <= 1:
-            raise StrategyError(f"remix: tau must be in [0, 1], got {self.tau}.")
 
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """Return the blended batch; `labels_B` are those of the first sample of each pair."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import StrategyError
 from strategies.optimisation.averaging import WeightAverage
 from strategies.registry import register
 from strategies.space import Choice, Space
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
 class ExponentialMovingAverage(WeightAverage):
     """Score a_t = d a_(t-1) + (1 - d) w_t, d = min(decay, 1 - 1 / t), instead of the last weights w.
 
-    The teacher of Tarvainen, Valpola, "Mean teachers are better role models", NeurIPS 2017, arXiv:1703.01780, section
-    2, without its consistency loss. t counts the steps; the ramp makes the average a plain mean until 1 - 1 / t reaches
-    the decay.
+    The teacher of Tarvainen, Valpola, "Mean teachers are better role models: Weight-averaged consistency targets
+    improve semi-supervised deep learning results", NeurIPS 2017, arXiv:1703.01780, section 2, without its consistency
+    loss. t counts the steps; the ramp makes the average a plain mean until 1 - 1 / t reaches the decay.
 
     Default `decay=0.999` from the paper's experiments; it is in [0, 1).
     Deviations: batch-norm statistics are averaged too. The next stage starts from the average.
@@ -29,21 +28,13 @@ class ExponentialMovingAverage(WeightAverage):
 
     name = "ema"
     summary = "score an exponential moving average of the weights"
-    paper = (
-        "Tarvainen, Valpola: Mean teachers are better role models: Weight-averaged consistency targets improve "
-        "semi-supervised deep learning results, NeurIPS 2017, arXiv:1703.01780"
-    )
+    ranges = {"decay": "[0, 1)"}
 
     decay: float = 0.999
 
     def space(self) -> Space:
         """Averages over about ten to ten thousand steps."""
         return {"decay": Choice((0.9, 0.99, 0.999, 0.9999))}
-
-    def __post_init__(self) -> None:
-        """Refuse a decay out of range."""
-        if not 0 <= self.decay < 1:
-            raise StrategyError(f"ema: decay must be in [0, 1), got {self.decay}.")
 
     def rate(self, steps: Tensor) -> Tensor:
         """Return 1 - d."""

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from strategies.base import Facts, StrategyError
+from strategies.base import Facts
 from strategies.optimisation.sam import SharpnessAware
 from strategies.registry import register
 from strategies.space import Integer, Space
@@ -28,22 +28,13 @@ class ImbalancedSam(SharpnessAware):
 
     name = "imbsam"
     summary = "sharpness-aware minimisation of the rare classes' loss alone"
-    paper = (
-        "Zhou, Qu, Xu, Shen: ImbSAM: A Closer Look at Sharpness-Aware Minimization in Class-Imbalanced Recognition, "
-        "ICCV 2023, arXiv:2308.07815"
-    )
+    ranges = {"fewest": "[1, inf)"}
 
     fewest: int = 20
 
     def space(self) -> Space:
         """As `sam`, and tail classes up to the many-shot ones."""
         return {**super().space(), "fewest": Integer(5, 100, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        super().__post_init__()
-        if self.fewest < 1:
-            raise StrategyError(f"imbsam: fewest must be at least 1, got {self.fewest}.")
 
     def ascent_C(self, facts: Facts) -> np.ndarray:
         """Return which classes are tail, bool [C]."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from strategies.base import Strategy
-from strategies.common import require_at_least_zero
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -32,20 +31,13 @@ class SharpnessAware(Strategy):
 
     name = "sam"
     summary = "take each step with the gradient at the worst point near the weights"
-    paper = (
-        "Foret, Kleiner, Mobahi, Neyshabur: Sharpness-Aware Minimization for Efficiently Improving Generalization, "
-        "ICLR 2021, arXiv:2010.01412"
-    )
+    ranges = {"rho": "[0, inf)"}
 
     rho: float = 0.05
 
     def space(self) -> Space:
         """The values that section 3 tries."""
         return {"rho": Real(0.01, 0.5, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse a rho out of range."""
-        require_at_least_zero(self, "rho")
 
     def ascend(self, network: nn.Module) -> Callable[[], None]:
         """Move the trained weights by e."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from strategies.base import Facts, Phase
 from strategies.optimisation.averaging import WeightAverage
 from strategies.registry import register
-from strategies.schedules.common import check_start, deferred
+from strategies.schedules.common import deferred
 from strategies.space import Real, Space
 
 if TYPE_CHECKING:
@@ -32,20 +32,13 @@ class StochasticWeightAveraging(WeightAverage):
 
     name = "swa"
     summary = "score the mean of the weights over the last part of the training"
-    paper = (
-        "Izmailov, Podoprikhin, Garipov, Vetrov, Wilson: Averaging Weights Leads to Wider Optima and Better "
-        "Generalization, UAI 2018, arXiv:1803.05407"
-    )
+    ranges = {"start": "[0, 1)"}
 
     start: float = 0.75
 
     def space(self) -> Space:
         """From half of the budget to its last tenth."""
         return {"start": Real(0.5, 0.9)}
-
-    def __post_init__(self) -> None:
-        """Refuse a start out of range."""
-        check_start(self.name, self.start)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, averaged from there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Facts, Outputs, Strategy, StrategyError
+from strategies.base import Facts, Outputs, Strategy
 from strategies.common import log_prior_C
 from strategies.registry import register
 
@@ -35,19 +35,11 @@ class EmLabelShift(Strategy):
 
     name = "em-label-shift"
     summary = "estimate the class prior of the scored rows from their outputs, and adapt the logits to it"
-    paper = (
-        "Saerens, Latinne, Decaestecker: Adjusting the Outputs of a Classifier to New a Priori Probabilities: A Simple "
-        "Procedure, Neural Computation 2002"
-    )
     seats = frozenset({"prior"})
     transductive = True
+    ranges = {"steps": "[1, inf)"}
 
     steps: int = 1000
-
-    def __post_init__(self) -> None:
-        """Refuse a number of rounds out of range."""
-        if self.steps < 1:
-            raise StrategyError(f"em-label-shift: steps must be at least 1, got {self.steps}.")
 
     def predict(self, outputs: Outputs, facts: Facts) -> Tensor:
         """Return z + log(q / pi), [N, C]."""

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class LogitAdjustPosthoc(LogitAdjustment):
-    """Score z_c - tau log pi_c, pi_c = n_c / N, with the logits of a network trained without it (equation 9).
+    """Score z_c - tau log pi_c, pi_c = n_c / N, with the logits of a network trained without it.
 
-    `tau` is at least 0; the default 1 is the balanced-error rule for calibrated probabilities (section 4.1). The
-    paper also reports a tau tuned on held-out data (section 6): pass another `tau` for that.
+    Menon, Jayasumana, Rawat, Jain, Veit, Kumar, "Long-Tail Learning via Logit Adjustment", ICLR 2021, arXiv:2007.07314,
+    equation 9. `tau` is at least 0; the default 1 is the balanced-error rule for calibrated probabilities (section
+    4.1). The paper also reports a tau tuned on held-out data (section 6): pass another `tau` for that.
 
     Deviation: a class without samples counts as one sample; with log 0 it would be predicted for every image.
     """

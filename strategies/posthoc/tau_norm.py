@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -37,18 +36,10 @@ class TauNormalisation(Strategy):
 
     name = "tau-norm"
     summary = "after training, divide each class's weights by a power of their norm"
-    paper = (
-        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
-        "Recognition, ICLR 2020, arXiv:1910.09217"
-    )
     seats = frozenset({"classifier", "prior"})
+    ranges = {"tau": "[0, inf)"}
 
     tau: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a tau out of range."""
-        if self.tau is not None and not 0 <= self.tau < math.inf:
-            raise StrategyError(f"tau-norm: tau must be at least 0 and finite, got {self.tau}.")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

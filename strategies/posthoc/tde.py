@@ -6,7 +6,6 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from strategies.base import Batch, Facts, Outputs, Step, Strategy
-from strategies.common import require_at_least_zero
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -31,21 +30,14 @@ class TotalDirectEffect(Strategy):
 
     name = "tde"
     summary = "a cosine classifier that ignores the direction of the mean feature when it scores"
-    paper = (
-        "Tang, Huang, Zhang: Long-Tailed Classification by Keeping the Good and Removing the Bad Momentum Causal "
-        "Effect, NeurIPS 2020, arXiv:2009.12991"
-    )
     seats = frozenset({"prior"})
+    ranges = {"alpha": "[0, inf)"}
 
     alpha: float = 1.5
 
     def space(self) -> Space:
         """Around the official values, 1 to 3."""
         return {"alpha": Real(0.5, 3.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse an alpha out of range."""
-        require_at_least_zero(self, "alpha")
 
     def classifier(self, classifier: nn.Module, in_features: int, facts: Facts) -> nn.Module:
         """Return the classifier with a buffer for the mean feature."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from strategies.base import Facts, Step, StrategyError
+from strategies.base import Facts, Step
 from strategies.registry import register
 from strategies.robust.common import RobustOverClasses
 from strategies.space import Real, Space
@@ -33,7 +33,7 @@ class CvarDro(RobustOverClasses):
 
     name = "cvar-dro"
     summary = "train on the share of the data whose classes have the highest running loss"
-    paper = "Oren, Sagawa, Hashimoto, Liang: Distributionally Robust Language Modeling, EMNLP 2019, arXiv:1909.02060"
+    ranges = {"alpha": "(0, 1]", "rate": "(0, 1]"}
 
     alpha: float = 0.2
     rate: float = 0.1
@@ -41,12 +41,6 @@ class CvarDro(RobustOverClasses):
     def space(self) -> Space:
         """The share from a twentieth to all but everything; the rate around the official value."""
         return {"alpha": Real(0.05, 0.9), "rate": Real(0.01, 0.5, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        for name, value in (("alpha", self.alpha), ("rate", self.rate)):
-            if not 0 < value <= 1:
-                raise StrategyError(f"cvar-dro: {name} must be in (0, 1], got {value}.")
 
     def first_C(self, facts: Facts) -> Tensor:
         """Return the running losses before any batch."""

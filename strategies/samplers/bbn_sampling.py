@@ -27,10 +27,6 @@ class BbnSampling(Strategy):
 
     name = "bbn-sampling"
     summary = "move from the data's class frequencies to reversed ones, epoch by epoch"
-    paper = (
-        "Zhou, Cui, Wei, Chen: BBN: Bilateral-Branch Network with Cumulative Learning for Long-Tailed Visual "
-        "Recognition, CVPR 2020, arXiv:1912.02413"
-    )
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

@@ -15,9 +15,11 @@ from strategies.registry import register
 class ProgressiveSampling(Strategy):
     """p_c(t) = (1 - t) n_c / N + t / C: from the original frequencies (t = 0) to balance (t = 1); no parameters.
 
-    Equation 2 of the paper, with t = epoch / (epochs - 1) as in its official code (facebookresearch/
-    classifier-balancing, `np.linspace(0, 1, epochs)`), so that the last epoch is balanced; the paper divides by the
-    number of epochs. A stage of a single epoch has t = 1, because otherwise the sampler would do nothing.
+    Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
+    Recognition", ICLR 2020, arXiv:1910.09217, equation 2, with t = epoch / (epochs - 1) as in its official code
+    (facebookresearch/classifier-balancing, `np.linspace(0, 1, epochs)`), so that the last epoch is balanced; the paper
+    divides by the number of epochs. A stage of a single epoch has t = 1, because otherwise the sampler would do
+    nothing.
 
     C counts the classes that have samples. Deviation: the first epoch is drawn with replacement like all others,
     and an epoch has as many draws as there are samples.
@@ -25,10 +27,6 @@ class ProgressiveSampling(Strategy):
 
     name = "progressive-sampling"
     summary = "move from the data's class frequencies to balanced classes, epoch by epoch"
-    paper = (
-        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
-        "Recognition, ICLR 2020, arXiv:1910.09217"
-    )
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

@@ -27,10 +27,6 @@ class RandomOver(Strategy):
 
     name = "random-over"
     summary = "repeat rows of rare classes until all are as large as the largest, by imbalanced-learn"
-    paper = (
-        "Batista, Prati, Monard: A Study of the Behavior of Several Methods for Balancing Machine Learning Training "
-        "Data, SIGKDD Explorations 2004"
-    )
 
     def resample_rows(self, labels_N: np.ndarray, facts: Facts, seed: int) -> np.ndarray | None:
         """Return the positions [M] of the samples, repeated; None if there is only one class, which is balanced."""

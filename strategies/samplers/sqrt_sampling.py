@@ -15,16 +15,14 @@ from strategies.registry import register
 class SqrtSampling(Strategy):
     """p_c = sqrt(n_c) / sum_k sqrt(n_k): halfway, in the exponent, from the data to balance; no parameters.
 
-    Introduced for hashtags by the paper; Kang et al. (ICLR 2020, arXiv:1910.09217, equation 1 with q = 1/2) brought
-    it to long-tailed recognition. Deviation: an epoch has as many draws as there are samples.
+    Mahajan, Girshick, Ramanathan, He, Paluri, Li, Bharambe, van der Maaten, "Exploring the Limits of Weakly Supervised
+    Pretraining", ECCV 2018, arXiv:1805.00932, introduced it for hashtags; Kang et al. (ICLR 2020, arXiv:1910.09217,
+    equation 1 with q = 1/2) brought it to long-tailed recognition.
+    Deviation: an epoch has as many draws as there are samples.
     """
 
     name = "sqrt-sampling"
     summary = "draw each class by the square root of its count"
-    paper = (
-        "Mahajan, Girshick, Ramanathan, He, Paluri, Li, Bharambe, van der Maaten: Exploring the Limits of Weakly "
-        "Supervised Pretraining, ECCV 2018, arXiv:1805.00932"
-    )
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.base import Facts, Progress, Strategy
 from strategies.registry import register
 from strategies.space import Integer, Space
 
@@ -16,9 +16,10 @@ from strategies.space import Integer, Space
 class Undersample(Strategy):
     """Keep k_c = min(n_c, max(min n, `least`)) samples of each class, chosen once; the rest is never seen.
 
-    The minimum is over classes that have samples. At `least` = 1, the default, all classes keep as many as the
-    smallest has: random majority undersampling as in section 2.2.1 of the paper. A data set whose smallest class
-    has one sample then keeps one image per class; `least`, an integer from 1, is our own guard against that.
+    Buda, Maki, Mazurowski, "A Systematic Study of the Class Imbalance Problem in Convolutional Neural Networks", Neural
+    Networks 106, 2018, arXiv:1710.05381, section 2.2.1, random majority undersampling: at `least` = 1, the default, all
+    classes keep as many as the smallest has; the minimum is over classes that have samples. A data set whose smallest
+    class has one sample then keeps one image per class; `least`, an integer from 1, is our own guard against that.
 
     The number of steps is matched: an epoch has as many draws as there are samples, taken with replacement from the
     kept ones, each equally often. The paper's epochs shrink with the data; here that would compare trainings of
@@ -27,21 +28,13 @@ class Undersample(Strategy):
 
     name = "undersample"
     summary = "keep as many samples of each class as the smallest has"
-    paper = (
-        "Buda, Maki, Mazurowski: A Systematic Study of the Class Imbalance Problem in Convolutional Neural Networks, "
-        "Neural Networks 106, 2018, arXiv:1710.05381"
-    )
+    ranges = {"least": "[1, inf)"}
 
     least: int = 1
 
     def space(self) -> Space:
         """From the rarest class's count to some tens of samples."""
         return {"least": Integer(1, 100, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse a number below 1."""
-        if self.least < 1:
-            raise StrategyError(f"undersample: least must be at least 1, got {self.least}.")
 
     def kept_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """Return k_C, int64; None where every sample is kept."""

@@ -6,19 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from strategies.base import Facts, Phase, Strategy, StrategyError
-
-
-def check_start(name: str, start: float) -> None:
-    """Raise `StrategyError` unless `start`, a fraction of the stage's epochs, is in [0, 1)."""
-    if not 0 <= start < 1:
-        raise StrategyError(f"{name}: start must be in [0, 1), got {start}.")
-
-
-def check_beta(name: str, beta: float) -> None:
-    """Raise `StrategyError` unless `beta`, of the effective number of samples, is in [0, 1)."""
-    if not 0 <= beta < 1:
-        raise StrategyError(f"{name}: beta must be in [0, 1), got {beta}.")
+from strategies.base import Facts, Phase, Strategy
+from strategies.space import Choice, Real, Space
 
 
 def start_epoch(start: float, epochs: int) -> int:
@@ -74,13 +63,31 @@ class Retraining(Strategy):
     trains: ClassVar[str] = "classifier"
     new_classifier: ClassVar[bool] = True
     on: ClassVar[Literal["images", "features"]] = "images"
+    ranges = {"start": "[0, 1)"}
 
     start: float = 0.9
-
-    def __post_init__(self) -> None:
-        """Refuse a start out of range."""
-        check_start(self.name, self.start)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, then the classifier."""
         return retraining(self.start, epochs, self.trains, new_classifier=self.new_classifier, on=self.on)
+
+
+@dataclasses.dataclass(frozen=True)
+class Deferred(Strategy):
+    """Train plainly up to `start` of the stage's epochs, then weigh or draw classes by their effective numbers.
+
+    `beta` is that of `class-balanced`. Subclasses name in `defers` the hooks of other parts that wait for `start` too.
+    """
+
+    ranges = {"start": "[0, 1)", "beta": "[0, 1)"}
+
+    start: float = 0.8
+    beta: float = 0.9999
+
+    def space(self) -> Space:
+        """From half of the epochs to the last tenth; beta as `class-balanced`."""
+        return {"start": Real(0.5, 0.9), "beta": Choice((0.9, 0.99, 0.999, 0.9999))}
+
+    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
+        """Plain up to the start; the strategy acts from there."""
+        return deferred(self.start, epochs)

@@ -34,10 +34,6 @@ class ClassifierRetraining(Retraining):
 
     name = "crt"
     summary = "train a new classifier on the frozen network, every class drawn equally often"
-    paper = (
-        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
-        "Recognition, ICLR 2020, arXiv:1910.09217"
-    )
 
     def space(self) -> Space:
         """The last third to the last twentieth of the epochs."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from strategies.base import Facts, Progress
-from strategies.common import normalised_weights, positive_counts, require_at_least_zero
+from strategies.common import normalised_weights, positive_counts
 from strategies.registry import register
 from strategies.schedules.common import Retraining
 from strategies.space import Real, Space
@@ -38,23 +38,15 @@ class DistributionAlignment(Retraining):
 
     name = "disalign"
     summary = "scale and shift the logits of the frozen network by class, with class weights"
-    paper = (
-        "Zhang, Li, Yan, He, Sun: Distribution Alignment: A Unified Framework for Long-tail Visual Recognition, "
-        "CVPR 2021, arXiv:2103.16370"
-    )
     trains = "classifier.align_*"
     new_classifier = False
+    ranges = {"rho": "[0, inf)"}
 
     rho: float = 1.2
 
     def space(self) -> Space:
         """Start as `crt`; rho around the official value."""
         return {"start": Real(0.7, 0.95), "rho": Real(0.5, 2.0)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        super().__post_init__()
-        require_at_least_zero(self, "rho")
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive, sum C."""

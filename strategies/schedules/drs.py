@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
-from strategies.base import Facts, Phase, Progress, Strategy
+from strategies.base import Facts, Progress
 from strategies.losses.class_balanced import ClassBalanced
 from strategies.registry import register
-from strategies.schedules.common import check_beta, check_start, deferred
-from strategies.space import Choice, Real, Space
+from strategies.schedules.common import Deferred
 
 
 @register
 @dataclasses.dataclass(frozen=True)
-class DeferredResampling(Strategy):
+class DeferredResampling(Deferred):
     """Train plainly up to `start` of the stage's epochs, then on classes drawn by a sampler.
 
     Cao, Wei, Gaidon, Arechiga, Ma, "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
@@ -34,27 +32,7 @@ class DeferredResampling(Strategy):
     name = "drs"
     summary = "draw classes by the inverse effective number for the last part of the training only"
     version = "2"
-    paper = (
-        "Cao, Wei, Gaidon, Arechiga, Ma: Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss, "
-        "NeurIPS 2019, arXiv:1906.07413"
-    )
     defers = frozenset({"sampling_C", "kept_C", "resample_rows", "resample_features"})
-
-    start: float = 0.8
-    beta: float = 0.9999
-
-    def space(self) -> Space:
-        """From half of the epochs to the last tenth; beta as `class-balanced`."""
-        return {"start": Real(0.5, 0.9), "beta": Choice((0.9, 0.99, 0.999, 0.9999))}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        check_start(self.name, self.start)
-        check_beta(self.name, self.beta)
-
-    def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
-        """Plain up to the start, sampled from there."""
-        return deferred(self.start, epochs)
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return p_C, float64, sum 1."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Progress, StrategyError
+from strategies.base import Batch, Facts, Progress
 from strategies.common import queued
 from strategies.registry import register
 from strategies.schedules.common import Retraining
@@ -39,20 +39,11 @@ class HeadToTail(Retraining):
 
     name = "h2t"
     summary = "train the classifier further on balanced draws, a part of whose features come from ordinary ones"
-    paper = (
-        "Li, Hu, Lu, Lan, Cheung, Huang: Feature Fusion from Head to Tail for Long-Tailed Visual Recognition, AAAI "
-        "2024, arXiv:2306.06963"
-    )
     new_classifier = False
+    ranges = {"share": "[0, 1]"}
 
     start: float = 0.95
     share: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        super().__post_init__()
-        if not 0 <= self.share <= 1:
-            raise StrategyError(f"h2t: share must be in [0, 1], got {self.share}.")
 
     def space(self) -> Space:
         """The last fifth to the last fiftieth of the epochs; a few channels to most of them."""

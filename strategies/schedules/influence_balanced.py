@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Step, Strategy
 from strategies.common import normalised_weights, positive_counts, weighted_mean
 from strategies.registry import register
-from strategies.schedules.common import check_start, deferred
+from strategies.schedules.common import deferred
 from strategies.space import Real, Space
 
 if TYPE_CHECKING:
@@ -22,9 +21,10 @@ if TYPE_CHECKING:
 class InfluenceBalanced(Strategy):
     """l = lambda_y CE(p, y) / (|p - y|_1 |h|_1 + epsilon), lambda_c = alpha (1 / n_c), scaled to sum alpha C.
 
-    The paper's L_IB (section 3): p the softmax, h the features under the last layer, so that |p - y|_1 |h|_1 is the
-    L1 size of the sample's gradient there. It acts from the fraction `start` of the stage's epochs on, at the latest
-    in the last one; before, training is plain and shared. `start` is in [0, 1), `alpha` and `epsilon` are positive.
+    Park, Lim, Jeon, Choi, "Influence-Balanced Loss for Imbalanced Visual Classification", ICCV 2021, arXiv:2110.02444,
+    section 3: p the softmax, h the features under the last layer, so that |p - y|_1 |h|_1 is the L1 size of the
+    sample's gradient there. It acts from the fraction `start` of the stage's epochs on, at the latest in the last one;
+    before, training is plain and shared. `start` is in [0, 1), `alpha` and `epsilon` are positive.
     Half of the epochs and 0.001 are those of the official code (pseulki/IB-Loss: epoch 100 of 200), as is the gradient,
     which flows through the factor too. Its alpha is 1000 at a learning rate that drops to a hundredth when the loss
     starts; the schedule here is the recipe's, so the default is 1000 / 100 = 10.
@@ -37,10 +37,7 @@ class InfluenceBalanced(Strategy):
     name = "influence-balanced"
     summary = "divide each sample's loss by its influence on the decision boundary, late in training"
     version = "2"
-    paper = (
-        "Park, Lim, Jeon, Choi: Influence-Balanced Loss for Imbalanced Visual Classification, ICCV 2021, "
-        "arXiv:2110.02444"
-    )
+    ranges = {"alpha": "(0, inf)", "start": "[0, 1)", "epsilon": "(0, inf)"}
 
     alpha: float = 10.0
     start: float = 0.5
@@ -49,13 +46,6 @@ class InfluenceBalanced(Strategy):
     def space(self) -> Space:
         """Alpha within a factor of ten; start around the official half."""
         return {"alpha": Real(1.0, 100.0, log=True), "start": Real(0.3, 0.8)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        for name, value in (("alpha", self.alpha), ("epsilon", self.epsilon)):
-            if not (math.isfinite(value) and value > 0):
-                raise StrategyError(f"influence-balanced: {name} must be positive and finite, got {value}.")
-        check_start(self.name, self.start)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Return a plain segment, where there is one, and the rest."""

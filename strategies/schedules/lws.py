@@ -36,10 +36,6 @@ class LearnableWeightScaling(Retraining):
 
     name = "lws"
     summary = "train one scale per class on the frozen network, every class drawn equally often"
-    paper = (
-        "Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis: Decoupling Representation and Classifier for Long-Tailed "
-        "Recognition, ICLR 2020, arXiv:1910.09217"
-    )
     trains = "classifier.class_scale_C"
     new_classifier = False
 

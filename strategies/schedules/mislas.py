@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError
-from strategies.losses.label_aware_smoothing import LabelAwareSmoothing
+from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy
+from strategies.losses.label_aware_smoothing import LabelAwareSmoothing, check_order
 from strategies.mixing.mixup import Mixup
 from strategies.registry import register
-from strategies.schedules.common import check_start, retraining
+from strategies.schedules.common import retraining
 from strategies.schedules.lws import LearnableWeightScaling
 from strategies.space import Real, Space
 from strategies.study.oversample import Oversample
@@ -43,8 +43,8 @@ class Mislas(Strategy):
 
     name = "mislas"
     summary = "mixup, then only the classifier with label-aware smoothing and moving batch-norm statistics"
-    paper = "Zhong, Cui, Liu, Jia: Improving Calibration for Long-Tailed Recognition, CVPR 2021, arXiv:2104.00466"
     seats = frozenset({"prior", "retraining", "mix"})
+    ranges = {"alpha": "(0, inf)", "start": "[0, 1)", "head": "[0, 1)", "tail": "[0, 1)", "rate_factor": "(0, 1]"}
 
     alpha: float = 1.0
     start: float = 0.95
@@ -63,15 +63,9 @@ class Mislas(Strategy):
         }
 
     def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        check_start(self.name, self.start)
-        if not 0 < self.rate_factor <= 1:
-            raise StrategyError(f"mislas: rate-factor must be in (0, 1], got {self.rate_factor}.")
-        for part in (Mixup, LabelAwareSmoothing):  # run their checks, reported under this name
-            try:
-                part(self.alpha) if part is Mixup else LabelAwareSmoothing(self.head, self.tail)
-            except StrategyError as error:
-                raise StrategyError(str(error).replace(part.name, self.name, 1)) from None
+        """Refuse parameters out of range, and a tail above the head."""
+        super().__post_init__()
+        check_order(self.name, self.tail, self.head)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Mixup up to the start, then the classifier."""

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy, StrategyError
+from strategies.base import Batch, Facts, Outputs, Phase, Progress, Step, Strategy
 from strategies.losses.class_balanced import ClassBalanced
 from strategies.posthoc.tau_norm import last_linear
 from strategies.registry import register
-from strategies.schedules.common import check_beta, check_start, retraining
+from strategies.schedules.common import retraining
 from strategies.space import Real, Space
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class WeightBalancing(Strategy):
     name = "weight-balancing"
     summary = "train the classifier further with class weights, weight decay and a bound on each class's norm"
     version = "2"
-    paper = "Alshammari, Wang, Ramanan, Kong: Long-Tailed Recognition via Weight Balancing, CVPR 2022, arXiv:2203.14197"
     seats = frozenset({"prior", "retraining"})
+    ranges = {"start": "[0, 1)", "threshold": "[0, 1]", "weight_decay": "[0, inf)", "beta": "[0, 1)"}
 
     start: float = 0.97
     threshold: float = 0.1
@@ -61,15 +61,6 @@ class WeightBalancing(Strategy):
             "threshold": Real(0.03, 0.3, log=True),
             "weight_decay": Real(0.01, 0.5, log=True),
         }
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        check_start(self.name, self.start)
-        if not 0 <= self.threshold <= 1:
-            raise StrategyError(f"weight-balancing: threshold must be in [0, 1], got {self.threshold}.")
-        if not 0 <= self.weight_decay < math.inf:
-            raise StrategyError(f"weight-balancing: weight-decay must be at least 0, got {self.weight_decay}.")
-        check_beta(self.name, self.beta)
 
     def phases(self, epochs: int, facts: Facts) -> Sequence[Phase]:
         """Plain up to the start, then the classifier."""

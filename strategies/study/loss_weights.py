@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.base import Facts, Progress, Strategy
 from strategies.registry import register
 
 
@@ -29,11 +29,6 @@ class LossWeights(Strategy):
     summary = "weigh each class's loss by one over its count"
 
     scheme: Literal["max-ratio", "inverse"] = "max-ratio"
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown scheme."""
-        if self.scheme not in ("max-ratio", "inverse"):
-            raise StrategyError(f"loss-weights: scheme must be max-ratio or inverse, got {self.scheme!r}.")
 
     def class_weights_C(self, facts: Facts, progress: Progress) -> np.ndarray:
         """Return w_C, float64, positive."""

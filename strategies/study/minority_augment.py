@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from strategies.base import Facts, Pipeline, Strategy, StrategyError
+from strategies.base import Facts, Pipeline, Strategy
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -33,6 +33,7 @@ class MinorityAugment(Strategy):
     summary = "augment minority classes, rarer ones more strongly"
     version = "2"
     seats = frozenset({"augmentation"})
+    ranges = {"strength": "(0, 1]", "border": "(0, inf)", "full_at": "(0, 1)", "share": "(0, 1]"}
 
     strength: float = 1.0
     border: float = 1.0
@@ -42,17 +43,6 @@ class MinorityAugment(Strategy):
     def space(self) -> Space:
         """Weaker, and for fewer or more of the draws."""
         return {"strength": Real(0.3, 1.0), "share": Real(0.25, 0.75)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        if not 0 < self.strength <= 1:
-            raise StrategyError(f"minority-augment: strength must be in (0, 1], got {self.strength}.")
-        if not 0 < self.border < float("inf"):
-            raise StrategyError(f"minority-augment: border must be positive and finite, got {self.border}.")
-        if not 0 < self.full_at < 1:
-            raise StrategyError(f"minority-augment: full-at must be between 0 and 1, got {self.full_at}.")
-        if not 0 < self.share <= 1:
-            raise StrategyError(f"minority-augment: share must be in (0, 1], got {self.share}.")
 
     def augmentation(self, facts: Facts) -> Pipeline | None:
         """Return s_C; an empty class has 0; None where no class is below the border."""

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.base import Facts, Progress, Strategy
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -24,17 +24,13 @@ class OversampleRare(Strategy):
 
     name = "oversample-rare"
     summary = "draw classes with very few samples more often"
+    ranges = {"fraction": "(0, inf)"}
 
     fraction: float = 0.5
 
     def space(self) -> Space:
         """A quarter of the mean count to twice it."""
         return {"fraction": Real(0.25, 2.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse a fraction that is not a positive number."""
-        if not 0 < self.fraction < float("inf"):
-            raise StrategyError(f"oversample-rare: fraction must be positive and finite, got {self.fraction}.")
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """Return p_C, float64, sum 1; None if no class is rare."""

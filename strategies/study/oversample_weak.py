@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from strategies.base import Facts, Progress, Strategy, StrategyError
+from strategies.base import Facts, Progress, Strategy
 from strategies.registry import register
 from strategies.space import Real, Space
 
@@ -26,6 +26,7 @@ class OversampleWeak(Strategy):
     name = "oversample-weak"
     summary = "draw classes with very low validation accuracy more often"
     needs = frozenset({"validation"})
+    ranges = {"threshold": "(0, 1]", "factor": "(1, inf)"}
 
     threshold: float = 0.5
     factor: float = 3.0
@@ -33,13 +34,6 @@ class OversampleWeak(Strategy):
     def space(self) -> Space:
         """Around the defaults."""
         return {"threshold": Real(0.3, 0.8), "factor": Real(1.5, 6.0, log=True)}
-
-    def __post_init__(self) -> None:
-        """Refuse parameters out of range."""
-        if not 0 < self.threshold <= 1:
-            raise StrategyError(f"oversample-weak: threshold must be in (0, 1], got {self.threshold}.")
-        if not 1 < self.factor < float("inf"):
-            raise StrategyError(f"oversample-weak: factor must be above 1 and finite, got {self.factor}.")
 
     def sampling_C(self, facts: Facts, progress: Progress) -> np.ndarray | None:
         """Return p_C, float64, sum 1; None before the first measurement and if no class is weak."""

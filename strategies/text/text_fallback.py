@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from strategies.base import Facts, Outputs, Strategy, StrategyError
+from strategies.base import Facts, Outputs, Strategy
 from strategies.posthoc.calibration import log_softmax, temperature
 from strategies.registry import register
 
@@ -81,15 +81,11 @@ class TextFallback(Strategy):
     name = "text-fallback"
     summary = "use a recurrent classifier on the name if the image model is unsure"
     seats = frozenset({"text"})
+    ranges = {"threshold": "[0, 1]"}
 
     threshold: float | None = None
     calibrate: bool = True
     mask_class_words: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a threshold out of range."""
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise StrategyError(f"text-fallback: threshold must be in [0, 1], got {self.threshold}.")
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]

@@ -35,7 +35,6 @@ class Deferred(Strategy):
     """Weights that act from a fraction of the stage on, like deferred re-weighting."""
 
     name = "deferred"
-    summary = "late weights"
     start: float = 0.8
 
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
@@ -92,7 +91,6 @@ class TailOnly(Strategy):
     """Doubles what the loss sees and stored logits, in stage 2 only."""
 
     name = "tail-only"
-    paper = "Someone 2020"
     needs = frozenset({"validation"})
 
     def phases(self, epochs: int, facts: Facts) -> list[Phase]:
@@ -204,8 +202,7 @@ def test_needs_seats_and_texts_join() -> None:
     joined = combine([PostHoc(), TailOnly(), Margin()])
     assert joined.needs == {"text", "validation"}
     assert joined.seats == {"loss", "mix", "classifier"}
-    assert (joined.name, str(joined), joined.paper) == ("post-hoc+tail-only+margin",) * 2 + ("Someone 2020",)
-    assert combine([Deferred(), parse("oversample")]).summary == "late weights; draw every class equally often"
+    assert joined.name == str(joined) == "post-hoc+tail-only+margin"
     assert combine([combine([PostHoc(), TailOnly()]), Margin()]) == joined, "nested combinations flatten"
 
 

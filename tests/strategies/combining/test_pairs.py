@@ -61,6 +61,25 @@ def representatives(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return chosen
 
 
+# seat -> combinations that are refused because their last two parts that hold it exclude each other
+REFUSED = {
+    "architecture": "adapters+lora bn-only+ride text-only+text-fusion text-fusion+ride sade+text-only ride+sade",
+    "ascent": "sam+imbsam",
+    "augmentation": "text-only+minority-augment oversample+minority-augment+text-only",
+    "classifier": "glmc+ldam bcl+ldam bcl+proco bcl+lws proco+tau-norm disalign+tau-norm lora+ldam gcl+ldam tde+ldam "
+    "tde+tau-norm mislas+ldam lws+tau-norm ride+ldam ride+tau-norm nearest-class-mean+ldam",
+    "loss": "group-dro+cvar-dro group-dro+focal mislas+focal sade+focal",
+    "mix": "glmc+mixup h2t+mixup manifold-mixup+mixup mamix+mixup mislas+mixup mixup+cutmix cmo+mixup cutmix+cmo "
+    "cmo+mislas text-fusion+mixup text-fusion+cutmix text-fusion+remix text-fusion+cmo text-only+mixup",
+    "prior": "proco+logit-adjust h2t+ldam disalign+crt lora+crt lade+balanced-softmax lade+ldam em-label-shift+ldam "
+    "crt+lws crt+tau-norm feature-smote+crt feature-smote+logit-adjust-posthoc sade+balanced-softmax ride+crt "
+    "nearest-class-mean+crt nearest-class-mean+balanced-softmax balanced-softmax+lws logit-adjust-posthoc+crt",
+    "retraining": "ema+swa swa+crt mislas+crt",
+    "sampler": "h2t+oversample drs+oversample+oversample-rare crt+oversample mislas+oversample random-over+oversample "
+    "feature-smote+oversample oversample+oversample-rare sqrt-sampling+oversample undersample+oversample "
+    "undersample+progressive-sampling",
+    "text": "text-fallback+text-only text-fallback+text-fusion",
+}
 JOINED = [pair for pair in itertools.combinations(NAMES, 2) if not refusal("+".join(pair))]
 TRAINED = JOINED if os.environ.get("BENCHMARKS_PAIRS") == "all" else representatives(JOINED)
 
@@ -98,6 +117,18 @@ def test_every_pair_that_is_not_refused_takes_a_step(first: str) -> None:
             tried = try_step(parse("+".join(pair)), case, batch, PROGRESS[-1])
             tried.loss.backward()
             assert torch.isfinite(tried.loss), pair
+
+
+@pytest.mark.parametrize("seat", REFUSED)
+def test_two_parts_that_would_do_the_same_are_refused_and_named(seat: str) -> None:
+    for text in REFUSED[seat].split():
+        *_, one, other = [name for name in text.split("+") if seat in seats_of(parse(name))]
+        assert refusal(text) == f"{one} and {other} both hold the seat {seat!r}; only one may."
+
+
+@pytest.mark.parametrize("other", ["crt", "feature-smote"])
+def test_what_has_a_schedule_of_its_own_is_not_deferred(other: str) -> None:
+    assert refusal(f"drs+{other}") == f"drs cannot defer {other}, which has its own schedule; write one of them."
 
 
 def test_what_is_refused_is_decided_by_declared_seats_and_schedules() -> None:

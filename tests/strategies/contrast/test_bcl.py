@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import StrategyError
 from strategies.combining.expression import parse
 from strategies.contrast.bcl import balanced_contrast
 from tests.strategies.contrast.given import CLASSES, LABELS, W_C, adjusted, given
@@ -66,9 +65,3 @@ def test_centres_teach_the_class_weights_and_scoring_sees_the_logits_alone() -> 
     with torch.no_grad():
         scored = head.eval()(case.features_VBF[0])
     assert torch.equal(scored, head.classifier(case.features_VBF[0])) and scored.shape == (5, CLASSES)
-
-
-@pytest.mark.parametrize("text", ["bcl(weight=-1)", "bcl(temperature=0)", "bcl+ldam", "bcl+proco", "bcl+lws"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import Facts, Progress, StrategyError
+from strategies.base import Facts, Progress
 from strategies.combining.expression import parse
 from strategies.mixing.cutmix import draw_box
 from strategies.mixing.mixup import draw_beta
@@ -83,9 +83,3 @@ def test_the_projection_is_a_constant_for_the_other_views_prediction() -> None:
     cosine = torch.nn.functional.cosine_similarity(predicted_BP, one_BP.detach(), dim=1).mean()
     (slope_BP,), (through_BP,) = (torch.autograd.grad(value, [other_BP]) for value in (case.loss(outputs), cosine))
     torch.testing.assert_close(slope_BP, -5 * through_BP)
-
-
-@pytest.mark.parametrize("text", ["glmc(consistency=-1)", "glmc(resampling=-1)", "glmc+mixup", "glmc+ldam"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

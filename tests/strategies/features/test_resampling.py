@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.running.job import resume, run_job
 from benchmarks.running.session import Session
 from benchmarks.training import loop as train
-from strategies.base import Facts, Progress, StrategyError
+from strategies.base import Facts, Progress
 from strategies.combining.expression import parse
 from strategies.combining.seats import seats_of
 from strategies.features.resampling import balanced, without_tomek_links
@@ -152,25 +152,6 @@ def test_the_seed_decides_and_what_is_made_is_bounded() -> None:
     assert np.bincount(made_M).tolist() == [80, 80, 80] and made_MF.shape == (240, 3)
     kept = {row.tobytes() for row in made_MF[made_M == 0]}
     assert len(kept) == 80 and kept <= {row.tobytes() for row in rows_NF[labels_N == 0]}
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("feature-smote(start=1)", "feature-smote: start must be in [0, 1)"),
-        ("feature-adasyn(k-neighbors=0)", "feature-adasyn: k-neighbors must be at least 1"),
-        ("feature-borderline-smote(m-neighbors=0)", "m-neighbors must be at least 1"),
-        ("feature-smote+oversample", "both hold the seat 'sampler'"),
-        ("random-over+oversample", "both hold the seat 'sampler'"),
-        ("feature-smote+crt", "crt"),
-        ("drs+feature-smote", "drs cannot defer feature-smote, which has its own schedule"),
-        ("feature-smote+logit-adjust-posthoc", "both hold the seat 'prior'"),
-    ],
-)
-def test_what_cannot_be_is_refused(text: str, says: str) -> None:
-    with pytest.raises(StrategyError) as error:
-        parse(text)
-    assert says in str(error.value)
 
 
 @pytest.mark.parametrize("name", FEATURE)

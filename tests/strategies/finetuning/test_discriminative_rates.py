@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from benchmarks.running.job import begin
-from strategies.base import StrategyError
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.strategies.schedules.test_schedules import run_cell
@@ -36,9 +34,3 @@ def test_the_encoder_moves_less_and_at_a_factor_of_one_as_in_plain_training(tmp_
 def test_of_two_patterns_that_fit_the_earlier_part_counts() -> None:
     joined = parse("discriminative-rates(factor=0.5)+focal")
     assert joined.rates() == {"encoder.*": 0.5} and parse("focal").rates() == {}
-
-
-@pytest.mark.parametrize("factor", ["0", "-0.1", "1.5"])
-def test_a_factor_out_of_range_is_refused(factor: str) -> None:
-    with pytest.raises(StrategyError, match="factor must be above 0"):
-        parse(f"discriminative-rates(factor={factor})")

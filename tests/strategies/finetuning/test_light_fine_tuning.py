@@ -15,7 +15,7 @@ from benchmarks.records import storage
 from benchmarks.records.hits import hits, per_class
 from benchmarks.running.job import begin
 from benchmarks.training.features import features_of_rows
-from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError
+from strategies.base import Batch, Facts, Outputs, Progress, Step
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.process import write_suite
@@ -112,9 +112,3 @@ def test_merged_updates_are_exported_as_a_plain_timm_model_and_adapters_as_a_gra
     loaded = timm.create_model(VIT, num_classes=0, img_size=16).load_state_dict(weights, strict=False)
     assert not loaded.missing_keys and all(name.startswith("classifier.") for name in loaded.unexpected_keys)
     assert any(name.endswith("mlp.adapter.up.weight") for name in load_file("adapters/weights.safetensors"))
-
-
-@pytest.mark.parametrize("text", ["adapters(rank=0)", "adapters+lora", "bn-only+ride", "lora+ldam", "lora+crt"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

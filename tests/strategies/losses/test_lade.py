@@ -8,8 +8,6 @@ import math
 import numpy as np
 import pytest
 
-from strategies.base import StrategyError
-from strategies.combining.expression import parse
 from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, computed, differences, log_softmax, weighted
 
 
@@ -44,9 +42,3 @@ def test_without_its_regulariser_it_is_balanced_softmax() -> None:
     ours, theirs = computed("lade(weight=0)", TYPICAL), computed("balanced-softmax", TYPICAL)
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-9)
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-9)
-
-
-@pytest.mark.parametrize("text", ["lade(weight=-1)", "lade(squared=-1)", "lade+balanced-softmax", "lade+ldam"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import StrategyError
 from strategies.combining.expression import parse
 from tests.strategies.mixing.test_mixing import FACTS, SIZES, batch, drawn, generator
 
@@ -36,9 +35,3 @@ def test_the_rare_class_of_a_pair_gets_the_larger_share_of_the_target() -> None:
     share = drawn(given, 1.0, seed)[0]
     made_BC = parse("mamix").mix(given, FACTS, generator(seed)).y_BC
     assert made_BC[0, 3] > share and made_BC[1, 3] > 1 - share
-
-
-@pytest.mark.parametrize("text", ["mamix(alpha=0)", "mamix(ratio=inf)", "mamix+mixup"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

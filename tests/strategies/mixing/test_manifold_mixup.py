@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import StrategyError
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.strategies.mixing.test_mixing import FACTS, SIZES, batch, drawn, generator
@@ -38,9 +37,3 @@ def test_the_trainer_mixes_features(tmp_path: Path) -> None:
     )
     assert not torch.equal(plain["classifier.weight"], mixed["classifier.weight"])
     assert torch.isfinite(retrained["classifier.weight"]).all(), "also on stored features"
-
-
-@pytest.mark.parametrize("text", ["manifold-mixup(alpha=0)", "manifold-mixup+mixup"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

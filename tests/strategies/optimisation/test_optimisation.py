@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.training import loop
 from benchmarks.training.ascent import only_rows, take_gradients
-from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError, Trained
+from strategies.base import Batch, Facts, Outputs, Progress, Step, Trained
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.strategies.schedules.test_schedules import run_cell
@@ -144,11 +144,3 @@ def test_an_average_leaves_alone_what_another_part_attached(text: str) -> None:
     strategy.attach(network, FACTS)
     strategy.after_training(network, FACTS, NOTHING)
     assert set(network.state_dict()) == {"encoder.weight", "encoder.bias"}
-
-
-@pytest.mark.parametrize(
-    "text", ["sam(rho=-1)", "imbsam(fewest=0)", "sam+imbsam", "ema(decay=1)", "swa(start=1)", "ema+swa", "swa+crt"]
-)
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

@@ -7,8 +7,6 @@ import pytest
 import torch
 
 from backbones.strategy_layers.causal import CausalClassifier
-from strategies.base import StrategyError
-from strategies.combining.expression import parse
 
 
 def reference(f_F: np.ndarray, w_CF: np.ndarray, m_F: np.ndarray, alpha: float, parts: int) -> list[float]:
@@ -44,9 +42,3 @@ def test_the_effect_of_the_mean_is_taken_out_in_evaluation_only(features: int, a
 def test_without_a_mean_nothing_is_taken_out() -> None:
     classifier, f_BF = CausalClassifier(6, 4, 3.0), torch.randn(2, 6)
     assert torch.equal(classifier.eval()(f_BF), classifier.train()(f_BF))
-
-
-@pytest.mark.parametrize("text", ["tde(alpha=-1)", "tde+ldam", "tde+tau-norm"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

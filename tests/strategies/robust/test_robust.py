@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import Batch, Facts, Outputs, Progress, Step, StrategyError, Trained
+from strategies.base import Batch, Facts, Outputs, Progress, Step, Trained
 from strategies.combining.expression import parse
 from tests.strategies.paper import log_softmax
 
@@ -95,12 +95,3 @@ def test_all_of_the_data_by_frequency_at_alpha_1() -> None:
     step = Step(FACTS, Progress(0, 1), torch.ones(5), torch.Generator(), network=network)
     q_C = strategy.q_C(torch.tensor([0.1, 3.0, 2.0, 0.5, -1.0]), step)
     np.testing.assert_allclose(q_C.numpy(), np.array(COUNTS) / 100, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["group-dro(step_size=-1)", "cvar-dro(alpha=0)", "cvar-dro(rate=2)", "group-dro+cvar-dro", "group-dro+focal"],
-)
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.training.batching.batches import epoch_order
-from strategies.base import Facts, Progress, StrategyError
+from strategies.base import Facts, Progress
 from strategies.combining.expression import parse
 
 COUNTS = st.lists(st.sampled_from([0, 1, 2]) | st.integers(0, 20_000), min_size=2, max_size=40).filter(any)
@@ -106,21 +106,7 @@ def test_undersampling_with_a_floor_draws_every_kept_sample_equally_often() -> N
     np.testing.assert_allclose(np.bincount(labels_N[seen_N]) / len(seen_N), [24 / 54, 24 / 54, 6 / 54], atol=0.02)
 
 
-@pytest.mark.parametrize(
-    "text", ["sqrt-sampling+oversample", "undersample+progressive-sampling", "undersample+oversample"]
-)
-def test_two_samplers_are_refused(text: str) -> None:
-    one, other = text.split("+")
-    with pytest.raises(StrategyError, match=f"^{one} and {other} both hold the seat 'sampler'; only one may.$"):
-        parse(text)
-
-
 def test_in_a_combination_the_sampler_keeps_what_it_keeps_alone() -> None:
     alone, joined = parse("undersample"), parse("focal+undersample")
     np.testing.assert_array_equal(joined.kept_C(facts(TAIL), Progress(0, 4)), alone.kept_C(facts(TAIL), Progress(0, 4)))  # type: ignore[arg-type]
     assert parse("focal+oversample").kept_C(facts(TAIL), Progress(0, 4)) is None
-
-
-def test_undersampling_to_less_than_one_is_refused() -> None:
-    with pytest.raises(StrategyError, match="^undersample: least"):
-        parse("undersample(least=0)")

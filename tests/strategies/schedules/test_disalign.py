@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import Facts, Progress, StrategyError
+from strategies.base import Facts, Progress
 from strategies.combining.expression import parse
 from tests.making import digits_session, digits_suite
 from tests.strategies.schedules.test_schedules import acted, run_cell
@@ -51,9 +51,3 @@ def test_it_acts_for_10_of_100_epochs_and_trains_the_alignment_alone(tmp_path: P
     frozen = [name for name in before if not name.startswith("optimizer")]
     assert frozen and all(torch.equal(before[name], after[name]) for name in frozen)
     assert (after["classifier.align_scale_C"] != 1).any() and (after["classifier.align_shift_C"] != 0).any()
-
-
-@pytest.mark.parametrize("text", ["disalign(rho=-1)", "disalign(start=1)", "disalign+tau-norm", "disalign+crt"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

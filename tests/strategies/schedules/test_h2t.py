@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.running.job import resume, run_job
 from benchmarks.training import loop as train
-from strategies.base import Batch, Facts, Progress, StrategyError
+from strategies.base import Batch, Facts, Progress
 from strategies.combining.expression import parse
 from strategies.schedules.h2t import HeadToTail
 from tests.making import digits_session, digits_suite
@@ -66,9 +66,3 @@ def test_the_trainer_fuses_features_of_the_frozen_network(tmp_path: Path, monkey
             for each in (given, given.second):
                 expected_BF = training.network.features(each.images_BCHW)  # type: ignore[union-attr]
                 torch.testing.assert_close(each.features_BF, expected_BF)  # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize("text", ["h2t(share=1.1)", "h2t(start=1)", "h2t+mixup", "h2t+ldam", "h2t+oversample"])
-def test_what_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(StrategyError):
-        parse(text)

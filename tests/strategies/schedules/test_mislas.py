@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from benchmarks.running.job import begin
-from strategies.base import Facts, Phase, Progress, StrategyError
+from strategies.base import Facts, Phase, Progress
 from strategies.combining.expression import parse
-from strategies.losses.label_aware_smoothing import LabelAwareSmoothing
 from tests.making import digits_session, digits_suite
 from tests.planning.test_plan import EPOCHS, plan
 from tests.strategies.paper import BALANCED, EXTREME, TYPICAL, Case, compare, log_softmax
@@ -82,13 +81,3 @@ def test_through_the_trainer_only_classifier_scales_and_statistics_change(tmp_pa
     hooked = begin(session.context, last).network.classifier
     hooked(torch.randn(3, 96)).sum().backward()
     assert hooked.weight.grad is not None and hooked.class_scale_C.grad is not None
-
-
-def test_what_cannot_be_is_refused() -> None:
-    for text in ("mislas(alpha=0)", "mislas(start=1)", "mislas(head=0.1,tail=0.4)", "mislas(rate-factor=0)"):
-        with pytest.raises(StrategyError, match="^mislas: "):
-            parse(text)
-    for text in ("mislas+mixup", "mislas+crt", "mislas+oversample", "mislas+focal", "mislas+ldam"):
-        with pytest.raises(StrategyError, match="both hold the seat"):
-            parse(text)
-    assert LabelAwareSmoothing.loss is not type(parse("mislas")).loss

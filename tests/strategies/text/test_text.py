@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from strategies.base import Facts, Held, Outputs, StrategyError
+from strategies.base import Facts, Held, Outputs
 from strategies.combining.expression import parse
 from strategies.posthoc.calibration import LEAST, MOST, log_softmax, temperature
 from strategies.text.text_fallback import best_threshold, decide
@@ -129,22 +129,6 @@ def test_a_part_before_the_fallback_is_what_it_falls_back_from() -> None:
     torch.testing.assert_close(both.predict(outputs, FACTS), rule.predict(alone, FACTS))
     assert both.report(outputs, labels_N, FACTS) == rule.report(alone, labels_N, FACTS)
     assert both.companions() == ("text-only",)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "text-fusion+mixup", "text-fusion+cutmix", "text-fusion+remix", "text-only+mixup", "text-only+text-fusion",
-        "text-fallback+text-only", "text-fallback+text-fusion", "text-fusion+ride",
-        "sade+text-only", "text-fusion+cmo", "text-only+minority-augment",
-        "oversample+minority-augment+text-only", "text-fallback(threshold=1.5)",
-    ],
-)  # fmt: skip
-def test_what_cannot_be_joined_is_refused_in_a_sentence(text: str) -> None:
-    with pytest.raises(StrategyError) as refused:
-        parse(text)
-    assert str(refused.value).count(".") <= 4
-    assert "text-" in str(refused.value)
 
 
 def test_losses_weights_and_samplers_join() -> None:
