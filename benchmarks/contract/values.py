@@ -16,22 +16,10 @@ from benchmarks.contract.clauses import clause, expect
 from strategies.base import Strategy, StrategyError
 from strategies.combining import searching
 from strategies.combining.expression import parse
-from strategies.combining.seats import seats_of
+from strategies.combining.seats import SEATS, seats_of
 from strategies.registry import get
 
 NEEDS = {"validation", "text", "pixels", "transformer", "batch-norm"}
-SEATS = {
-    "sampler",
-    "mix",
-    "loss",
-    "classifier",
-    "prior",
-    "retraining",
-    "text",
-    "architecture",
-    "augmentation",
-    "ascent",
-}
 EPOCHS = (*range(1, 13), 50, 200)
 MOST_POINTS = 250
 
@@ -44,7 +32,7 @@ def described(strategy: Strategy) -> None:
         expect(part.summary and "\n" not in part.summary, f"{part.name} has no summary of one line")
         own = (type(part).__doc__ or "").strip()
         expect(own and not own.startswith(f"{type(part).__name__}("), f"{part.name} has no docstring")
-        unknown = sorted((part.needs - NEEDS) | (seats_of(part) - SEATS))
+        unknown = sorted((part.needs - NEEDS) | (seats_of(part) - SEATS.keys()))
         expect(not unknown, f"{part.name} names unknown needs or seats: {', '.join(unknown)}")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from strategies.base import Strategy, StrategyError
 from strategies.combining.joining import JOINS
-from strategies.combining.seats import clashes, ends_at_new_classifier, overrides, seats_of
+from strategies.combining.seats import SEATS, clashes, ends_at_new_classifier, overrides, seats_of
 from strategies.context import Facts, Outputs, Phase
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Combined(Strategy):
             if a.name == b.name:
                 raise StrategyError(f"{a.name} is repeated in {str(self)!r}; write it once.")
             for seat in clashes(a, b):
-                raise StrategyError(f"{a.name} and {b.name} both hold the seat {seat!r}; only one may.")
+                does = SEATS.get(seat, f"hold the seat {seat!r}")
+                raise StrategyError(f"{a.name} and {b.name} both {does}; keep one of them.")
         for schedule, others in self._deferred():
             for part in others:
                 if overrides(part, "phases"):

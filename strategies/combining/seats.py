@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from strategies.base import Strategy
 
+# seat -> what two parts that hold it would both do
+SEATS = {
+    "architecture": "change the network",
+    "ascent": "choose the point at which gradients are taken",
+    "augmentation": "augment images",
+    "classifier": "change the classifier",
+    "loss": "replace the loss",
+    "mix": "mix the samples of a batch",
+    "prior": "correct for the class counts",
+    "retraining": "decide which weights training ends with",
+    "sampler": "choose which rows are drawn",
+    "text": "read names",
+}
 SEAT_OF_HOOK = {
     "sampling_C": "sampler", "kept_C": "sampler", "resample_rows": "sampler", "resample_features": "sampler",
     "second_C": "mix", "mix": "mix", "mix_features": "mix", "loss": "loss", "ascend": "ascent", "ascent_C": "ascent",

@@ -223,9 +223,11 @@ class Retrained2(Retrained):
 
 
 def test_a_seat_is_held_by_overriding_its_hook() -> None:
-    with pytest.raises(StrategyError, match="^oversample and retrained both hold the seat 'sampler'; only one may.$"):
+    with pytest.raises(
+        StrategyError, match="^oversample and retrained both choose which rows are drawn; keep one of them.$"
+    ):
         combine([parse("oversample"), Retrained()])
-    with pytest.raises(StrategyError, match="^margin and margin-2 both hold the seat 'classifier'; only one may.$"):
+    with pytest.raises(StrategyError, match="^margin and margin-2 both change the classifier; keep one of them.$"):
         combine([Margin(), Margin2()])
 
 

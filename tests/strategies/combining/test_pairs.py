@@ -23,7 +23,7 @@ from benchmarks.running.job import run_job
 from benchmarks.running.scoring import done_record
 from strategies.base import StrategyError
 from strategies.combining.expression import parse
-from strategies.combining.seats import SEAT_OF_HOOK, ends_at_new_classifier, seats_of
+from strategies.combining.seats import SEAT_OF_HOOK, SEATS, ends_at_new_classifier, seats_of
 from strategies.registry import names
 
 NAMES = [name for name in names() if name != "none"]
@@ -123,7 +123,7 @@ def test_every_pair_that_is_not_refused_takes_a_step(first: str) -> None:
 def test_two_parts_that_would_do_the_same_are_refused_and_named(seat: str) -> None:
     for text in REFUSED[seat].split():
         *_, one, other = [name for name in text.split("+") if seat in seats_of(parse(name))]
-        assert refusal(text) == f"{one} and {other} both hold the seat {seat!r}; only one may."
+        assert refusal(text) == f"{one} and {other} both {SEATS[seat]}; keep one of them."
 
 
 @pytest.mark.parametrize("other", ["crt", "feature-smote"])
@@ -142,5 +142,5 @@ def test_what_is_refused_is_decided_by_declared_seats_and_schedules() -> None:
         if sentence:
             assert one in sentence and other in sentence and "\n" not in sentence
         if shared:
-            assert any(f"seat {seat!r}" in sentence for seat in shared)
+            assert any(SEATS[seat] in sentence for seat in shared)
         assert bool(sentence) == bool(refusal(f"{other}+{one}")), "the order of the parts decides nothing"

@@ -155,9 +155,8 @@ def test_ldams_classifier_gives_cosines_scaled_once_by_what_is_not_learnt() -> N
 
 def test_a_prior_corrected_twice_is_refused_and_names_both() -> None:
     for one, other in itertools.permutations(HOLDERS, 2):
-        with pytest.raises(
-            StrategyError, match=f"^{one} and {other} both hold the seat '(prior|loss)'; only one may.$"
-        ):
+        does = "(correct for the class counts|replace the loss)"
+        with pytest.raises(StrategyError, match=f"^{one} and {other} both {does}; keep one of them.$"):
             parse(f"{one}+{other}")
 
 
