@@ -39,7 +39,7 @@ class Column(Generic[T]):
     left: bool = False
 
     def texts(self, rows: Sequence[T], among: Sequence[T] | None = None) -> list[str]:
-        """Return the cells, one per row; the best is that of `among`, which holds all of `rows`, by default of them."""
+        """Return the cells of `rows`; the best is taken over `among`, which contains `rows` (default: `rows`)."""
         every = rows if among is None else among
         values = [self.value(row) for row in every]
         texts = [self.format(value) for value in values]

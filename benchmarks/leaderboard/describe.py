@@ -30,7 +30,7 @@ def conditions(record: Record) -> str:
 
 
 def limits(record: Record, seeds: int, splits: int = 1) -> list[str]:
-    """Return what the tables cannot say, as the page's first lines; nothing where rows and seeds are enough."""
+    """Return the caveats on few rows, seeds or splits that open a page; nothing if there are enough."""
     found = []
     if splits == 2:
         found.append("**Two splits:** the intervals over them are too wide to say much; five or more say more.")

@@ -42,7 +42,7 @@ OVER_SUITES = {
 def index_page(loaded: Mapping[str, Sequence[Record]], made: Mapping[str, Sequence[Section]], pages: list[Path]) -> str:
     """Return the page of all suites, from their records and sections; `pages`: those over several suites.
 
-    A crafted record whose names would not fit on a line of a command has none.
+    Commands that do not fit on one line or hold `<` or `>`, as crafted records can cause, are left out.
     """
     commands = [
         section_command([record for entry in section.entries for record in entry.records])

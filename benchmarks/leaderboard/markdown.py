@@ -28,7 +28,7 @@ def escape(text: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """Return lines as a block of code that no line of theirs ends."""
+    """Return lines as a code block whose fence none of them can close."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}\n{text}\n{fence}"

@@ -81,7 +81,7 @@ def _table(section: Section, rows: list[Placed], most: int, reference: dict[str,
 
 
 def _note(section: Section) -> list[str]:
-    """Return what the tables show: what one needs to know at once, and the definitions folded."""
+    """Return the notes on the tables: the essentials, then the definitions, folded."""
     first, seeds = section.entries[0], sorted({entry.seeds for entry in section.entries})
     constant = f"Backbone {escape(first.backbone)}. " if len({entry.backbone for entry in section.entries}) == 1 else ""
     if len(seeds) == 1:

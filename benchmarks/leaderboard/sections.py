@@ -44,7 +44,7 @@ class StageScores:
 class Entry:
     """A backbone with a strategy: its finished records, one per split and seed in order, its scores, one per stage.
 
-    `others`: further strategies with the same right answers on every test row in every seed; one row stands for all.
+    `others`: strategies merged into this entry, because they have the same hits on every test row in every seed.
     """
 
     backbone: str
@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from the other entries of its section."""
+        """Identifies the entry within its section."""
         return self.backbone, self.strategy
 
     @property
@@ -107,7 +107,7 @@ class Section:
         return any(transductive(name) for entry in self.entries for name in entry.names)
 
     def merged(self) -> Section:
-        """Return the section with one entry for all of a kind that are right on the same test rows in every seed."""
+        """Return the section with entries of one kind merged that have the same hits on all test rows in every seed."""
         alike: dict[object, list[Entry]] = {}
         for entry in self.entries:
             answers = tuple((r.split, r.seed, *((s.top1_bits, s.top5_bits) for s in r.stages)) for r in entry.records)
@@ -166,9 +166,9 @@ def sections(records: Sequence[Record]) -> list[Section]:
 def _conditions(record: Record, imagenet: Sequence[str]) -> tuple[str, ...]:
     """Return what has to be equal for two records of one table.
 
-    `imagenet`: the hashes of all ImageNet weights that the records of this backbone started from. Backbones with
-    files of their own share a table, a backbone with several files has a table for each. Tuned settings share one if
-    every strategy had as many trials.
+    `imagenet`: the hashes of all ImageNet weights that the records of this backbone started from. Backbones may
+    each have their own file in one table; a backbone with several files gets a table for each. Tuned settings share a
+    table if they had the same numbers of trials and seeds.
     """
     setup, recipe = record.setup, record.shared_recipe
     if record.setup.imagenet and str(recipe["weights"].get("sha256")) == imagenet[0]:

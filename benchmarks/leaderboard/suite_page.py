@@ -69,7 +69,7 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
         blocks.append(f"The figures show {escape(figures[0].backbone)}.")
     blocks += [one.markdown() for one in sorted(figures, key=lambda one: bool(one.folded))]
     blocks += texts.telling(section)
-    shown = section if columns else merged  # the same hits may come from other probabilities
+    shown = section if columns else merged  # entries with the same hits may differ in probabilities
     for stage, result in reversed(list(enumerate(section.first.stages))):
         blocks += [f"### {TITLES[result.name]}", _folded(tables.stage_table(shown, stage, columns))]
     blocks += ["### Against plain training", _folded(tables.against(merged, columns))]
@@ -81,7 +81,7 @@ def _section(section: Section, figures: Sequence[Drawn], columns: Sequence[str])
 
 
 def _folded(blocks: Sequence[str]) -> str:
-    """Return a table and what it shows, folded; a sentence alone as it is."""
+    """Return a table with its notes, folded; blocks without a table unchanged."""
     text = "\n\n".join(blocks)
     rows = sum(line.startswith("|") for line in blocks[0].splitlines()) - 2
     return folded(text, f"Table of {counted(rows, 'row')}") if rows > 0 else text

@@ -116,7 +116,7 @@ def against(section: Section, extra: Sequence[str] = ()) -> list[str]:
 
 
 def family_sizes(backbones: Sequence[str]) -> str:
-    """Return how many comparisons a column corrects for, from the backbone of each: those of one are a family."""
+    """Return the words on family sizes; `backbones`: one per comparison, those on one backbone form a family."""
     sizes = Counter(backbones)
     if len(sizes) == 1:
         return f"{counted(len(backbones), 'comparison')} of each column"

@@ -1,4 +1,4 @@
-"""Who can be told from whom: tie groups and rank intervals of a section, and differences corrected for their number."""
+"""Which differences are real: tie groups, rank intervals, and marks corrected for multiple comparisons."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def axes(section: Section) -> tuple[Axis, Axis]:
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the positions of the points that no other point exceeds in one value and reaches in the other."""
+    """Return the positions of the Pareto-optimal points: no other is at least as high in both and higher in one."""
 
     def exceeded(point: tuple[float, float]) -> bool:
         return any(a >= point[0] and b >= point[1] and (a, b) != point for a, b in points)

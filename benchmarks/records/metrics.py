@@ -10,11 +10,11 @@ To add a metric, add one decorated function here (or in a plugin, before anythin
     def _confidence(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
         return float(probabilities_NC.max(axis=1).mean())
 
-What a metric needs says when it is computed. From hits and from confusions: when a record is read, from the counts
-that it keeps, so it also exists for older records. From probabilities, and from probabilities "calibrated" by a
-temperature fitted on validation rows: once, when a cell is scored; the record stores them (`StageResult.metrics`).
+`needs` decides when a metric is computed. Hits and confusions: when a record is read, from its stored counts, so
+that older records have the metric too. Probabilities, and probabilities "calibrated" by a temperature fitted on
+validation rows: once, when a cell is scored; the record stores the value (`StageResult.metrics`).
 
-Shape suffixes: N rows, C classes, T classes with test rows. A number without rows behind it is NaN, never 0.
+Shape suffixes: N rows, C classes, T classes with test rows. A metric without rows is NaN, never 0.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Many comparisons in one table: corrected p-values, and who cannot be told from whom.
+"""Multiple comparisons in one table: corrected p-values, tie groups and rank intervals.
 
 M comparisons, E entries. NaN p-values (no interval) count as 1: they are part of the family and never significant.
 """

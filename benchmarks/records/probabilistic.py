@@ -56,7 +56,7 @@ def ece(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> float:
 
 
 def reliability(probabilities_NC: np.ndarray, labels_N: np.ndarray) -> tuple[tuple[int, float, int], ...]:
-    """Return (rows, their summed confidence, their hits) of each of the bins of `ece`, which this adds up to."""
+    """Return (rows, their summed confidence, their hits) of each bin of `ece`, from which it can be computed."""
     confidence_N = probabilities_NC.max(axis=1)
     bins_N = _bins(confidence_N)
     rows, hits_sum = (np.bincount(bins_N, w, BINS) for w in (None, hits(probabilities_NC, labels_N, 1)))

@@ -175,15 +175,15 @@ class Record:
     def tuned(self) -> dict[str, Any] | None:
         """How the settings were chosen, None for a suite's own (default) ones.
 
-        `of`: the strategy as it was asked for. `trials`, of which `failed`, with `seeds` seeds each; number `trial` was
-        chosen, whose `settings` differ from the default; `default`: the recipe's values that were searched.
-        `validation`: class mean on validation of the default and of the choice.
+        `of`: the strategy as requested. `trials`: how many, with `seeds` seeds each; `failed` of them failed. Number
+        `trial` was chosen; `settings`: its differences from the default. `default`: the recipe's own values of what was
+        searched. `validation`: class mean on validation of the default and of the choice.
         """
         return self.extra.get("tuned")
 
     @property
     def shared_recipe(self) -> dict[str, Any]:
-        """The recipe as far as it is the section's: "tuned" in the place of values that a search chose."""
+        """The recipe that a section shares: values that a search chose are replaced by "tuned"."""
         return {**self.setup.recipe, **dict.fromkeys((self.tuned or {}).get("default", ()), "tuned")}
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ from benchmarks.records.resampled import corrected
 
 CONFIDENCE = 0.95
 NORMAL_QUANTILE = statistics.NormalDist().inv_cdf((1 + CONFIDENCE) / 2)  # half of an interval in standard errors
-SHRINKAGE = 2.0  # rows' worth of the pooled variance in each class's own; 1 to 8 hold the level alike in the simulation
+SHRINKAGE = 2.0  # weight of the pooled variance, in rows; 1 to 8 keep the level equally well in the simulation
 _ZERO = 1e-18  # below it a variance is rounding: accuracies are shares of at most millions of rows
 _LEAST, _NOTHING = 1e-150, 1e-9  # the lowest p-value with two variances; a p-value this close to 1 is not refined
 _EXACT, _MOST_STEPS = 1e-13, 100  # where the search for a p-value stops: relative error of the half-width, steps
@@ -82,7 +82,7 @@ def class_mean(ours: Sequence[StageResult], theirs: Sequence[StageResult]) -> Di
 
 
 def of_class(ours: Sequence[StageResult], theirs: Sequence[StageResult], c: int) -> tuple[Difference, int, int]:
-    """Return the difference in top-1 of the class at position `c`, as `differences` has it overall; rows won, lost.
+    """Return the top-1 difference of the class at position `c`, computed as overall in `differences`; rows won, lost.
 
     A row is won where `ours` is right and `theirs` is not; rows are summed over seeds. Raises `ValueError` where the
     results are not of the same rows, or the class has no test rows.
@@ -104,13 +104,12 @@ def compare(d_SN: np.ndarray, sizes_C: Sequence[int]) -> Difference:
 
     `d_SN` in {-1, 0, 1}: ours minus theirs, rows class by class, `sizes_C` rows in each class (one size: plain mean).
     The variance has two parts. Test rows: sum_c v_c / n_c / C^2 with x_n = mean_s d_sn and v_c the variance of x
-    within class c, shrunk to the variance pooled over classes with the weight of
-    `SHRINKAGE` rows, so that three rows that agree do not count as certainty. Training: the variance of the seeds'
-    means over S, less (S - 1) / S of what the rows' own scatter between trainings, e_sn = d_sn - x_n - (class mean of
-    the seed - class mean), explains of it; not below 0. The interval adds the parts' squared half-widths, each with
-    its own Student quantile (Howe 1974; Graybill and Wang, JASA 75 (1980), "modified large-sample" intervals), because
-    one quantile for both is too short where two or three seeds disagree. The p-value is the level at which the
-    interval touches zero.
+    within class c, shrunk toward the variance pooled over classes with the weight of `SHRINKAGE` rows, so that three
+    rows that agree do not count as certainty. Training: the variance of the seeds' means over S, minus (S - 1) / S of
+    the part of it explained by the rows' scatter between trainings, e_sn = d_sn - x_n - (class mean of the seed - class
+    mean); at least 0. The interval adds the parts' squared half-widths, each with its own Student quantile (Howe 1974;
+    Graybill and Wang, JASA 75 (1980), "modified large-sample" intervals), because one quantile for both is too short
+    where two or three seeds disagree. The p-value is the level at which the interval touches zero.
     """
     return _compare(Counts.of(d_SN, sizes_C))
 
@@ -195,7 +194,7 @@ def _p_value(size: float, parts: Sequence[tuple[float, float]]) -> float:
 def _splits(
     ours: Sequence[StageResult], theirs: Sequence[StageResult]
 ) -> list[tuple[list[StageResult], list[StageResult]]]:
-    """Return the results of each split; splits have test rows of their own. As they are where the two do not pair."""
+    """Group the results by split, which their test rows identify; return one group if the two do not pair."""
     if not ours or len(ours) != len(theirs):
         return [(list(ours), list(theirs))]
     found: dict[str, tuple[list[StageResult], list[StageResult]]] = {}

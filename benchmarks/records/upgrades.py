@@ -1,7 +1,7 @@
-"""What makes the content of a record of an older schema one of the next.
+"""Steps that upgrade the content of a record from one schema to the next.
 
-Each step is a pure function of the file's JSON content without the checksum. A step after which the numbers mean
-something else notes `extra["measured_schema"]`, the schema they were measured in, so that no table mixes the two.
+Each step is a pure function of the file's JSON content without the checksum. A step that changes what the numbers
+mean sets `extra["measured_schema"]` to the schema they were measured in, so that no table mixes the two.
 """
 
 from __future__ import annotations

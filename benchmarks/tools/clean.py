@@ -38,7 +38,7 @@ def removable(out: Path) -> Iterator[Path]:
         yield from (path for path in files if path.name not in kept and not path.is_dir())
     failed = {r.key for suite in state.suites for r in suite.failed}
     yield from (path for path in sorted((store.work / "failures").glob("*.txt")) if path.stem not in failed)
-    for place in (".", "*", "*/per-class", "*/records/*", ".work/*"):  # no deeper: other programs' files
+    for place in (".", "*", "*/per-class", "*/records/*", ".work/*"):  # deeper files may belong to other programs
         yield from (path for path in sorted(out.glob(f"{place}/.*.tmp")) if LEFT.fullmatch(path.name))
 
 

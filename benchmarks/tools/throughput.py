@@ -51,9 +51,9 @@ TURNS = (*("bare", "loop") * 3, "plain")
 class Speed:
     """Medians in img/s, and medians of the ratios per round: loop / bare step, loop / plain script.
 
-    `of_peak`: the loop's operations a second over the most that the GPU computes in bfloat16, None where that is not
-    known. `waits`: how often the host waits for the GPU in a step of the loop. `loop_over_eager`: over the loop without
-    CUDA graphs. Both are None on the CPU.
+    `of_peak`: the loop's FLOP/s over the GPU's bfloat16 peak, None if that is not known. `waits`: how often the host
+    waits for the GPU in a step of the loop. `loop_over_eager`: over the loop without CUDA graphs. Both are None on the
+    CPU.
     """
 
     backbone: str
@@ -160,7 +160,7 @@ def flops_per_image(backbone: str, image_size: int) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     network = build(backbone, CLASSES, image_size=image_size, seed=0).train()
-    restore_convolutions(network)  # a GPU computes what the CPU's own convolutions skip
+    restore_convolutions(network)  # the CPU's custom convolutions skip work that a GPU does
     network.to("meta")
     images_BCHW = torch.empty(2, 3, image_size, image_size, device="meta")
     with FlopCounterMode(display=False) as counter:
@@ -177,9 +177,9 @@ def _of_peak(speed: Speed, choice: Choice, device: torch.device) -> float | None
 
 
 def waits_per_step(training: Training) -> float:
-    """Return how often torch says that the host waits for the GPU in a step of an epoch, the first one left out.
+    """Train one epoch; return how often per step the host waits for the GPU, by torch's count.
 
-    It copies what the steps of an epoch share. Trains one epoch.
+    The first step is left out: it copies what all steps of an epoch share.
     """
     counts: list[int] = []
     with warnings.catch_warnings(record=True) as said:

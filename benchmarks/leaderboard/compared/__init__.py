@@ -1,1 +1,1 @@
-"""What is compared with what: combinations with their parts, tuned settings with the default, over data sets."""
+"""Comparisons: combinations with their parts, tuned settings with the default, strategies across data sets."""

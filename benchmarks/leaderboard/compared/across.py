@@ -1,4 +1,4 @@
-"""`across.md`: strategies over several data sets, each of which counts once; only where a few have some in common.
+"""`across.md`: strategies over several data sets, each counted once; made only if enough data sets share strategies.
 
 Data sets are the units: win rates, and Wilcoxon's signed-rank test against plain training with Holm's correction. Mean
 ranks over classes or seeds would count one data set many times. J. Demšar, Statistical comparisons of classifiers over
@@ -25,16 +25,16 @@ from benchmarks.records.multiple import LEVEL, holm
 from benchmarks.support.words import counted
 
 PAGE = Path("across.md")
-LEAST_SETS = 3  # fewer have a page each, which says more
+LEAST_SETS = 3  # with fewer, their own pages say more
 _EXACT = 12  # data sets up to which all 2^n signs are counted
 _ALIKE = 1e-9  # class means this close are equal
 
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Data sets D on which the same strategies were measured with one backbone in one way.
+    """Data sets D on which the same strategies were measured with the same backbone, protocol and trained layers.
 
-    `suites`: of each data set the one that is shown. `entries`: per strategy its entries, one per data set, in order.
+    `suites`: the suite shown for each data set. `entries`: each strategy's entries, one per data set, in order.
     """
 
     title: str
@@ -104,7 +104,7 @@ def _groups(made: Mapping[str, Sequence[Section]]) -> Iterator[Group]:
                     sets = found.setdefault((backbone, _way(section)), {})
                     sets.setdefault(_data_set(suite, section), []).append((suite, entries))
     for (backbone, way), sets in sorted(found.items()):
-        # of several suites of one data set the one with most strategies; the first where they have as many
+        # per data set, the suite with the most strategies; the first one if several have as many
         shown = [max(several, key=lambda one: len(one[1])) for _, several in sorted(sets.items())]
         common = [name for name in shown[0][1] if all(name in entries for _, entries in shown)]
         if len(shown) >= LEAST_SETS and len(common) > 1:
@@ -117,13 +117,13 @@ def _groups(made: Mapping[str, Sequence[Section]]) -> Iterator[Group]:
 
 
 def _way(section: Section) -> str:
-    """Return protocol and what was trained: strategies do other things to a frozen backbone."""
+    """Return protocol and trained layers: strategies act differently on a frozen backbone."""
     setup = section.first.setup
     return f"{setup.protocol} protocol{', classifier alone' if setup.recipe.get('trains') == 'classifier' else ''}"
 
 
 def _data_set(suite: str, section: Section) -> str:
-    """Return which data set it is: folders of images are different ones, suites of one data set are not."""
+    """Return the data set's identity: every folder of images is its own, suites of a named data set share it."""
     dataset = section.first.setup.dataset
     return f"{dataset} {suite}" if dataset == "folder" else dataset
 

@@ -161,6 +161,6 @@ def _pair(one: Ranking, other: Ranking) -> Pair | None:
         (ranking.first.setup.dataset, [(stage.name, stage.classes, stage.rows_key) for stage in ranking.first.stages])
         for ranking in (one, other)
     )
-    # of strategies that share a row in both rankings the first stands for all
+    # strategies that share a row in both rankings count once, under the first one's name
     apart = {(id(e), id(other.entries[n])): n for n, e in reversed(list(one.entries.items())) if n in other.entries}
     return Pair(one, other, tuple(apart.values())) if a == b and len(apart) >= LEAST_STRATEGIES else None

@@ -11,7 +11,7 @@ from benchmarks.records.kinds import marked_name
 
 
 def changed(section: Section) -> list[str]:
-    """Return the table of the classifiers that were measured beside the linear one; nothing if there is none."""
+    """Return the table that compares other classifiers with the linear one; nothing if there is none."""
     linear = {entry.key: entry for entry in section.entries if ":" not in entry.backbone}
     asked = [(entry, linear.get((entry.backbone.partition(":")[0], entry.strategy))) for entry in section.entries]
     rows = [Pair(entry, plain) for entry, plain in asked if plain and plain is not entry]

@@ -1,4 +1,4 @@
-"""A table of entries beside others of their section: the other's class means, and the difference, paired and marked."""
+"""Columns that compare entries with others of their section: their class means, and paired, marked differences."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ SEEDS: Column[Pair] = Column("seeds", lambda pair: len({ours.seed for ours, _ in
 
 
 def stage_columns(section: Section, rows: Sequence[Pair], alone: str, minus: str) -> list[Column[Pair]]:
-    """Return two columns per stage, the last stage first: what the others have, and the difference from them.
+    """Return two columns per stage, the last stage first: the other entry's class mean, and the difference from it.
 
-    The difference is marked after Holm's correction for those on the same backbone. `alone`, `minus`: their headers
-    after the stage.
+    Marks are Holm-corrected over the differences on the same backbone. `alone`, `minus`: the two headers, after the
+    stage.
     """
     found: list[Column[Pair]] = []
     for stage, result in reversed(list(enumerate(section.first.stages))):

@@ -28,9 +28,9 @@ STAGES: tuple[Part, Part] = ("tail", "head")
 
 @dataclasses.dataclass(frozen=True)
 class OnPart:
-    """Class means on the rows of head or tail: after two stages, after one among the part's classes and among all.
+    """Class means on head or tail rows: with two stages; with one, among the part's classes and among all classes.
 
-    `difference`: of one stage from two, among the part's classes.
+    `difference`: one stage minus two stages, among the part's classes.
     """
 
     two_stages: float
@@ -66,7 +66,7 @@ def columns(part: Part) -> list[Column[Row]]:
 
 
 def protocols(made: Mapping[str, Sequence[Section]]) -> str | None:
-    """Return the page from the sections of each suite; None where no two measured the same but for the protocol."""
+    """Return the page from the sections of each suite; None if no two suites differ only in the protocol."""
     blocks = []
     for (suite, two), (other, one) in _twins(made):
         if rows := _marked(list(_rows(two, one))):
@@ -93,7 +93,7 @@ def protocols(made: Mapping[str, Sequence[Section]]) -> str | None:
 def _twins(made: Mapping[str, Sequence[Section]]) -> Iterator[tuple[tuple[str, Section], tuple[str, Section]]]:
     """Yield a two-stage section and a joint one, each with its suite, that agree in everything else.
 
-    Where the joint suite is one's own twin, `NAME-joint`, others of the same recipe are left out.
+    A joint suite called `NAME-joint` is paired only with `NAME`, if that suite was measured.
     """
     joint: dict[str, tuple[str, Section]] = {}
     for protocol in ("joint", "two-stage"):
@@ -109,12 +109,12 @@ def _twins(made: Mapping[str, Sequence[Section]]) -> Iterator[tuple[tuple[str, S
 
 
 def _own(joint: str) -> str:
-    """Return the name of the suite whose twin a joint suite is; empty if its name does not say."""
+    """Return `NAME` for the joint suite `NAME-joint`; empty for any other name."""
     return joint.removesuffix("-joint") if joint.endswith("-joint") else ""
 
 
 def _conditions(record: Record) -> str:
-    """Return what has to be equal; a backbone has its own ImageNet weights."""
+    """Return the key of what must be equal; ImageNet weights count as equal, because each backbone has its own."""
     setup = record.setup
     recipe = {**setup.recipe, "weights": "imagenet" if setup.imagenet else setup.recipe.get("weights")}
     classes = [[*pair] for stage in record.stages for pair in zip(stage.classes, stage.test_n, strict=True)]
@@ -133,7 +133,7 @@ def _rows(two: Section, one: Section) -> Iterator[Row]:
 
 
 def _on_part(two: Entry, one: Entry, part: Part) -> OnPart | None:
-    """Return how both did on a part's rows over their common seeds; None where a joint record does not tell."""
+    """Return both results on a part's rows over their common seeds; None if joint records do not have them."""
     joint = {(record.seed, record.split): record for record in one.records if AMONG_OWN_PART in record.extra}
     common = [(record, joint[key]) for record in two.records if (key := (record.seed, record.split)) in joint]
     stages = [next(stage for stage in record.stages if stage.name == part) for record, _ in common]
@@ -154,7 +154,7 @@ def _class_mean(hits_SN: np.ndarray, sizes: Sequence[int]) -> float:
 
 
 def _marked(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows with what stands after Holm's correction for each part."""
+    """Return the rows with `real` set, Holm-corrected within each part."""
     corrected = {part: holm([row.by_part[part].difference.p for row in rows]) <= LEVEL for part in STAGES}
     return [
         dataclasses.replace(row, real={part: bool(corrected[part][k]) for part in STAGES}) for k, row in enumerate(rows)

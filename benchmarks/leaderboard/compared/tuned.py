@@ -1,4 +1,4 @@
-"""Tuned settings: what a section of them is, and its strategies with the suite's settings and with the chosen ones."""
+"""Tuned settings: the title and description of a tuned section, and its table of default and tuned results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pair = tuple[Entry, Entry | None]  # tuned, and the same strategy with the suite
 
 
 def title(section: Section) -> str:
-    """Return what a heading adds for a section of tuned settings, "" for another one."""
+    """Return the suffix for the heading of a tuned section, "" for other sections."""
     tuned = section.first.tuned
     return f", tuned ({_trials(tuned)})" if tuned else ""
 

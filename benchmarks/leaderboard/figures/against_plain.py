@@ -50,7 +50,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
 
 
 def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Marked]) -> None:
-    """Draw a row per entry: its interval as a line, the difference as a point, hollow where it is not marked."""
+    """Draw a row per entry: its interval as a line, the difference as a triangle, or as a circle if not marked."""
     for row, entry in enumerate(shown):
         one = values.get(entry.key)
         if one is None:
@@ -64,7 +64,7 @@ def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Mar
 
 
 def _told(section: Section, found: list[dict[tuple[str, str], Marked]], known: int, shown: int) -> str:
-    """Return who is marked, for those who do not see the picture."""
+    """Return the alternative text: which strategies are marked."""
     parts = []
     for stage, values in zip(range(len(section.first.stages))[::-1], found, strict=True):
         name = section.first.stages[stage].name

@@ -64,7 +64,7 @@ def applied() -> Iterator[None]:
     import matplotlib.style
 
     with matplotlib.style.context(["default", _SETTINGS]), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*missing from", category=UserWarning)  # the browser's fonts count
+        warnings.filterwarnings("ignore", message=".*missing from", category=UserWarning)  # the browser has them
         yield
 
 
@@ -76,7 +76,7 @@ def new(height: float, width: float = WIDTH) -> Figure:
 
 
 def axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Add axes at a place in points from the lower left corner; nothing is laid out by the widths of texts."""
+    """Add axes at a position in points from the lower left corner; text widths never affect the layout."""
     across, up = figure.get_size_inches() * 72
     return figure.add_axes((left / across, bottom / up, width / across, height / up))
 
@@ -86,8 +86,8 @@ def write(
 ) -> None:
     """Write a text in data coordinates, its baseline shifted by points.
 
-    Every text of a figure is placed by its baseline: whatever depends on the heights and widths of letters, such as
-    matplotlib's own tick labels and legends, has other coordinates in other versions of matplotlib and FreeType.
+    Every text of a figure is placed by its baseline: anything laid out by glyph sizes, such as matplotlib's own
+    tick labels and legends, gets different coordinates in different versions of matplotlib and FreeType.
     """
     plot.annotate(text, at, shift, textcoords="offset points", ha=align, va="baseline", annotation_clip=False, **style)
 
@@ -119,7 +119,7 @@ def _numbers(ticks: Sequence[float]) -> list[str]:
 
 
 def key(canvas: Figure, height: float, entries: Sequence[tuple[str, str, bool, str]]) -> None:
-    """Write what the points are in a row at that height (points): (marker, colour, filled, text) each."""
+    """Draw a one-row legend at that height (points); each entry is (marker, colour, filled, text)."""
     plot = axes(canvas, 0, height, WIDTH, 16)
     plot.set(xlim=(0, WIDTH), ylim=(0, 16))
     plot.axis("off")
@@ -158,9 +158,9 @@ def _rounded(match: re.Match[str]) -> str:
 
 
 def _renumbered(tags: Sequence[str]) -> list[str]:
-    """Return the tags with ids counted in their order, and none that nothing refers to.
+    """Return the tags with ids renumbered in order, and without ids that nothing refers to.
 
-    matplotlib makes them from hashes of full-precision coordinates, whose last bits differ between machines.
+    matplotlib derives ids from hashes of full-precision coordinates, whose last bits differ between machines.
     """
     used = {name for tag in tags for name in _REFERENCE.findall(tag)}
     found = dict.fromkeys(name for tag in tags for name in _ID.findall(tag) if name in used)

@@ -68,7 +68,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
 
 
 def _front(points: list[Point]) -> list[Point]:
-    """Return the points that no other exceeds in one value and reaches in the other, highest first."""
+    """Return the points on the Pareto front, highest first."""
     return sorted((points[k] for k in trade.front([(p.x, p.y) for p in points])), key=lambda p: -p.y)
 
 
@@ -76,7 +76,7 @@ def _scatter(plot: Axes, points: list[Point], best: list[Point]) -> None:
     """Draw the points, those of the front filled; plain training is a star."""
     for name, (marker, colour) in MARKERS.items():
         own = [p for p in points if kind(p.entry) == name]
-        if not own:  # versions of matplotlib draw nothing differently
+        if not own:  # matplotlib versions render an empty scatter differently
             continue
         plot.scatter(
             [p.x for p in own],

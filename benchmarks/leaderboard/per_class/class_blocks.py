@@ -1,7 +1,7 @@
 """The folded blocks of a page, one per class: the strategies that matter there, and what the class is taken for.
 
-A page has no picture of its own for each class: one figure at its top shows every class under plain training and the
-best strategy, and a hundred more would be a hundred files a suite. `report` draws what one class does.
+There is no figure per class, which could mean a hundred more files per suite: one figure at the top of the page shows
+every class under plain training and the best strategy. `report` plots single classes.
 """
 
 from __future__ import annotations

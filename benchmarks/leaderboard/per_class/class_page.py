@@ -118,7 +118,7 @@ def _most_changed(change_C: np.ndarray, test_C: np.ndarray) -> list[int]:
 
 
 def _mistaken(classes: Sequence[str], c: int, lost: bool, moved_CC: tuple[np.ndarray, np.ndarray] | None) -> str:
-    """Return "Tunics 12 → 31", the class that class `c` is taken for most more often (less often where it gained).
+    """Return "Tunics 12 → 31": the class that `c` is mistaken for with the largest increase (decrease if `c` gained).
 
     `moved_CC`: the mean confusions before and after; a dash if they are not known or nothing changed in that direction.
     """

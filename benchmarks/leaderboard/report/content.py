@@ -35,7 +35,7 @@ def content(
 ) -> dict[str, Any]:
     """Return all that the page of a suite shows; the same records give the same content, on every machine.
 
-    `pictures(section)`: of some test rows, per stage; without it, and where the page has no bits, it holds none.
+    `pictures(section)`: pictures of some test rows, per stage; omitted without it or if the page has no bits.
     """
     sections = [(section.merged(), _section(section.merged())) for section in found]
     return {
@@ -96,7 +96,7 @@ def _places(section: Section) -> dict[tuple[str, str], tuple[int, tuple[int, int
 
 
 def _front(section: Section, axes: tuple[trade.Axis, trade.Axis]) -> set[tuple[str, str]]:
-    """Return the keys of the entries that no other of their backbone and kind exceeds in both."""
+    """Return the keys of the entries on the Pareto front of their backbone and kind."""
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in section.entries:
         if not math.isnan(axes[0].of(entry) + axes[1].of(entry)):

@@ -86,10 +86,10 @@ def _file(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the source expression that lets an inline script or style of exactly this text act."""
+    """Return the CSP source expression that allows an inline script or style with exactly this text."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
 def _inert(text: str) -> str:
-    """Return JSON that no HTML parser takes for markup; it means the same to JSON's."""
+    """Escape markup characters in JSON: HTML parsers find no tags in it, JSON parsers read the same value."""
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

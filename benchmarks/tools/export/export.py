@@ -42,11 +42,11 @@ COMPARED = 8  # rows on which torch and ONNX Runtime are compared
 def export(
     cell: Recorded, stage: str | None, out: Path, to: Path, say: Say, advance: Advance, chosen: Sequence[str] = ()
 ) -> Tensors:
-    """Write a stage of a cell (None: the last) into the folder `to`, completely or not at all; `out` has its state.
+    """Export a stage of a cell (None: the last) to the folder `to`, atomically; its trained state is below `out`.
 
     `chosen`: sentences on how the cell was chosen, for the model card. Returns the weights.
     A stage whose trained state was removed is trained again. Raises UserError for what cannot be exported, for missing
-    libraries, data or weights, and for a folder that is not empty; before anything is loaded where that is possible.
+    libraries, data or weights, and for a folder that is not empty; if possible, before anything is loaded.
     """
     record = cell.record
     name = _stage_name(record, stage)

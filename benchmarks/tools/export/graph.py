@@ -94,7 +94,7 @@ def to_onnx(model: Classify, size: int, images_BSS3: np.ndarray, what: str) -> b
 
 
 def deviation(model: Classify, exported: bytes, images_BSS3: np.ndarray) -> float:
-    """Return the largest deviation of ONNX Runtime's outputs from torch's, in units of the largest logit or of 1."""
+    """Return the largest deviation of ONNX Runtime from torch: of probabilities, and of logits / max(1, largest)."""
     session = open_graph(exported)
     if session is None:
         return float("inf")

@@ -62,7 +62,7 @@ def push(folder: Path, repo: str, tensors: Tensors, api: HfApi | None = None) ->
 
 
 def write_for_timm(folder: Path, tensors: Tensors, place: Path) -> None:
-    """Write the files of an exported folder to `place`, with timm's names for the weights and how images get in."""
+    """Write the files of an exported folder to `place`, with timm's weight names and preprocessing config."""
     import timm
     from timm.models import save_for_hf
 

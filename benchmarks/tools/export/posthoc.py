@@ -37,9 +37,9 @@ def none(classes: int) -> Correction:
 
 
 def correction_of(strategy: Strategy, outputs: Outputs, facts: Facts) -> Correction:
-    """Return what the strategy's `predict` does to the logits, found by asking it.
+    """Return what the strategy's `predict` does to the logits, found by probing it.
 
-    It is asked about constant logits, then checked on random ones and on `outputs`, stored ones of the stage. Raises
+    It is fitted on constant logits, then checked on random ones and on `outputs`, the stage's stored ones. Raises
     UserError if it does anything but scale and shift each class's logit, such as comparing rows.
     """
     if type(strategy).predict is Strategy.predict:

@@ -44,7 +44,7 @@ class Prediction:
 def find_images(asked: Sequence[str]) -> list[str]:
     """Return the image files that files, folders and globs name, each once, in the order asked, folders sorted.
 
-    A file that is named itself need not end as an image; `**` follows no links. Raises UserError for a name that
+    A file named directly may have any extension; `**` does not follow links. Raises UserError for a name that
     matches nothing.
     """
     found: dict[str, None] = {}
@@ -111,7 +111,7 @@ def _decoded(
 def _pixels(path: str, size: int) -> np.ndarray | None:
     """Return an image as the network was trained on it, uint8 [S, S, 3]; None if it cannot be read."""
     try:
-        if not os.path.isfile(path):  # a pipe would be waited for, a device read without end
+        if not os.path.isfile(path):  # a pipe would block, a device never end
             return None
         with open(path, "rb") as file:
             return decode_image(file.read(), size).pixels_HWC

@@ -1,4 +1,4 @@
-"""What is checked before anything is loaded: strategies that one network cannot stand for, libraries, the target."""
+"""Checks before anything is loaded: that one network can represent the strategy, the libraries, the target."""
 
 from __future__ import annotations
 

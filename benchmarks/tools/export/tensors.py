@@ -17,7 +17,7 @@ from backbones.registry import parse
 from backbones.weights import create_timm
 from benchmarks.tools.export.posthoc import Correction
 
-OWN = ("pool.", "classifier.")  # where layers on top of a timm model go that timm does not have
+OWN = ("pool.", "classifier.")  # name prefixes of layers that the timm model does not have
 LINEAR = 1e-9  # largest deviation from a linear map, relative
 
 
@@ -61,13 +61,13 @@ def folded(classifier: nn.Module, correction: Correction) -> nn.Linear | None:
 
 
 def tensors_of(network: Network, image_size: int) -> Tensors:
-    """Return the network's weights, as timm names those that it has; the others start with `OWN`."""
+    """Return the network's weights under timm's names; names of layers that timm lacks start with `OWN`."""
     own = {
         f"{part}{name}": tensor
         for part, module in zip(OWN, (network.pool, network.classifier), strict=True)
         for name, tensor in module.state_dict().items()
     }
-    # a timm model that only gives its feature map through a wrapper is `model` in it
+    # a timm model wrapped to return its feature map is the wrapper's `model`
     encoder = {name.removeprefix("model."): tensor for name, tensor in network.encoder.state_dict().items()}
     timm_name = parse(network.spec).backbone.timm_name
     arguments = _arguments(timm_name, image_size)

@@ -1,1 +1,1 @@
-"""`gpu-check`: half an hour on a GPU, spent on what is most worth knowing about it; `parts.py` says on what."""
+"""`gpu-check`: half an hour of checks and measurements on a GPU, most important first; `parts.py` lists them."""

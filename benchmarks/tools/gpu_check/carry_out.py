@@ -1,7 +1,7 @@
-"""Carry out parts one after the other, each in a process of its own, until the time is up.
+"""Run the parts one after another, each in its own process, until the time is up.
 
-A GPU whose context broke, or a part that hangs, then costs that part alone. What each part printed and how it ended is
-written at once, so that the next call goes on where this one stopped.
+A broken GPU context or a hanging part then costs only that part. Each part's output and result are written
+immediately, so that the next call resumes where this one stopped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.tools.gpu_check.parts import Part
 
 State = Literal["done", "failed", "stopped", "not started"]
 PROGRAM = (sys.executable, "-m", "benchmarks")
-# for a part to end after SIGTERM: a run writes no more than it has, and closes its files
+# time for a part to exit after SIGTERM: a run writes what it has and closes its files
 GRACE_SECONDS, GRACE_SHARE = 20.0, 0.1
 SHOWN_LINES = 3
 NOT_STARTED: State = "not started"
@@ -37,10 +37,10 @@ def carry_out(
     on: Mapping[str, Any],
     program: Sequence[str] = PROGRAM,
 ) -> dict[str, State]:
-    """Return how each part ended, by name, before `time.monotonic()` gets to `deadline`.
+    """Run the parts until `time.monotonic()` reaches `deadline`; return the state of each by name.
 
-    Parts that `folder` notes as done, with the same arguments and on the same machine `on`, are not repeated; those
-    that failed are tried again. A part that the time's end stops gets SIGTERM, after which a run can be continued.
+    Parts that `folder` records as done, with the same arguments and on the same machine `on`, are not repeated; those
+    that failed are tried again. A part still running at the deadline gets SIGTERM, after which a run can be resumed.
     """
     whole = max(0.0, deadline - time.monotonic())
     grace = min(GRACE_SECONDS, GRACE_SHARE * whole)
@@ -70,7 +70,7 @@ def carry_out(
 
 
 def _run(part: Part, log: Path, seconds: float, grace: float, program: Sequence[str]) -> State:
-    """Run one part for at most `seconds`; return how it ended. It is ended with this process's exceptions, too."""
+    """Run one part for at most `seconds`; return how it ended. It is also ended if this process raises."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         child = subprocess.Popen(
@@ -87,9 +87,9 @@ def _run(part: Part, log: Path, seconds: float, grace: float, program: Sequence[
 
 
 def _end(child: subprocess.Popen[bytes], grace: float) -> None:
-    """End a process that is still at work: by SIGTERM, and after `grace` seconds with all that it started."""
+    """End a running process: SIGTERM, then after at most `grace` seconds SIGKILL to its process group."""
     if child.poll() is None:
-        child.terminate()  # shells start background commands deaf to SIGINT
+        child.terminate()  # not SIGINT, which shells make background commands ignore
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(grace)
     with contextlib.suppress(ProcessLookupError):

@@ -28,9 +28,9 @@ WANTED = {
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A command: what it is called in messages and file names, and its `arguments`.
+    """A command: its name in messages and files, and its `arguments`.
 
-    `most`: the largest share of the whole time that it may take, so that one that hangs leaves the others theirs.
+    `most`: its largest share of the whole time, so that a hanging part leaves time for the others.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Asked:
     """What the user asked for; None and empty tuples mean the defaults above.
 
     `strategies`: only these, in the contract and in cells. `backbones`, `sizes_px`, `steps`: of `throughput`.
-    `cells_px`: the image size of the cells, a family's aside.
+    `cells_px`: the image size of the cells, except in `families`.
     """
 
     device: str

@@ -1,4 +1,4 @@
-"""The budget of a recommendation: "30m" to seconds, seconds as people write them, and the end of a search's time."""
+"""The budget of a recommendation: "30m" to seconds, and the deadline of a search."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TEXT = re.compile(r"(?=\d)(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s)?", re.ASCII
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds in "30m", "2h", "90s" or "1h30m". Raises UserError for anything else, and for none or 1e7."""
+    """Return the seconds in "30m", "2h", "90s" or "1h30m". Raises UserError for anything else or outside (0, 1e7]."""
     wrong = UserError(f"--budget {one_line(text)} is no time; write it as 30m, 2h, 90s or 1h30m.")
     found = _TEXT.fullmatch(text.strip().lower())
     if not found:
@@ -44,6 +44,6 @@ class Deadline:
         self._at = at
 
     def tell(self, event: Event) -> None:
-        """Raise TimeIsUp where a cell is done and its record written too late for another one."""
+        """Raise TimeIsUp if a cell finishes, with its record written, after the deadline."""
         if isinstance(event, CellDone) and time.monotonic() > self._at:
             raise TimeIsUp

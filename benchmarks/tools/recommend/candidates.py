@@ -21,9 +21,9 @@ PAIRS = (
 
 
 def candidates(frozen: bool) -> list[str]:
-    """Return the strategies to try. With a `frozen` backbone those that change images are left out.
+    """Return the strategies to try; with a `frozen` backbone, without those that change images.
 
-    So are those that read product names, ask other models or compare test rows: no exported model could do that.
+    Also without those that read product names, ask other models or compare test rows: no exported model could.
     """
     every = dict.fromkeys((*SHORT_LIST, *registry.names(), *PAIRS))
     return [text for text in every if _applies(parse(text), frozen)]

@@ -1,5 +1,5 @@
-"""The pick, by validation rows: of those that cannot be told from the best of the goal and keep the head, the one
-that is expected to be the best (see `expected.py`), and the simplest of those that tie with it."""
+"""Pick by validation rows: among the strategies that keep the head and tie with the best on the goal, the simplest
+whose expected score (see `expected.py`) ties with the highest."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from benchmarks.tools.recommend.candidates import PLAIN, complexity
 from benchmarks.tools.recommend.expected import expected
 from benchmarks.tools.recommend.goals import Predicted
 
-GENTLE = 0.01  # of the head's class mean: what a user may not want to pay without having been asked
-TIE = 0.0025  # of expected scores, which are drawn together: less is no reason for a more complicated strategy
+GENTLE = 0.01  # of the head's class mean: a larger loss is pointed out to the user
+TIE = 0.0025  # of expected scores, which are shrunk: a smaller gain does not justify a more complicated strategy
 
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """How a strategy does on validation rows: the `goal`, its `gain` over plain training, what the head gains.
+    """A strategy's results on validation rows: the `goal`, its `gain` over plain training, the gain of the `head`.
 
-    `seeds`: so many were trained. `graded`: see `goals.graded`. `seconds`: training time of one. `expected`: the score,
-    drawn toward earlier results. `group`: 1 cannot be told from the best.
+    `seeds`: how many were trained. `graded`: see `goals.graded`. `seconds`: training time of one. `expected`: score
+    shrunk toward earlier results. `group`: tie group, 1 holds the best.
     """
 
     strategy: str
@@ -51,8 +51,8 @@ class Standing:
 class Choice:
     """The `pick`, all strategies that were tried, best first, and those that cost the head too much.
 
-    `rivals`: those that keep the head, of the last rung, that cannot be told from their best; the pick is one of them.
-    `gentle`: the pick if the head may lose `GENTLE` at most; None where the pick does not cost it more.
+    `rivals`: of the last rung's strategies that keep the head, those that tie with the best; the pick is one of them.
+    `gentle`: the pick if the head may lose at most `GENTLE`; None if the pick costs it no more.
     """
 
     pick: Standing
@@ -63,7 +63,7 @@ class Choice:
 
     @property
     def top(self) -> tuple[Standing, ...]:
-        """The strategies that cannot be told from the best, of those that keep the head where others do not."""
+        """The strategies that tie with the best; only those that keep the head, if better ones do not."""
         return self.rivals if self.too_costly else tuple(one for one in self.ranked if one.group == 1)
 
     @property

@@ -1,8 +1,8 @@
-"""How good a strategy is expected to be: what the validation rows at hand say, drawn toward what earlier results say.
+"""The expected gain of a strategy: its gain on validation rows, shrunk toward what earlier results predict.
 
-Rare classes have few validation rows, and the first of fifty strategies on few rows is mostly the luckiest. So a
-strategy's gain over plain training is drawn toward what its gain in earlier results (`earlier.py`) predicts, the more
-the less certain it is (Fay, Herriot, Estimates of Income for Small Places, JASA 74 (1979), 269-277):
+Rare classes have few validation rows, and the best of fifty strategies on few rows is mostly the luckiest. So a
+strategy's gain over plain training is shrunk toward what its gain in earlier results (`earlier.py`) predicts, more
+strongly the less certain it is (Fay, Herriot, Estimates of Income for Small Places, JASA 74 (1979), 269-277):
 
     y_s = a + b x_s + u_s + e_s,   expected_s = a + b x_s + t / (t + v_s) (y_s - a - b x_s)
 
@@ -26,11 +26,11 @@ LEAST_SPREAD = 1e-6  # of t: a tenth of a point, squared
 
 
 def expected(gains: Mapping[str, float], errors: Mapping[str, float], before: Mapping[str, float]) -> dict[str, float]:
-    """Return each strategy's gain over plain training as the line and the rows together put it.
+    """Return each strategy's gain over plain training, shrunk toward the fitted line.
 
     `gains`: on validation rows; `errors`: their standard errors (NaN: unknown); `before`: gains in earlier results.
-    Strategies without these, or in their lower half, are drawn toward the mean of all. Gains are left as they are where
-    fewer than `LEAST_KNOWN` strategies are in the better half.
+    Strategies without earlier gains, or in their lower half, are shrunk toward the mean of all. Gains stay unchanged
+    if fewer than `LEAST_KNOWN` strategies are in the better half.
     """
     known = [name for name in gains if name in before]
     half = statistics.median(before[name] for name in known) if known else 0.0
@@ -47,7 +47,7 @@ def expected(gains: Mapping[str, float], errors: Mapping[str, float], before: Ma
 def _drawn(
     names: Sequence[str], gains: Mapping[str, float], errors: Mapping[str, float], design_SP: np.ndarray
 ) -> dict[str, float]:
-    """Return gains drawn toward the least-squares fit of `design_SP`."""
+    """Return gains shrunk toward the least-squares fit of `design_SP`."""
     y_S = np.array([gains[name] for name in names])
     v_S = np.nan_to_num(np.square([errors[name] for name in names]), nan=np.inf)
     t = _spread(y_S, v_S, design_SP)

@@ -43,7 +43,7 @@ class FineTuned:
 
     @property
     def wins(self) -> bool:
-        """Whether it is recommended: half a point less is no reason to train a whole network."""
+        """Whether it is recommended: half a point or less does not justify training a whole network."""
         return self.gain.value > LEAST_GAIN
 
     @property
@@ -61,10 +61,10 @@ def fine_tune(
     session: Callable[[], Session], finalists: Sequence[str], goal: str, until: float, execute: Execute,
     say: Callable[[str], None],
 ) -> Found | str:  # fmt: skip
-    """Fine-tune plain training and the finalists, best first, until `until`; return a sentence where nothing could be.
+    """Fine-tune plain training and the finalists, best first, until `until`; return a reason if nothing could be.
 
-    `session`: opens one that fine-tunes these strategies, all or some. As many of them are trained as the estimate says
-    there is time for, plain training and one more at least, then with more seeds.
+    `session`: opens one that fine-tunes these strategies. As many are trained as the estimated time allows, at least
+    plain training and one more, then with more seeds.
     """
     if time.monotonic() > until:
         return "not tried, because the budget was spent on frozen features; a larger --budget leaves time for it."

@@ -3,9 +3,9 @@
 Hits of few rows are coarse: where they cannot tell strategies apart, *graded* accuracy decides, 1 - Brier score / 2 of
 calibrated probabilities, which is the accuracy itself where every prediction is certain, and varies less.
 
-Each seed holds out another fold, so the rows of several seeds are taken together, each predicted by a network that has
-not seen it. Class mean and top-1 have the closed intervals of `records/stats.py`; worst class and macro-F1 are no means
-over rows, so rows are drawn again within each class (stratified bootstrap: Efron, Tibshirani, An Introduction to the
+Each seed holds out another fold, so the rows of several seeds are pooled, each predicted by a network that has not seen
+it. Class mean and top-1 have the closed-form intervals of `records/stats.py`; worst class and macro-F1 are not means
+over rows, so rows are resampled within each class (stratified bootstrap: Efron, Tibshirani, An Introduction to the
 Bootstrap, 1993, section 8).
 
 Shape suffixes: N validation rows of one seed, M those of several, in order of their class, C classes, B
@@ -66,7 +66,7 @@ def value(goal: str, of: Predicted) -> float:
 def graded(goal: str, of: Predicted) -> float:
     """Return graded accuracy in [0, 1] over all seeds, averaged as the goal averages; NaN without rows.
 
-    Macro-F1 has no such mean and gets that over classes.
+    For macro-F1, which is no such average, it is the mean over classes.
     """
     if not len(of.labels_N):
         return float("nan")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 MOST_SEEDS = 5
 LEAST_LEFT = 4  # finalists, which all get `MOST_SEEDS`
-# Validation rows of one seed, below which all or half of the seeds are worth it from the start: they are cheap there.
+# With fewer validation rows per seed, start with all or about half of the seeds: trainings are cheap there.
 FEW_ROWS, SOME_ROWS = 300, 1000
 
 

@@ -1,4 +1,4 @@
-"""The whole way of a recommendation: look at the data, search, choose, report, keep the answer."""
+"""Make a recommendation: inspect the data, search, choose, report, save the answer."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ WAITING = "not tried yet; it follows where the budget allows."
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is asked for: `keep` is the most class mean that the pick may cost the head, `strategies` are all to try.
+    """A request: `keep` is the most class mean that the pick may cost the head; only `strategies` are tried, if given.
 
     `mirrors`: whether a mirrored image keeps its class. `started`: when the command began, on the clock of
-    `time.monotonic`. `suite_file`: where the suite is a file's.
+    `time.monotonic`. `suite_file`: the file that the suite comes from, if any.
     """
 
     suite: Suite
@@ -59,7 +59,7 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True)
 class Ports:
-    """What a recommendation is carried out with: it opens sessions of seed 0, runs them, and tells the user lines."""
+    """The functions that a recommendation calls: open a session of seed 0, run it, print a line for the user."""
 
     opens: Callable[[Suite, Sequence[str]], Session]
     execute: Execute

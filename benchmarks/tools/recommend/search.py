@@ -30,15 +30,15 @@ class Execute(Protocol):
     """Carries out the cells of a session that have no record, in this process or on Ray."""
 
     def __call__(self, session: Session, *, wrap: Callable[[Reporter], Reporter]) -> Outcome:
-        """Run them and tell `wrap` of what shows the run; an exception of it passes through."""
+        """Run them, reporting to `wrap(reporter)`, whose exceptions propagate."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Found:
-    """What a search has come to: predictions for validation rows and records, by strategy.
+    """The results of a search so far: predictions for validation rows and records, by strategy.
 
-    `failed`: strategies with a cell that failed. `untried`: those for which no time was left. `whole`: the last rung
-    was reached.
+    `failed`: strategies with a cell that failed. `untried`: those without results yet. `whole`: whether the search
+    went through its last rung.
     """
 
     predicted: dict[str, Predicted]
@@ -140,7 +140,7 @@ class Search:
         return stored_records(session.plan.part(cells), context.store.work.parent, context.suite.name)
 
     def found(self, whole: bool = False) -> Found:
-        """Return what is there of all cells that were asked for."""
+        """Return the available results of all requested cells."""
         done, records = dict[str, list[tuple[Cell, Stage]]](), dict[str, list[Record]]()
         for seed, asked in sorted(self._asked.items()):
             session = self._session(seed)
@@ -165,7 +165,7 @@ class Search:
         return self._predicted[key]
 
     def _ranked(self, strategies: Sequence[str]) -> list[str]:
-        """Return those of `strategies` that have not failed: that keep the head, then the highest expected score."""
+        """Rank those of `strategies` that have not failed: those that keep the head first, then by expected score."""
         found = self.found()
         rows = standings(self._goal, found.predicted, found.seconds(), self._head)
         wanted = [row for row in rows if row.strategy in strategies]

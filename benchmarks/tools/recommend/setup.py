@@ -15,7 +15,7 @@ from benchmarks.suites.settings import FROZEN_BACKBONE, with_image_size, with_op
 from benchmarks.suites.suite import Suite, load, validate
 from benchmarks.support.words import duration
 
-FOLDS = 5  # each seed validates on another fifth of the training rows, so that all of them choose
+FOLDS = 5  # each seed validates on another fifth of the training rows, so that all rows are used for the choice
 # Of the image alone: larger images say more on validation rows than mirrors do for the same time (docs/performance.md).
 SIZES_PX = (160, 128, 96, 64)
 # One core, features of an image by EfficientNet-Lite0: results/fashion-frozen took 16 minutes for 44,441 images and

@@ -1,4 +1,4 @@
-"""A record as its validation rows saw it: what may choose settings, because no test row is in it."""
+"""A record with validation results in place of test results, which may therefore be used to choose settings."""
 
 from __future__ import annotations
 

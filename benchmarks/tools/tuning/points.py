@@ -14,7 +14,7 @@ from strategies.combining.expression import parse
 from strategies.combining.searching import changed, searched
 from strategies.space import Value
 
-DIMENSIONS = 64  # of the sequence, more than any expression has parameters: its columns must not depend on their number
+DIMENSIONS = 64  # of the sequence, fixed above any expression's number of parameters, on which no column may depend
 RECIPE_COLUMNS = 2  # the first ones are the recipe's, so that all strategies see the same recipes and share trainings
 
 

@@ -62,7 +62,7 @@ def write_tuned(out: Path, suite: Suite, search: Search, chosen: Tried, records:
     marked = [dataclasses.replace(r, suite=suite.name, extra={**r.extra, "tuned": tuned}) for r in done]
     written = {storage.write(record, out) for record in marked}
     for path in {other for one in marked for other in storage.seeds_of(one, out)} - written:
-        path.unlink()  # a seed that this search was not asked for has the settings of an earlier one
+        path.unlink()  # seeds that this search did not run still have an earlier search's settings
 
 
 def _searched(recipe: Recipe) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""From a session to one that trains all trials, and from their records to the choice; test rows are not looked at."""
+"""Turn a session into one that trains all trials, and choose from their records; test rows are never used."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Tried:
 
     @property
     def score(self) -> float:
-        """What is compared: every stage counts once, because one setting serves them all."""
+        """The mean over stages, by which trials are compared: one setting serves all stages."""
         return fmean(self.stages.values())
 
 
@@ -143,7 +143,7 @@ def _cells(session: Session, backbone: str, trial: Trial) -> list[Cell]:
 
 
 class OnValidation:
-    """A reporter that tells another one only what the validation rows say of a cell."""
+    """A reporter that forwards events to another, with validation results in place of test results."""
 
     def __init__(self, reporter: Reporter) -> None:
         """Tell `reporter`."""

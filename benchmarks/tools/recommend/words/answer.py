@@ -133,7 +133,7 @@ def _why(facts: Facts) -> str:
 
 
 def _among_rivals(choice: Choice) -> str:
-    """Return why the pick is picked among those that the goal cannot tell apart."""
+    """Return why it is picked among the strategies that tie on the goal."""
     first = highest(choice.rivals)
     if first.strategy == choice.pick.strategy:
         of = f"of these {len(choice.rivals)}"
@@ -192,7 +192,7 @@ def _on_test(facts: Facts) -> list[str]:
 
 
 def _gentle(facts: Facts) -> str:
-    """Return what to take where the head must not pay, if the pick makes it pay."""
+    """Return the alternative if the head must not lose accuracy and the pick costs it some."""
     gentle = facts.choice.gentle
     if gentle is None or facts.pick is not facts.choice.pick:
         return ""

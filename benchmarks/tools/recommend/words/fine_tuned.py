@@ -19,7 +19,7 @@ def headline(of: FineTuned, goal: str) -> str:
 
 
 def sentence(of: FineTuned | str, goal: str) -> str:
-    """Return what came of it."""
+    """Return a sentence on the result."""
     if isinstance(of, str):
         return of
     test = f", and the class mean of test rows by {interval(of.test.difference)}" if of.test else ""

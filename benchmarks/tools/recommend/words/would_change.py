@@ -37,7 +37,7 @@ def lines(choice: Choice, findings: Findings, untried: tuple[str, ...]) -> list[
 
 
 def _rows(choice: Choice, findings: Findings) -> str:
-    """Return how many validation rows would tell the pick from plain training, or that this is done."""
+    """Return how many validation rows would separate the pick from plain training; if done, how many ties remain."""
     gain, rows = choice.pick.gain, sum(findings.validation_C)
     if choice.pick is choice.plain or choice.beats_plain:
         rivals = len(choice.top) - 1
