@@ -1,1 +1,1 @@
-"""Backbones: timm encoders with a classifier on top, by name. Knows nothing of strategies or benchmarks."""
+"""Backbones: timm encoders with a classifier on top, by name. Independent of strategies and benchmarks."""

@@ -16,7 +16,7 @@ def mlp(feature_size: int, num_classes: int, hidden_layers: int) -> nn.Sequentia
 
     The study asks for "more fully connected layers" without sizes; 512 keeps mlp3 below a tenth of ResNet-50's
     parameters, and 0.2 is timm's `drop_rate` for its EfficientNets. The hidden linear layers have no bias: batch norm
-    takes it out again.
+    would cancel it.
     """
     layers: list[nn.Module] = []
     for size in [feature_size, *[HIDDEN_SIZE] * (hidden_layers - 1)]:
@@ -35,18 +35,18 @@ class CosineClassifier(nn.Module):
     def __init__(self, feature_size: int, num_classes: int, scale: float = 10.0, *, learnt_scale: bool = True) -> None:
         """Start with class weights [C, F] of length 1 in uniform directions, and the given scale.
 
-        Their length is no part of the logits but divides the gradient: at length sqrt(F) they would hardly turn.
+        Their length does not affect the logits but divides the gradient: at length sqrt(F) they would hardly rotate.
         """
         super().__init__()
         self.weight_CF = nn.Parameter(functional.normalize(torch.randn(num_classes, feature_size), dim=1))
         start = torch.tensor(float(scale))
         if learnt_scale:
             self.scale = nn.Parameter(start)
-        else:  # a buffer, not a frozen parameter: unfreezing the classifier must not set it free
+        else:  # a buffer, not a frozen parameter: unfreezing the classifier must not make it trainable
             self.register_buffer("scale", start)
 
     def start_at_means(self, features_NF: np.ndarray, labels_N: np.ndarray) -> None:
-        """Set the class weights to the normalised means of features; a class without any keeps its weight."""
+        """Set the class weights to the normalised class means of the features; classes without samples keep theirs."""
         sum_CF = np.zeros(tuple(self.weight_CF.shape))
         np.add.at(sum_CF, labels_N, features_NF.astype(np.float64))
         with torch.no_grad():
@@ -104,8 +104,8 @@ class NearestMean(nn.Module):
 def positions(map_: Tensor, map_size: int) -> Tensor:
     """Return a feature map as [B, T, F].
 
-    Takes convolutional maps [B, F, H, W], Swin's [B, H, W, F] and tokens [B, T, F]; `map_size` is F and says which
-    axis holds the features. Where both could (H = F), [B, F, H, W] is meant.
+    Takes convolutional maps [B, F, H, W], Swin's [B, H, W, F] and tokens [B, T, F]; `map_size` is F and tells which
+    axis holds the features. If both fit (H = F), [B, F, H, W] is assumed.
     """
     if map_.ndim == 3:
         return map_
@@ -142,7 +142,7 @@ class AttentionPool(nn.Module):
         super().__init__()
         self.map_size = map_size
         self.groups = next(g for g in range(min(groups, map_size), 0, -1) if map_size % g == 0)
-        # no scale or shift: the queries would take out the one, the softmax over positions the other
+        # no scale or shift: the queries absorb a scale, and the softmax over positions cancels a shift
         self.norm = nn.LayerNorm(map_size, elementwise_affine=False)
         self.query_F = nn.Parameter(torch.zeros(map_size))
 

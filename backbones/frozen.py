@@ -1,4 +1,4 @@
-"""A network whose encoder ran once: it takes stored features in the place of images. B batch, C classes, F features."""
+"""Networks without their encoder, which take stored features instead of images. B batch, C classes, F features."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from backbones.registry import parse
 
 
 class StoredFeatures(nn.Module):
-    """The encoder's place: features come as images of one pixel, [B, F, 1, 1], and go on as [B, F].
+    """Replaces the encoder: takes features as one-pixel images, [B, F, 1, 1], and returns them as [B, F].
 
-    So whatever mixes, samples or weighs images does the same to features, and no hook needs to know.
+    Hooks that mix, sample or weight images therefore work on features without changes.
     """
 
     def forward(self, features_BF11: Tensor) -> Tensor:
@@ -21,7 +21,7 @@ class StoredFeatures(nn.Module):
 
 
 def frozen_network(spec: str, feature_size: int, num_classes: int, seed: int) -> Network:
-    """Return the network of `spec` without its encoder, with a new classifier; a function of the arguments.
+    """Return the network of `spec` without its encoder, with a new classifier; it depends on the arguments alone.
 
     Raises `BackboneError` for a classifier that pools feature maps itself, because maps are not stored.
     """

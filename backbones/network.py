@@ -29,9 +29,8 @@ class Network(nn.Module):
 
     `encoder`: images [B, 3, H, W] to features or a feature map. `pool`: the encoder's output to features [B, F]; an
     identity where the encoder pools itself. `classifier`: features to logits [B, C], or to a dict of tensors that
-    holds them. `feature_size`: F. `spec`: the canonical spec. `pretrained`: whether the encoder's first weights
-    were trained elsewhere. `mean`, `std`: per channel, in [0, 1] units, what the
-    encoder's ImageNet weights expect images to be normalised with.
+    holds them. `feature_size`: F. `spec`: the canonical spec. `pretrained`: whether the encoder started from pretrained
+    weights. `mean`, `std`: the normalisation that the encoder's ImageNet weights expect, per channel, in [0, 1] units.
 
     Attention pooling is part of `pool`, and so of the representation: it is trained, stored and carried to the next
     stage with the encoder, so that a classifier can always be trained on stored features.
@@ -75,8 +74,8 @@ def build(
     `weights`: "none" starts from the seed, "imagenet" from `weights.find_imagenet`, a path from a file with a timm
     model's weights (`weights.load_file`); the layers on top always start from the seed. torch's global generator is
     left as it was.
-    Raises `BackboneError` for an unknown spec, an image size that the encoder cannot take, and weights that cannot be
-    had or do not fit.
+    Raises `BackboneError` for an unknown spec, an image size that the encoder cannot take, and weights that are not
+    available or do not fit.
     """
     parsed = parse(spec)
     with seeded(seed, "encoder"):
@@ -106,7 +105,7 @@ def new_classifier(network: Network, num_classes: int, seed: int) -> nn.Module:
 
 @contextlib.contextmanager
 def seeded(*parts: int | str) -> Iterator[None]:
-    """Seed torch's CPU generator from the parts inside the block, and restore its state; changes no other generator."""
+    """Seed torch's CPU generator from `parts` inside the block, then restore its state; changes no other generator."""
     state = torch.get_rng_state()
     try:
         torch.default_generator.manual_seed(seed_for(*parts))

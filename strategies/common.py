@@ -33,8 +33,8 @@ def log_prior_C(facts: Facts) -> np.ndarray:
 def normalised_weights(weights_C: np.ndarray, facts: Facts) -> np.ndarray:
     """Return the weights [C] scaled to sum C, the rule of Cui et al. and later papers.
 
-    The scale is taken over the classes that have samples, which share the number of those classes. A class without
-    samples is never a target and gets weight 1.
+    The weights of the classes with samples are scaled to sum to the number of those classes. A class without samples
+    is never a target and gets weight 1.
     """
     present_C = facts.counts > 0
     scale = present_C.sum() / weights_C[present_C].sum()
@@ -42,7 +42,7 @@ def normalised_weights(weights_C: np.ndarray, facts: Facts) -> np.ndarray:
 
 
 def queued(tensor: Tensor, like: Tensor) -> Tensor:
-    """Return a tensor of the CPU on the device of `like`; the copy to a GPU is queued there, the host does not wait."""
+    """Return a CPU tensor on the device of `like`; copies to a GPU are asynchronous."""
     return tensor.pin_memory().to(like.device, non_blocking=True) if like.is_cuda else tensor.to(like.device)
 
 

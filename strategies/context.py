@@ -145,12 +145,12 @@ class Outputs:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What `train_logits` and `loss` may know of the current optimiser step, in addition to its outputs and batch.
+    """The current optimiser step as seen by `train_logits` and `loss`, in addition to its outputs and batch.
 
     `weights_C`: the joined class weights, float32, scaled to mean 1; all ones if there are none.
-    `generator`: the only source of randomness, on the CPU. `constants`: what `constant` has copied, for all steps of an
-    epoch. `network`: the one that is trained, for a loss that reads a strategy's own layers or buffers; a loss changes
-    none of them, `after_step` does. It is None only in a step that was made by hand.
+    `generator`: the only source of randomness, on the CPU. `constants`: the cache of `constant`, shared by the steps
+    of an epoch. `network`: the network in training, for a loss that reads a strategy's own layers or buffers; only
+    `after_step` may change them. None only in a step that was created by hand.
     """
 
     facts: Facts

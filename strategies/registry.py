@@ -1,4 +1,4 @@
-"""Names of strategies to classes: files here and in the family folders, entry points, plugin files."""
+"""The registry of strategies: files here and in the family folders, entry points, plugin files."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Value: TypeAlias = float | int | str | bool
 
 @dataclasses.dataclass(frozen=True)
 class Real:
-    """Numbers from `low` to `high`, both included; `log`: equally many in each power of ten, for which low > 0."""
+    """Numbers from `low` to `high`, both included; `log`: uniform in the logarithm, which requires low > 0."""
 
     low: float
     high: float
@@ -57,7 +57,7 @@ class Integer:
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """One of several values, each as often as the others."""
+    """One of several values, all equally likely."""
 
     values: tuple[Value, ...]
 

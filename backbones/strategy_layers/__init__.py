@@ -1,1 +1,1 @@
-"""Layers that strategies bring: experts, and classifiers with more than logits."""
+"""Layers for strategies: experts, adapters, and classifiers with more outputs than logits."""

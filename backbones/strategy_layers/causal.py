@@ -1,4 +1,4 @@
-"""A cosine classifier that takes out the direction of the mean feature. B batch, C classes, F features, K parts."""
+"""A cosine classifier that removes the component along the mean feature. B batch, C classes, F features, K parts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ PARTS, TAU, GAMMA, MOMENTUM = 2, 16.0, 1 / 32, 0.9
 class CausalClassifier(nn.Module):
     """z_c = (tau / K) sum_k <x_k, w_ck / (|w_ck| + gamma)>, x_k = f_k / |f_k|.
 
-    In evaluation x_k loses alpha cos(x_k, m_k) m_k, where m is the moving sum of the batches' mean features, normalised
-    in each part. Tang, Huang, Zhang, NeurIPS 2020, arXiv:2009.12991, sections 4.2 and 4.3.
+    In evaluation alpha cos(x_k, m_k) m_k is subtracted from x_k, where m is the moving sum of the batches' mean
+    features, normalised in each part. Tang, Huang, Zhang, NeurIPS 2020, arXiv:2009.12991, sections 4.2 and 4.3.
     """
 
     mean_F: Tensor

@@ -1,6 +1,6 @@
-"""Classifiers with layers for contrast next to them: projections, centres and statistics of classes.
+"""Classifiers with extra layers for contrastive losses: projections, class centres and class statistics.
 
-In training they give more than logits; scoring sees the logits alone. B batch, C classes, F features, P projected.
+In training they return more than logits; scoring uses the logits only. B batch, C classes, F features, P projected.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def mlp(in_size: int, hidden: int = HIDDEN, out_size: int = PROJECTED) -> nn.Seq
 
 
 class WithExtra(nn.Module):
-    """A classifier, `classifier`, and layers on the same features whose outputs only the training needs."""
+    """A `classifier`, and layers on the same features whose outputs are needed in training only."""
 
     classifier: nn.Module
 
     def forward(self, features_BF: Tensor) -> Tensor | Mapping[str, Tensor]:
-        """Return the logits [B, C]; where gradients are taken also what `extra` gives."""
+        """Return the logits [B, C]; in training or with gradients enabled, also the outputs of `extra`."""
         logits_BC = self.classifier(features_BF)
-        # also those of a frozen classifier, where the layers below are trained
+        # a frozen classifier is in evaluation mode even if the layers below it are trained
         needed = self.training or torch.is_grad_enabled()
         return {"logits_BC": logits_BC, **self.extra(features_BF)} if needed else logits_BC
 
@@ -96,7 +96,7 @@ class WithStatistics(Projecting):
         self.counts_2C[0] += count_C
 
     def end_epoch(self) -> None:
-        """Forget the last epoch; this one becomes the last."""
+        """Discard the previous epoch's sums and make this epoch's the previous ones."""
         for kept in (self.sums_2CP, self.counts_2C):
             kept[1] = kept[0]
             kept[0] = 0.0
@@ -107,7 +107,7 @@ class WithStatistics(Projecting):
 
 
 class TwoClassifiers(WithExtra):
-    """A classifier that is scored, a copy of it that is not, a projection and a prediction of it, both linear."""
+    """A scored classifier, an unscored copy, a projection of the features and a prediction of it, both linear."""
 
     def __init__(self, classifier: nn.Module, feature_size: int) -> None:
         """Add the other layers to `classifier`, which takes `feature_size` features."""

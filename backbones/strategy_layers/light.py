@@ -1,6 +1,6 @@
-"""Training few weights of a network: norms only, adapters, low-rank updates. B batch, T tokens, F features, R rank.
+"""Parameter-efficient fine-tuning: norms only, adapters, low-rank updates. B batch, T tokens, F features, R rank.
 
-New parameters are added under names of their own; those that a timm model has keep their names.
+New parameters get names of their own; the timm model's parameters keep theirs.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def add_low_rank(network: Network, rank: int) -> None:
 
 
 def merge_low_rank(network: Network) -> None:
-    """Add low-rank updates, if there are any, to the weights and drop their parameters: timm's own model is left."""
+    """Merge low-rank updates, if any, into the weights and drop their parameters, leaving a plain timm model."""
     with torch.no_grad():
         for qkv in (block.attn.qkv for block in transformer_blocks(network.encoder) if _is_updated(block.attn.qkv)):
             for name, rows_3FF in zip(("query", "value"), qkv.weight.chunk(3)[::2], strict=True):

@@ -15,8 +15,8 @@ class Source:
     `read(row)` gives encoded image bytes, or RGB uint8 [H, W, 3], or None if the image is missing; it is called
     from several threads at once. `stamp` is a cheap hash that changes whenever the source changes (sizes, times,
     seed); it is the key of the decoded cache. `notes`: (text, count) of irregularities in the data. `fixed_split`:
-    the split belongs to the data; False where it was drawn at random, so that others of the same sizes may be drawn.
-    `named`: mistakes in the data that `notes` count, with the place of each.
+    the split is part of the dataset; False if it was drawn at random, so that others of the same sizes can be drawn.
+    `named`: for some of the mistakes counted in `notes`, where each one is.
     """
 
     name: str
@@ -49,9 +49,9 @@ class Source:
 class Loaded:
     """A dataset with decoded images; rows without a readable image are left out.
 
-    `class_names` are sorted by number of training rows, most first, ties by name, then the classes without a training
-    row, by name. `fingerprint` is a content hash of ids, labels, the data's own split, texts and the pixels at this
-    size: the same for the same images in any layout (folder, zip, Parquet), and for all splits that are drawn of them.
+    `class_names` are sorted by number of training rows, most first, ties by name; classes without training rows come
+    last, by name. `fingerprint` is a content hash of ids, labels, the data's own split, texts and the pixels at this
+    size: the same for the same images in any layout (folder, zip, Parquet), and for every split drawn from them.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The embedded default: a product catalogue drawn by code, with the real one's columns and its long tail of counts.
+"""The built-in default: a synthetic product catalogue with the real one's columns and long-tailed class counts.
 
 About 45 article types, some easily confused, with so few rows in the tail that plain training misses part of it. Each
 row is a function of (seed, article type, number within the type) and does not depend on other rows.
@@ -22,8 +22,8 @@ _FIRST_ID = 10_001
 def open_source(seed: int = 0, rows_scale: float = 1.0) -> Source:
     """Return the catalogue: 4,121 training rows of 45 classes and 2,480 test rows of 45 at `rows_scale` 1.
 
-    `rows_scale` in (0, 1] draws fewer rows of each class, at least two for training (one for testing) where there are
-    any; the rows that remain are the same ones under other ids. Pixels are drawn when read, uint8 [80, 60, 3] RGB,
+    `rows_scale` in (0, 1] draws fewer rows per class, but at least two training rows (one test row) if the class has
+    any; the remaining rows are unchanged except for their ids. Pixels are drawn when read, uint8 [80, 60, 3] RGB,
     by any number of threads. Raises UserError for a `rows_scale` out of range.
     """
     if not 0 < rows_scale <= 1:
@@ -61,7 +61,7 @@ def open_source(seed: int = 0, rows_scale: float = 1.0) -> Source:
 
 
 def _rows(seed: int, rows_scale: float) -> tuple[tuple[str, bool, int], ...]:
-    """Return (article type, trains, its number there) of every row, shuffled."""
+    """Return (article type, whether it trains, its number within the type and part) of every row, shuffled."""
     from benchmarks.data.drawing.articles import ARTICLES
 
     rows = [

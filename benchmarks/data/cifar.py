@@ -6,7 +6,7 @@ binary version on the same page holds the same images in the same order as plain
 
 The training part keeps int(n_max * r^(-i / (C - 1))) rows of the i-th class, in the order of the labels, with n_max the
 mean number of training rows of a class (Cui et al. 2019, arXiv:1901.05555; Cao et al. 2019, arXiv:1906.07413). Which
-rows is drawn with `seed` by our own generator, so they differ from the rows of other code bases.
+rows are kept is drawn from `seed` by our own generator, so they differ from those of other code bases.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SIDE_PX = 32
 
 @dataclass(frozen=True)
 class Edition:
-    """One of the two data sets: its archive, the MD5 of that, and its files."""
+    """One of the two data sets: its archive, the archive's MD5, and its files."""
 
     archive: str
     md5: str
@@ -39,7 +39,7 @@ class Edition:
     train: tuple[str, ...]
     test: str
     names: str
-    label_bytes: int  # the last of them is the class
+    label_bytes: int  # per record; the last one is the class
 
 
 EDITIONS = {

@@ -57,7 +57,7 @@ def telling(loaded: Loaded, rows_N: np.ndarray) -> np.ndarray:
 
 
 def _share(part: int, whole: int) -> str:
-    """Return a percentage, an empty string for a share of nothing."""
+    """Return a percentage; an empty string if the total is 0."""
     return f"{100 * part / whole:.0f} %" if whole else ""
 
 

@@ -29,7 +29,7 @@ STYLES_COLUMNS = (
 )  # fmt: skip
 _JPEG_QUALITY = 95
 _ROWS_PER_SHARD = 12_000  # the hub serves the 44 k rows in four shards
-_BYTES_PER_SHARD = 60_000_000  # of images: a file below 64 MB, which any way of carrying it takes
+_BYTES_PER_SHARD = 60_000_000  # of images: files below 64 MB, small enough for any transfer
 _ROWS_PER_GROUP = 1000
 _CHUNK_ROWS = 512
 _PNG_MAGIC = b"\x89PNG"
@@ -41,8 +41,8 @@ def export(source: Source, folder: Path, form: Form = "folder", image_size: int 
     With the columns of `styles.csv`, `form` is "folder" (`styles.csv` and `images/<id>.jpg`), "zip" (the same as
     Kaggle's `archive.zip`) or "parquet" (the hub's `data/train-00000-of-0000N.parquet`; rows without an image are left
     out, as there). Without them it is a tree `train/<class>/<id>` and `test/<class>/<id>`, and only "folder" is
-    possible. Arrays become JPEGs of quality 95, encoded ones stay as they are. With `image_size` in pixels, images are
-    what a run decodes at that size, in PNG, which loses nothing: it trains on the same pixels under the same keys.
+    possible. Arrays become JPEGs of quality 95, encoded images stay as they are. With `image_size` in pixels, images
+    are written as a run decodes them at that size, in lossless PNG: a run on the export has the same pixels and keys.
     Raises UserError for a folder that is not empty, an unknown form, ids or class names that cannot be file names, and
     an image size in a form whose images are JPEGs.
     """

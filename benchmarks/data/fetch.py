@@ -13,18 +13,18 @@ REPOSITORY = "ashraq/fashion-product-images-small"
 
 
 def fetch_fashion(cache: Path, endpoint: str | None = None) -> Path:
-    """Return the folder of the fetched dataset, which is downloaded first if the cache lacks it.
+    """Return the dataset's folder in the cache, downloading the dataset first if it is missing.
 
-    An interrupted fetch resumes; the folder gets its final name once it has every shard. `endpoint` is
-    another hub than the default ($HF_ENDPOINT is honoured). Raises UserError where the hub cannot be reached, does
-    not hold the dataset, or breaks off.
+    An interrupted fetch resumes; the folder gets its final name once it has every shard. `endpoint` replaces the
+    default hub ($HF_ENDPOINT is honoured). Raises UserError if the hub cannot be reached or lacks the dataset, or if
+    the download fails.
     """
     place = fetched_folder(cache, "fashion")
     if place.exists():
         return place
     import huggingface_hub
 
-    # the dataset is public, so no token is sent, which a mirror could read
+    # the dataset is public: do not send a token that a mirror could read
     hub = huggingface_hub.HfApi(endpoint=endpoint, token=False)
     try:
         info = hub.dataset_info(REPOSITORY)

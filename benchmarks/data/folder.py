@@ -26,9 +26,9 @@ _NOTHING = Asked()
 
 
 def find(path: Path, asked: Asked = _NOTHING) -> Callable[[], Source] | None:
-    """Return what opens the images at `path`, or None where there is neither a tree nor a table.
+    """Return a function that opens the images at `path`; None if there is neither a tree nor a table.
 
-    Raises UserError where something is asked of a table and there is none.
+    Raises UserError if table options are given (`asked`) but there is no table.
     """
     if reader := _table(path, asked):
         return lambda: open_table(reader(), asked)
@@ -45,7 +45,7 @@ def find(path: Path, asked: Asked = _NOTHING) -> Callable[[], Source] | None:
 
 
 def _table(path: Path, asked: Asked) -> Callable[[], Table] | None:
-    """Return what reads the table at `path`: a data set's name or folder, a file, or what is in the folder."""
+    """Return a function that reads the table at `path` (a data set's name or folder, a file, or a folder of files)."""
     if is_hub_name(path):
         return partial(read_named, path)
     if path.is_dir() and is_saved(path):
@@ -58,7 +58,7 @@ def _table(path: Path, asked: Asked) -> Callable[[], Table] | None:
         if tables and all(parts):  # train.csv, test.csv
             return lambda: joined(path, [read_csv(file) for file in tables], [part or "" for part in parts])
     elif path.suffix.lower() in ENDINGS and path.is_file():
-        # a file given itself is opened with any columns, so that the error says which are needed
+        # a file named by the user is opened whatever its columns, so that the error says which are needed
         return partial(read_csv, path)
     files = parquet_files(path, asked)
     return partial(read_parquet, path, files) if files else None
@@ -74,11 +74,11 @@ def _table(path: Path, asked: Asked) -> Callable[[], Table] | None:
 def open_source(path: Path, image_root: str = "", label_column: str = "", image_column: str = "") -> Source:
     """Open a class/image tree, a table of images (the file, or the only one in the folder), or a Hugging Face data set.
 
-    Folders `train/` and `test/` (or `val/`) above the classes, a split column, or the parts of a data set are the
-    split; otherwise 30 % of each class test, chosen by a hash of the path. `image_root`: the folder below which a
-    table's images are; default: the table's own. `label_column`, `image_column`: which columns are meant; default: by
-    their usual names. Raises UserError where nothing is found, for fewer than two classes, for paths of a table that
-    leave that folder, for columns that are not there or not clear, and for these options without a table.
+    Folders `train/` and `test/` (or `val/`) above the classes, a split column, or the parts of a data set define
+    the split; otherwise 30 % of each class are test rows, chosen by a hash of the path. `image_root`: the folder that
+    contains a table's images (default: the table's folder). `label_column`, `image_column`: column names (default:
+    found by their usual names). Raises UserError if nothing is found, for fewer than two classes, for table paths
+    outside that folder, for missing or ambiguous columns, and for these options without a table.
     """
     if not is_hub_name(path):
         require_readable(path, LOOKED_FOR)
@@ -96,7 +96,7 @@ def _open_tree(root: Path) -> Source:
 
 
 def _find_zip(path: Path) -> Callable[[], Source] | None:
-    """Return what opens the class tree in a zip, None where it holds no images in folders."""
+    """Return a function that opens the class tree in a zip; None if it holds no images in folders."""
     zipped = Zipped(path)
     members = [member for member in zipped.members if os.path.splitext(member)[1].lower() in IMAGE_ENDINGS]
     shown = sorted((m for m in members if not any(part.startswith(".") for part in m.split("/"))), key=_place)

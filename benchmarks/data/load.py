@@ -23,7 +23,7 @@ from benchmarks.support.keys import content_key
 
 
 def cache_folder() -> Path:
-    """Return the folder of decoded and fetched data: $BENCHMARKS_CACHE, else the system's place for caches.
+    """Return the folder of decoded and fetched data: $BENCHMARKS_CACHE, else below the system's cache folder.
 
     On Linux that is $XDG_CACHE_HOME/imbalance-benchmarks, by default ~/.cache/imbalance-benchmarks.
     """
@@ -40,9 +40,9 @@ def fetched_folder(cache: Path, name: str) -> Path:
 
 
 def detect(path: Path) -> str:
-    """Return the name of the dataset at `path`, the first whose `recognise` says so.
+    """Return the name of the first dataset whose `recognise` accepts `path`.
 
-    The name of a Hugging Face data set is a "folder", as its files are. Raises UserError for a path that does not
+    A Hugging Face data set is a "folder", by name or as files. Raises UserError for a path that does not
     exist, cannot be read, or that no dataset recognises.
     """
     if is_hub_name(path):
@@ -61,8 +61,8 @@ def detect(path: Path) -> str:
 def open_source(name: str, path: Path | None, *, cache: Path, options: Mapping[str, Any] | None = None) -> Source:
     """Open a dataset's rows by name, with the dataset's own `options` (such as `seed`).
 
-    Without a path, a dataset that can be fetched is opened from `cache`. Raises UserError for an unknown name, for a
-    path where none is taken, for none where one is needed, and for an option that the dataset does not take.
+    Without a path, a dataset that can be fetched is opened from `cache`. Raises UserError for an unknown name, a
+    missing path, a path given to a dataset that takes none, and an option that the dataset does not take.
     """
     entry, options = get(name), options or {}
     entry.check_options(options)
@@ -95,10 +95,10 @@ def load(
 ) -> Loaded:
     """Load a dataset with its images at `size` x `size` pixels, decoded into `cache` the first time.
 
-    `advance(what, done, total)` counts rows while images are decoded and checked. `say` gets what the first check
-    found, a line each; without it no check is made, and notes count what an earlier one found. `split`: 0 for the
-    data's own, from 1 for others that are drawn; `resample`: some will be asked for. Raises UserError as `open_source`
-    and `decode` do, and where splits are to be drawn of data that has a fixed one.
+    `advance(what, done, total)` counts rows while images are decoded and checked. `say` gets one line per problem
+    that the first check finds; without it nothing is checked, and notes count what an earlier check found. `split`: 0
+    for the data's own, from 1 for redrawn ones; `resample`: redrawn splits will follow. Raises UserError as
+    `open_source` and `decode` do, and if splits of data with a fixed split are to be redrawn.
     """
     source = open_source(name, path, cache=cache, options=options)
     if source.fixed_split and (split or resample):
@@ -108,7 +108,7 @@ def load(
         )
     decoded = decode(source, size, cache / "decoded", functools.partial(advance, "decoding"))
     found = stored(_folder(decoded))
-    if found is None and say is not None and get(name).takes_path:  # what this package draws is not checked
+    if found is None and say is not None and get(name).takes_path:  # built-in data are not checked
         found = _check(source, decoded, advance)
         for problem in found.problems:
             say(f"{problem.line()}.")
@@ -126,7 +126,7 @@ def checked(
     advance: Callable[[str, int, int], None] = lambda what, done, total: None,
     options: Mapping[str, Any] | None = None,
 ) -> tuple[Source, Check]:
-    """Return a dataset's rows, and what is found when its images, decoded as `load` does, are checked."""
+    """Return a dataset's rows and the check of its images, which are decoded as `load` does."""
     source = open_source(name, path, cache=cache, options=options)
     decoded = decode(source, size, cache / "decoded", functools.partial(advance, "decoding"))
     return source, stored(_folder(decoded)) or _check(source, decoded, advance)

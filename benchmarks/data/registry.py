@@ -6,9 +6,9 @@ To add a dataset, put one file into `benchmarks/data/` whose opening function ca
     def open_source(seed: int = 0) -> Source:
         ...
 
-Its parameters say the rest: `path` is what the user gives as --data, and every other parameter has a default and a
-type and is an option that suites can set. A package outside this project does the same in a module of its own and
-names that module in the entry-point group `benchmarks.datasets`; so can a file given with --plugin. Keep the file's
+Its signature defines the rest: `path` is the user's --data, and every other parameter has a default and a type and
+is an option that suites can set. Other packages do the same in a module of their own and name that module in the
+entry-point group `benchmarks.datasets`; a file given with --plugin can register datasets too. Keep the file's
 imports light: all of them are imported to list the datasets.
 """
 
@@ -87,11 +87,11 @@ def dataset(
     """Decorator for the function that opens a dataset's `Source`; it is returned unchanged.
 
     `summary`: one line for `list datasets`. `expects`: what --data PATH has to be, for messages; required where the
-    function has a parameter `path`. `recognise(path)`: whether a path that exists holds this dataset, so that --data
-    alone finds it; `asked_last` for a dataset that would take the paths of more specific ones too.
+    function has a parameter `path`. `recognise(path)`: whether an existing path holds this dataset, so that --data
+    alone finds it; `asked_last`: for a dataset that also recognises paths of more specific ones.
     `fetch(cache, endpoint)`: download it for `data fetch` and return its folder, `fetched_folder(cache, name)`.
 
-    Raises ValueError for a malformed or taken name, and where `expects` and `path` do not go together.
+    Raises ValueError for a malformed or taken name, and if only one of `expects` and a parameter `path` is given.
     """
 
     def register(opener: _Open) -> _Open:

@@ -14,7 +14,7 @@ from benchmarks.support.errors import UserError
 
 StageName = Literal["head", "tail", "all"]
 FEW = 10  # classes with fewer training rows keep all of them
-FEWEST = 3  # the same where validation rows are folds
+FEWEST = 3  # the same limit if validation rows are folds
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,7 @@ def head_by_rows(counts_C: Sequence[int]) -> int:
 
 
 def redraw(labels_N: np.ndarray, train_N: np.ndarray, ids: Sequence[str], split: int) -> np.ndarray:
-    """Return bool [N], False for other test rows: as many in each class as before, those with the first hashed ids.
+    """Return bool [N], False for redrawn test rows: as many per class as before, those with the lowest id hashes.
 
     Which rows depends on their ids and `split` only, a number from 1; 0 is the data's own split.
     """
@@ -94,7 +94,7 @@ def redraw(labels_N: np.ndarray, train_N: np.ndarray, ids: Sequence[str], split:
 
 
 def unseen(loaded: Loaded) -> tuple[int, int]:
-    """Return the number of classes without training rows, and of the test rows in them."""
+    """Return the number of classes without training rows, and the number of their test rows."""
     counts_C = np.bincount(loaded.labels_N[loaded.train_N], minlength=len(loaded.class_names))
     return int((counts_C == 0).sum()), int((counts_C[loaded.labels_N] == 0).sum())
 
@@ -113,7 +113,7 @@ def _stage(loaded: Loaded, held_N: np.ndarray, stage: int, name: StageName, clas
 
 
 def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
-    """Return bool [N]: the validation rows, those with the first hashed ids of each class."""
+    """Return bool [N]: the validation rows, those with the lowest id hashes of each class."""
     held_N = np.zeros(len(loaded.ids), dtype=bool)
     if part == 0:
         return held_N
@@ -127,7 +127,7 @@ def _validation(loaded: Loaded, part: float, seed: int) -> np.ndarray:
 
 
 def _fold(loaded: Loaded, folds: int, fold: int, seed: int) -> np.ndarray:
-    """Return bool [N]: the validation rows of one fold; every fold has as many of each class."""
+    """Return bool [N]: the validation rows of one fold; every fold has the same number of each class."""
     held_N = np.zeros(len(loaded.ids), dtype=bool)
     for label in range(len(loaded.class_names)):
         rows = np.flatnonzero((loaded.labels_N == label) & loaded.train_N)

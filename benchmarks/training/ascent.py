@@ -1,4 +1,4 @@
-"""Gradients taken elsewhere than at the weights, for sharpness-aware optimisation. B batch, C classes."""
+"""Gradients at perturbed weights, for sharpness-aware optimisation. B batch, C classes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from strategies.base import Batch, Facts, Outputs, Step, Strategy
 
 
 def take_gradients(network: nn.Module, strategy: Strategy, facts: Facts, again: Callable[[bool], None]) -> None:
-    """Replace a step's gradients, which are there, by those that `ascend` and `ascent_C` ask for; the weights stay.
+    """Replace a step's computed gradients by those that `ascend` and `ascent_C` ask for; the weights end unchanged.
 
-    `again(part)` computes the gradients again where the weights then are: if `part`, those of the rows of `ascent_C`.
+    `again(part)` recomputes the gradients at the current weights: if `part`, only those of the rows of `ascent_C`.
     """
     part = strategy.ascent_C(facts) is not None
     rest: dict[str, Tensor] = {}
@@ -33,9 +33,9 @@ def take_gradients(network: nn.Module, strategy: Strategy, facts: Facts, again: 
 
 
 def only_rows(outputs: Outputs, batch: Batch, step: Step, strategy: Strategy) -> Outputs:
-    """Return the same outputs, from which gradients flow only into the rows of the classes of `ascent_C`.
+    """Return the same outputs, with gradients only through the rows of the classes in `ascent_C`.
 
-    A mixed sample is of the class with the largest share.
+    A mixed sample counts as the class with the largest share.
     """
     classes_C = strategy.ascent_C(step.facts)
     if classes_C is None:

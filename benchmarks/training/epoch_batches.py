@@ -38,7 +38,7 @@ class EpochBatches:
 
     def _drawn(self, part: slice) -> Batch:
         labels_B = self._labels_N[part]
-        # `one_hot` would look for labels out of range, and take three times as long
+        # `one_hot` would check the labels' range, which takes three times as long
         y_BC = torch.zeros(len(labels_B), self._classes, device=labels_B.device).scatter_(1, labels_B[:, None], 1.0)
         if self._stored is not None:
             features_BF = self._stored.features_MF[self._rows_N[part]]

@@ -24,7 +24,7 @@ def validation_accuracy_C(training: Training) -> tuple[float, ...]:
 def validation_outputs(training: Training) -> Outputs:
     """Return the outputs for the stage's validation rows, without features.
 
-    Where the segment changes the classifier alone, the layers below it run once, however often this is asked for.
+    If the segment trains only the classifier, the layers below it run once and their features are reused.
     """
     network, batcher, choice = training.network, training.batcher, training.choice
     rows_N, classes = training.stage.data.validation_rows, training.facts.num_classes

@@ -39,8 +39,8 @@ from strategies.common import weighted_mean
 def weighted_cross_entropy(logits_BC: Tensor, y_BC: Tensor, weights_C: Tensor, smoothing: float = 0.0) -> Tensor:
     """Return sum_ic q_ic w_c l_ic / sum_ic y_ic w_c with l_ic = -log p_ic and q = (1 - smoothing) y + smoothing / C.
 
-    This is `torch.nn.functional.cross_entropy` with `weight` and `label_smoothing`: for hard labels as it is; for mixed
-    targets torch has the same sum but divides it by B, which would let the weights change the step size.
+    For hard labels this is `torch.nn.functional.cross_entropy` with `weight` and `label_smoothing`; for mixed targets
+    torch divides the same sum by B, which would let the weights change the step size.
     """
     loss_BC = -torch.log_softmax(logits_BC, dim=1)
     loss = weighted_mean(loss_BC, y_BC, weights_C)
@@ -100,7 +100,7 @@ def run(training: Training, on_step: Callable[[int, int], None], on_epoch: Calla
 
 
 def _seconds(work: Callable[[Training], None], training: Training) -> float:
-    """Do the work; return the seconds that it took, which are part of the strategy's cost."""
+    """Run `work` and return its duration in seconds, which is part of the strategy's cost."""
     started = time.perf_counter()
     work(training)
     return time.perf_counter() - started
@@ -181,7 +181,7 @@ def scaled_weights(training: Training, progress: Progress) -> Tensor:
     weights_C = training.strategy.class_weights_C(training.facts, progress)
     if weights_C is None:
         weights_C = np.ones(training.facts.num_classes)
-    # float32 holds ratios, not extremes: bring the mean to 1, which the weighted mean cancels.
+    # Extreme weights do not fit float32: scale the mean to 1, a factor that the weighted mean cancels.
     scaled_C = np.asarray(weights_C, dtype=np.float64) / np.mean(weights_C)
     return torch.tensor(scaled_C, dtype=torch.float32, device=training.batcher.device)
 
@@ -192,7 +192,7 @@ def _draws(training: Training, at: int, what: str) -> torch.Generator:
 
 
 def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tensor, int | Tensor]:
-    """One optimiser step; return loss and hits, still on the device. `known`: what all steps of the epoch share.
+    """One optimiser step; return loss and hits, still on the device. `known`: what the epoch's steps share.
 
     Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
     """
@@ -206,7 +206,7 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
     def loss_of(outputs: Outputs, part: bool = False) -> Tensor:
         """Return the scalar loss of the batch's outputs, the strategy's own or the weighted cross entropy.
 
-        `part`: with gradients of some rows alone (`ascent.py`).
+        `part`: with gradients of only some rows (`ascent.py`).
         """
         given = batch
         if mixes_features(strategy):
@@ -242,7 +242,7 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
         torch.cuda.empty_cache()
 
     def again(part: bool) -> None:
-        """Compute the gradients where the weights now are."""
+        """Recompute the gradients at the current weights."""
         _gradients_again(training, batch, functools.partial(loss_of, part=part), at)
 
     take_gradients(training.network, strategy, training.facts, again)
@@ -262,7 +262,7 @@ def _hits(logits_BC: Tensor, labels_B: Tensor) -> int | Tensor:
 
 
 def _gradients_again(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> None:
-    """Compute the gradients where the weights now are, with the same random numbers; running statistics stay."""
+    """Recompute the gradients at the current weights with the same random numbers; running statistics do not change."""
     statistics = RunningStatistics(training.network)
     training.optimizer.zero_grad(set_to_none=True)
     seed_network(seed_for(training.job.seed, training.job.stage, at, "network"), training.batcher.device)

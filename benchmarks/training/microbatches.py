@@ -40,7 +40,7 @@ def gradients_in_pieces(
     size = len(batch.labels_B)
     parts = list(split_batches(size, -(-size // pieces)))
     buffers = [buffer.clone() for buffer in network.buffers()]
-    # as in training, where layers may give more than without gradients
+    # with gradients enabled, because some layers return extra outputs only then
     made = [detached(_outputs(batch, part, seed + k, outputs_of)) for k, part in enumerate(parts)]
     with torch.no_grad():
         for buffer, before in zip(network.buffers(), buffers, strict=True):
@@ -73,7 +73,7 @@ def _cut(batch: Batch, part: slice) -> Batch:
 
 
 def _tensors(outputs: Outputs) -> Tensors:
-    """Return all tensors by view, 0 for the batch itself, and name."""
+    """Return all tensors keyed by (view, name); view 0 is the batch itself."""
     return {
         (view, name): tensor
         for view, one in enumerate((outputs, *outputs.views))

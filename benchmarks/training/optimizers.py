@@ -73,7 +73,7 @@ def make_optimizer(
 
     `weight_decay` overrides the recipe's. `reading`: parameters that read names, trained with AdamW as `text` says.
     Each of their groups has its own peak learning rate, `peak`; the loop applies the recipe's schedule to it. `rates`:
-    factors of the learning rate by pattern of names (`Strategy.rates`), in a group's `factor`.
+    learning-rate factors by parameter-name pattern (`Strategy.rates`), stored as a group's `factor`.
     """
     decay = recipe.weight_decay if weight_decay is None else weight_decay
     own = {id(p) for p in reading}

@@ -1,6 +1,6 @@
-"""A batch through the network: its other views, and a second batch for mixing features, go through in the same pass.
+"""Run a batch through the network in one pass with its other views and a second batch for mixing features.
 
-So batch-norm statistics are those of all of them together. B batch, C classes, F features.
+Batch-norm statistics are therefore computed over all of them together. B batch, C classes, F features.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def mixes_features(strategy: Strategy) -> bool:
 def network_outputs(
     network: Network, strategy: Strategy, batch: Batch, choice: Choice, graphs: Graphs | None = None
 ) -> Outputs:
-    """Return what the network gives for a batch of images or of stored features, and for its `views`.
+    """Return the network's outputs for a batch of images or stored features, and for its `views`.
 
-    `graphs`: what runs the network on images, in its place.
+    `graphs`, if given, runs the network on images.
 
-    Where the strategy mixes features there are no logits, [B, 0], and a second batch is the last of the `views`;
-    `mixed_outputs` takes it from there.
+    If the strategy mixes features, logits are empty, [B, 0], and a second batch is the last of the `views`;
+    `mixed_outputs` then runs the classifier.
     """
     mixes = mixes_features(strategy)
     batches = [batch, *batch.views, *([batch.second] if mixes and batch.second is not None else [])]
@@ -51,7 +51,7 @@ def mixed_outputs(
 ) -> tuple[Outputs, Batch]:  # fmt: skip
     """Return the classifier's outputs for the mixed features of `network_outputs`, and the batch with its targets.
 
-    Raises StrategyError for an answer without features.
+    Raises StrategyError if `mix_features` returns a batch without features.
     """
     views = [view.features_BF for view in outputs.views[: len(batch.views)]]
     second = batch.second and dataclasses.replace(batch.second, features_BF=outputs.views[-1].features_BF)
@@ -65,7 +65,7 @@ def mixed_outputs(
 
 
 def keeping_views(mixed: Batch, batch: Batch) -> Batch:
-    """Return the mixed batch, with the views of the batch that it was made of if it has none."""
+    """Return the mixed batch; if it has no views, with those of the original `batch`."""
     return mixed if mixed.views or not batch.views else dataclasses.replace(mixed, views=batch.views)
 
 
@@ -77,7 +77,7 @@ def detached(outputs: Outputs) -> Outputs:
 
 
 def _joined(batches: Sequence[Batch]) -> Batch:
-    """Return batches of the same kind as one; of what they hold, what the network reads."""
+    """Concatenate the network inputs of batches of the same kind; the targets are the first batch's."""
     first = batches[0]
     if len(batches) == 1:
         return first
@@ -93,7 +93,7 @@ def _joined(batches: Sequence[Batch]) -> Batch:
 
 
 def _parts(outputs: Outputs, count: int) -> Outputs:
-    """Return the outputs of `count` joined batches of the same size: the first's, the others as its `views`."""
+    """Split the outputs of `count` concatenated batches of equal size: the first's, with the others as its `views`."""
     if count == 1:
         return outputs
     logits, features = outputs.logits_BC.chunk(count), outputs.features_BF.chunk(count)

@@ -19,7 +19,7 @@ from strategies.base import Outputs
 if TYPE_CHECKING:
     from backbones.network import Network
 
-# Rows per batch. A GPU that has no room for so many gets half, and half again.
+# Rows per batch; halved, repeatedly if needed, when a GPU runs out of memory.
 CPU_BATCH, GPU_BATCH = 256, 1024
 
 Part = TypeVar("Part")
@@ -30,8 +30,8 @@ def outputs_of(
 ) -> Outputs:
     """Return float32 logits [N, C] of the rows, C being `classes`, their features [N, F], and the other outputs.
 
-    All on the CPU; without `features` those are [N, 0]. They are means over the batcher's views of a row. The network's
-    mode is restored. A GPU keeps the outputs of all batches until the end, so that it waits once.
+    All are on the CPU and averaged over the batcher's views of a row; without `features` those are [N, 0]. The
+    network's mode is restored. A GPU keeps the outputs of all batches until the end, so that the host waits once.
     """
     width = network.feature_size if features else 0
     parts = _in_batches(network, batcher, rows_N, lambda rows_B: _part(network, batcher, rows_B, choice, features))
@@ -40,16 +40,16 @@ def outputs_of(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RowFeatures:
-    """What the layers below a network's classifier give for some rows: per batch, [B, F] of each of its views.
+    """The features that a network's classifier gets for some rows: for each batch, [B, F] of each view.
 
-    On the device and in the precision of the forward pass, so that the classifier sees what it would see in one.
+    Kept on the device in the precision of the forward pass, so that the classifier gets the same as in a full pass.
     """
 
     batches: Sequence[Sequence[torch.Tensor]]
 
     @classmethod
     def of(cls, network: Network, batcher: Batches, rows_N: np.ndarray, choice: Choice) -> RowFeatures:
-        """Return those of the rows, in evaluation mode; the network's mode is restored."""
+        """Compute the features of these rows in evaluation mode; the network's mode is restored."""
 
         def part(rows_B: np.ndarray) -> list[torch.Tensor]:
             tokens_BT = batcher.tokens(rows_B)
@@ -59,7 +59,7 @@ class RowFeatures:
         return cls(_in_batches(network, batcher, rows_N, part))
 
     def outputs(self, network: Network, choice: Choice, classes: int) -> Outputs:
-        """Return what `outputs_of` gives for these rows without features, by the classifier alone, [N, C]."""
+        """Return `outputs_of` with `features=False` for these rows, running only the classifier."""
         with evaluating(network):
             made = [_mean([_bare(classify(network, view, choice)) for view in views]) for views in self.batches]
         return _on_cpu(made) if made else Outputs(torch.zeros(0, classes), torch.zeros(0, 0))
@@ -68,7 +68,7 @@ class RowFeatures:
 def _in_batches(
     network: Network, batcher: Batches, rows_N: np.ndarray, part: Callable[[np.ndarray], Part]
 ) -> list[Part]:
-    """Return `part` of each batch of the rows, in evaluation mode; a GPU without room gets smaller batches."""
+    """Return `part` of each batch of the rows, in evaluation mode; batches shrink if a GPU runs out of memory."""
     batch_size = CPU_BATCH if batcher.device.type == "cpu" else GPU_BATCH
     with evaluating(network):
         while True:
@@ -89,7 +89,7 @@ def _part(network: Network, batcher: Batches, rows_B: np.ndarray, choice: Choice
 
 
 def _bare(outputs: Outputs) -> Outputs:
-    """Return the outputs with features [B, 0], without holding on to the memory of theirs."""
+    """Return the outputs without their features ([B, 0]), so that the features' memory is released."""
     none_B0 = outputs.logits_BC.new_zeros(len(outputs.logits_BC), 0)
     return Outputs(outputs.logits_BC, none_B0, outputs.extra)
 

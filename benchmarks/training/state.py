@@ -52,8 +52,8 @@ class Training:
 
     `step`, `loss_sum`, `hits`: steps done in the current epoch, the summed loss of their samples, and how many of these
     had their highest logit at their label. `pieces`: micro-batches per batch. `after_seconds`: duration of
-    `Strategy.after_training`. `validation`: features of the validation rows, kept where they stay as they are.
-    `graphs`: what runs the network in a training step on a GPU.
+    `Strategy.after_training`. `validation`: features of the validation rows, kept if training does not change them.
+    `graphs`: CUDA graphs that run the network in training steps.
     """
 
     job: Job

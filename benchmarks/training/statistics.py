@@ -1,4 +1,4 @@
-"""Running statistics of batch normalisation, put back after a forward pass that failed half-way."""
+"""Running statistics of batch normalisation, restored after a forward pass that must not count."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class RunningStatistics:
-    """A snapshot of what a training forward pass of `network` moves in its normalisation layers."""
+    """A snapshot of the normalisation statistics that a training forward pass of `network` updates."""
 
     def __init__(self, network: nn.Module) -> None:
         """Copy the statistics, on their device: one copy for each data type, because layers are many and small."""

@@ -54,7 +54,7 @@ class Combined(Strategy):
                     )
 
     def _deferred(self) -> list[tuple[Strategy, list[Strategy]]]:
-        """Return each part that defers others, with those: the parts that override a hook it defers."""
+        """Return each part that defers others, paired with them: the parts that override a hook it defers."""
         held = [
             (part, [p for p in self.members if p.defers != part.defers and any(overrides(p, h) for h in part.defers)])
             for part in self.members
@@ -174,7 +174,7 @@ def _until(plan: Sequence[Phase], end: int, epochs: int) -> Sequence[Phase]:
 
 
 def _join_phases(plans: dict[str, Sequence[Phase]], start: int, end: int) -> Phase:
-    """Join the parts' phases over the epochs start..end, within which no part has a border."""
+    """Join the parts' phases over the epochs start..end, within which no part changes phase."""
     covering = {
         name: min((p for p in plan if p.start <= start and end <= p.end), key=lambda p: p.end - p.start)
         for name, plan in plans.items()

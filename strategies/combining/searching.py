@@ -14,8 +14,8 @@ def searched(strategy: Strategy) -> dict[str, Range]:
     """Return the ranges of an expression's parameters, by `parameter`, or `part.parameter` in `a+b`.
 
     What the expression sets stays as it is: `ldam(scale=20)` has no range for its scale.
-    Raises `StrategyError` for a range whose name is no parameter, or in which the parameter's default is not; a default
-    of None, which a rule fills in, may be outside.
+    Raises `StrategyError` for a range of an unknown parameter, or one that does not contain the parameter's default;
+    a default of None, which a rule fills in, may be outside.
     """
     found: dict[str, Range] = {}
     for part in strategy.parts():

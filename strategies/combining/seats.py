@@ -40,9 +40,9 @@ def calls(strategy: Strategy, *hooks: str) -> bool:
 
 
 def clashes(a: Strategy, b: Strategy) -> list[str]:
-    """Return the seats that both hold and that neither leaves.
+    """Return the seats that both strategies hold and neither releases.
 
-    A part that only defers a hook leaves its seat, and a new classifier ends the other part's correction.
+    A part that only defers a hook releases its seat, and a new classifier ends the other part's correction.
     """
     left = {SEAT_OF_HOOK.get(hook) for hook in a.defers ^ b.defers}
     if ends_at_new_classifier(a, b) or ends_at_new_classifier(b, a):
@@ -51,7 +51,7 @@ def clashes(a: Strategy, b: Strategy) -> list[str]:
 
 
 def ends_at_new_classifier(part: Strategy, other: Strategy) -> bool:
-    """Whether `part` corrects for the class counts in its loss, and `other` later replaces the classifier so trained.
+    """Whether `part` corrects for the class counts in its loss, and `other` later replaces that classifier.
 
     False for a part that builds another network: it has to act in every segment.
     """
@@ -60,10 +60,10 @@ def ends_at_new_classifier(part: Strategy, other: Strategy) -> bool:
 
 
 def corrected_twice(strategy: Strategy) -> list[str]:
-    """Return a line for every two parts that act together and both correct for the class counts.
+    """Return a line for each pair of parts that act together and both correct for the class counts.
 
-    Two corrections of the logits are refused by their seat. One of them with class weights or a sampler is allowed
-    and reported, unless the paper has that pair (`joined_in_paper`) or a new classifier separates the two.
+    Two logit corrections are refused by their seat. A logit correction with class weights or a sampler is allowed but
+    reported, unless its paper combines the two (`joined_in_paper`) or a new classifier separates them.
     """
     parts = strategy.parts()
     logits = [part for part in parts if "prior" in seats_of(part)]

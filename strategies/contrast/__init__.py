@@ -1,1 +1,1 @@
-"""Contrast between views of images, next to a corrected classifier."""
+"""Contrastive and consistency losses between views of images, added to a rebalanced classifier."""

@@ -1,4 +1,4 @@
-"""What contrasts of two further views that accompany logit adjustment share."""
+"""Base class of strategies that add a contrastive loss on two more views to logit adjustment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class AdjustedContrast(Strategy):
-    """Logit adjustment on one view, plus `weight` times a contrast of two others at a `temperature`."""
+    """Logit adjustment on one view, plus `weight` times a contrastive loss on two others at a `temperature`."""
 
     seats = frozenset({"prior"})
     needs = frozenset({"pixels"})
@@ -25,11 +25,11 @@ class AdjustedContrast(Strategy):
     temperature: float = 0.1
 
     def space(self) -> Space:
-        """Around the official weights; temperatures of contrastive losses."""
+        """Weights around the official ones; usual temperatures of contrastive losses."""
         return {"weight": Real(0.1, 2.0, log=True), "temperature": Real(0.05, 0.5, log=True)}
 
     def views(self) -> int:
-        """Return 3: one for the classifier, two for the contrast."""
+        """Return 3: one for the classifier, two for the contrastive loss."""
         return 3
 
     def train_logits(self, outputs: Outputs, batch: Batch, step: Step) -> Tensor:

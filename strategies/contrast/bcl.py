@@ -1,4 +1,4 @@
-"""Balanced contrastive learning: every class weighs the same in a supervised contrast."""
+"""Balanced contrastive learning: a supervised contrastive loss in which all classes have equal weight."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class BalancedContrast(AdjustedContrast):
 
     Defaults `weight=0.35` and `temperature=0.07` (T) from the official code for ImageNet-LT. `weight` is at least 0,
     `temperature` positive.
-    Deviations: 128 outputs and 512 hidden units, those of ProCo's code for CIFAR, where the code has 1024 and as many
-    as there are features; all views are the recipe's augmentation, where the code has its own for each branch; class
-    weights and empty classes as in `logit-adjust`.
+    Deviations: 128 outputs and 512 hidden units, those of ProCo's code for CIFAR, where the code has 1024 outputs and
+    as many hidden units as features; all views are the recipe's augmentation, where the code has its own for each
+    branch; class weights and empty classes as in `logit-adjust`.
     """
 
     name = "bcl"

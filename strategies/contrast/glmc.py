@@ -1,4 +1,4 @@
-"""Global and local mixtures of the same images, made consistent, under a loss that turns to the rare classes."""
+"""Consistency of global and local mixtures of the same images, under a loss that shifts to the rare classes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MixtureConsistency(Strategy):
     projected features, as for ResNet-32. All are at least 0.
     Deviations: the mean over both views, where the code has the sum, because the learning rate is the recipe's; CE_w is
     the weighted mean ("reduction"), where the code divides by the number of samples; the second classifier starts with
-    the first one's weights. As in the code, y does not follow a box that the border cuts.
+    the first one's weights. As in the code, y is not corrected for a box clipped by the border.
     """
 
     name = "glmc"
@@ -49,7 +49,7 @@ class MixtureConsistency(Strategy):
     reweighting: float = 1.0
 
     def space(self) -> Space:
-        """Around the official values; no resampling to balanced draws."""
+        """Around the official values; resampling from none to balanced draws."""
         return {"consistency": Real(0.5, 20.0, log=True), "resampling": Real(0.0, 1.0), "reweighting": Real(0.0, 1.5)}
 
     def views(self) -> int:

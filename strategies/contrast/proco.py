@@ -28,7 +28,7 @@ class ProbabilisticContrast(AdjustedContrast):
 
     Defaults `temperature=0.1` (T) and `weight=1` from the official code for CIFAR, as are P and the 512 hidden units.
     `weight` is at least 0, `temperature` positive.
-    Deviations: the means take both views before either's loss; k_c is the paper's, where the code has R P / (1 - R^2);
+    Deviations: the means cover both views before either's loss; k_c is the paper's, where the code has R P / (1 - R^2);
     the Bessel function is an asymptotic series, where the code has a recurrence; all views are the recipe's
     augmentation, where the code has its own for each branch; class weights and empty classes as in `logit-adjust`.
     """
@@ -64,7 +64,7 @@ class ProbabilisticContrast(AdjustedContrast):
         head.add(*_projected(outputs, batch))
 
     def after_epoch(self, network: nn.Module, facts: Facts, trained: Trained) -> None:
-        """Forget the epoch before this one."""
+        """Discard the previous epoch's statistics."""
         head: Any = network.classifier
         head.end_epoch()
 

@@ -32,7 +32,7 @@ class Ride(Strategy):
     `RIDELoss`) and `start=0.8` (epoch 160 of 200). Its configuration for CIFAR100-LT has had the diversity factors 0.2
     and 0.45 (`config_imbalance_cifar100_ride.json`); the suite `cifar100-lt` takes 0.45. Its deferred class weights are
     `ride+drw`. `experts` is at least 2, `balance` is in [0, 1), `start` in [0, 1).
-    Deviations: no routing (the paper's second stage, which saves time but no errors), no distillation; only the last
+    Deviations: no routing (the paper's second stage, which only saves time), no distillation; only the last
     stage is each expert's own, at full width, where the code thins the last two by a quarter; in encoders whose last
     stage cannot be identified (see `backbones/strategy_layers/experts.py`) an expert is one layer on the pooled
     features, and on stored features experts are classifiers alone. The KL to the mean is the code's; the text of the

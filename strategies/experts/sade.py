@@ -30,7 +30,7 @@ class Sade(Strategy):
     i-th most frequent class the share of the i-th rarest. The mean of the experts' logits is scored.
 
     Default `tau=2` from the official configuration for CIFAR100-LT, as is the fixed scale 30; tau is at least 0.
-    Deviations: the experts have equal weights. The paper learns them on unlabelled test images, and here test images
+    Deviations: the experts have equal weights. The paper learns them on unlabelled test images; here, test images
     choose nothing. Experts as in `ride`, not thinned. A class without samples counts as one sample; the code adds 1e-9.
     """
 

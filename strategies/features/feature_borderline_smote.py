@@ -33,7 +33,7 @@ class FeatureBorderlineSmote(FeatureResampling):
     m_neighbors: int = 10
 
     def space(self) -> Space:
-        """As for all of them, and the neighbours that decide what is in danger."""
+        """As the base class, and the number of neighbours that decides which samples are in danger."""
         return {**super().space(), "m_neighbors": Integer(5, 20)}
 
     def sampler(self, neighbours: int, wanted: Mapping[int, int], state: int) -> Any:

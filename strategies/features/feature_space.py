@@ -1,4 +1,4 @@
-"""What the strategies that resample features share: when they act, what they train, which seats they hold."""
+"""Base class of strategies that resample features: when they act, what they train, which seats they hold."""
 
 from __future__ import annotations
 

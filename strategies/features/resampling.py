@@ -14,7 +14,7 @@ MOST_NUMBERS = 2**27  # float32 in a resampled set: 512 MiB
 
 
 class Sampler(Protocol):
-    """What imbalanced-learn's samplers have in common."""
+    """The interface of imbalanced-learn's samplers."""
 
     def fit_resample(self, rows_NF: np.ndarray, labels_N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the resampled rows [M, F] and labels [M]."""

@@ -1,1 +1,1 @@
-"""Pretrained networks of which few weights are trained."""
+"""Light fine-tuning of pretrained networks."""

@@ -20,13 +20,13 @@ class Adapters(LightFineTuning):
     """Train s up(relu(down(LN(x)))), added to the MLP of each block of a frozen transformer, and the classifier.
 
     Chen, Ge, Tong, Wang, Song, Wang, Luo, "AdaptFormer: Adapting Vision Transformers for Scalable Visual Recognition",
-    NeurIPS 2022, arXiv:2205.13535, section 3.2, with loss, classifier and its initialisation in the manner of LIFT
-    (arXiv:2309.10019, see `lift.py`), which takes these adapters by default. `up` starts at 0, so that training starts
+    NeurIPS 2022, arXiv:2205.13535, section 3.2, with the loss, classifier and classifier initialisation of LIFT
+    (arXiv:2309.10019, see `lift.py`), which uses these adapters by default. `up` starts at 0, so that training starts
     at the frozen network; s is learnt from 1.
 
     Default `rank=none`: LIFT's 2^floor(log2(C / 2L)) features between down and up, L the number of blocks. `rank` is at
     least 1.
-    Deviations: the adapter reads the block's own LN(x), as AdaptFormer's formula, where LIFT's code gives it another
+    Deviations: the adapter reads the block's own LN(x), as in AdaptFormer's formula, where LIFT's code gives it another
     LayerNorm; drop path and layer scale of a block act on the sum; no test-time ensemble of crops.
     """
 

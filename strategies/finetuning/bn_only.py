@@ -19,10 +19,10 @@ class BatchNormOnly(LightFineTuning):
     """Train scale and shift of the batch-norm layers and the classifier; every other weight of the encoder stays.
 
     Frankle, Schwab, Morcos, "Training BatchNorm and Only BatchNorm: On the Expressive Power of Random Features in
-    CNNs", ICLR 2021, arXiv:2003.00152, with loss, classifier and its initialisation in the manner of LIFT
+    CNNs", ICLR 2021, arXiv:2003.00152, with the loss, classifier and classifier initialisation of LIFT
     (arXiv:2309.10019, see `lift.py`), whose official code has this as `bn_tuning` for its ResNets. Running statistics
     follow the batches.
-    It is meant for pretrained first weights; from random ones it is the first paper's experiment.
+    It is meant for pretrained networks; on random weights it is the first paper's experiment.
 
     Deviations: batches are normalised by their own statistics in training, where LIFT's code keeps the frozen network's
     mode; no test-time ensemble of crops.

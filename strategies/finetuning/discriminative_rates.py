@@ -1,4 +1,4 @@
-"""The encoder learns more slowly than the classifier on it."""
+"""A lower learning rate for the encoder than for the classifier."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class DiscriminativeRates(Strategy):
 
     Howard, Ruder, "Universal Language Model Fine-tuning for Text Classification", ACL 2018, arXiv:1801.06146, section
     3.2. `factor=0.1` is common practice for image networks and not the paper's, which divides the rate by 2.6 from each
-    layer to the one below. It is meant for pretrained first weights, which a few rare classes pull away less so.
+    layer to the one below. It is meant for pretrained weights, which the few samples of rare classes then disturb less.
 
-    Deviations: two rates in the place of one for each layer; no gradual unfreezing.
+    Deviations: two rates instead of one per layer; no gradual unfreezing.
     """
 
     name: ClassVar[str] = "discriminative-rates"

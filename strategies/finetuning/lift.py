@@ -1,4 +1,4 @@
-"""What light fine-tuning in the manner of LIFT shares: logit adjustment, a cosine classifier that starts at means."""
+"""Base class of LIFT-style fine-tuning: logit adjustment, and a cosine classifier initialised with class means."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class LightFineTuning(Strategy):
     """Train z + log pi, z = 25 cos(f, w_c), w_c the mean of the class's features before the training.
 
     Shi, Wei, Zhou, Shao, Han, Li, "Long-Tail Learning with Foundation Model: Heavy Fine-Tuning Hurts", ICML 2024,
-    arXiv:2309.10019 (LIFT). `scale=25` is the official code's (`utils/config.py`). Which weights of the encoder are
-    trained with it is said by `architecture`.
+    arXiv:2309.10019 (LIFT). `scale=25` is the official code's (`utils/config.py`). Subclasses choose the trained
+    weights of the encoder in `architecture`.
     """
 
     seats = frozenset({"prior"})

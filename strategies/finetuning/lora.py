@@ -19,7 +19,7 @@ class LowRank(Adapters):
     """Train x A B / r, added to queries and values of each block of a frozen transformer, and the classifier.
 
     Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang, Chen, "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022,
-    arXiv:2106.09685, section 4, with loss, classifier and its initialisation in the manner of LIFT (arXiv:2309.10019,
+    arXiv:2106.09685, section 4, with the loss, classifier and classifier initialisation of LIFT (arXiv:2309.10019,
     see `lift.py`; its `lora`). B starts at 0, so that training starts at the frozen network. `export` adds A B / r to
     the weights: the exported network is a plain one.
 

@@ -34,7 +34,7 @@ class LabelAwareSmoothing(Strategy):
     With r = (n_y - min n) / (max n - min n): concave e_y = tail + (head - tail) sin(pi r / 2), linear
     tail + (head - tail) r, convex head + (head - tail) sin(3 pi / 2 + pi r / 2). `head` and `tail` are in [0, 1),
     tail at most head; 0.4, 0.1 are the official configuration for CIFAR-100-LT at ratio 100, concave its
-    default (dvlab-research/MiSLAS). The paper uses it while it trains the classifier again: that is `mislas`.
+    default (dvlab-research/MiSLAS). The paper uses it to retrain the classifier: that is `mislas`.
 
     If all counts are equal r = 0, because no class is more frequent than the rarest. With a single class there is no
     other class to smooth to, and the loss is 0.

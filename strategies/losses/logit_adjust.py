@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class LogitAdjustment(Strategy):
-    """What `logit-adjust` and `logit-adjust-posthoc` share: the shift tau log pi_c, pi_c = n_c / N; `tau` >= 0."""
+    """Base of `logit-adjust` and `logit-adjust-posthoc`: the shift tau log pi_c, pi_c = n_c / N; `tau` >= 0."""
 
     seats = frozenset({"prior"})
     ranges = {"tau": "[0, inf)"}
@@ -26,7 +26,7 @@ class LogitAdjustment(Strategy):
     tau: float = 1.0
 
     def space(self) -> Space:
-        """Around 1, which is consistent: from little correction to more than twice it."""
+        """Around the consistent value 1: from weak correction to more than twice as strong."""
         return {"tau": Real(0.25, 2.5)}
 
     def shift_C(self, facts: Facts) -> np.ndarray:

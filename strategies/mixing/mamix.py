@@ -1,4 +1,4 @@
-"""Margin-aware mixup: the target changes sides near the frequent class of a pair."""
+"""Margin-aware mixup: a pair's target switches class close to the frequent sample."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class MarginAwareMixup(Strategy):
 
     Cheng, Mai, Lin, "From SMOTE to Mixup for Deep Imbalanced Classification", TAAI 2023, arXiv:2308.15457: with
     m = n_i^f / (n_i^f + n_j^f), t falls from 1 at l = 0 to 1/2 at l = m and to 0 at l = 1: t is 1 - l / (2 m) for
-    l <= m and (1 - l) / (2 (1 - m)) otherwise; l ~ Beta(alpha, alpha), once per batch. For f < 0 the target is half and
-    half nearer to the frequent class, so that the rare one has the larger margin.
+    l <= m and (1 - l) / (2 (1 - m)) otherwise; l ~ Beta(alpha, alpha), once per batch. For f < 0 the target
+    reaches 1/2 closer to the frequent class, which gives the rare one the larger margin.
 
     Defaults `ratio=-0.25` (f) and `alpha=1` from the official code (ntucllab/imbalanced-DL); f = -1/4 gives margins in
     the proportion of LDAM's, f = 0 is mixup. `ratio` is finite, `alpha` positive. The paper's pair is `mamix+drw`.

@@ -1,1 +1,1 @@
-"""How the weights are moved and averaged."""
+"""Sharpness-aware steps and weight averaging."""

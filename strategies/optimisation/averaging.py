@@ -18,7 +18,7 @@ COPY = "averaged"
 class WeightAverage(Strategy):
     """Keep an average of weights and batch-norm statistics, updated after every step, and end the stage with it.
 
-    It holds the seat "retraining": a part of the stage that trains the classifier again would do so on other features
+    It holds the seat "retraining": a classifier retrained later in the stage would be trained on other features
     than those that are scored.
     """
 

@@ -1,4 +1,4 @@
-"""Imbalanced SAM: the loss is sharpened for the rare classes alone."""
+"""Imbalanced SAM: sharpness-aware gradients for the rare classes only."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class ImbalancedSam(SharpnessAware):
 
     Zhou, Qu, Xu, Shen, "ImbSAM: A Closer Look at Sharpness-Aware Minimization in Class-Imbalanced Recognition", ICCV
     2023, arXiv:2308.07815, section 3.2: g_head and g_tail are the parts of the batch's gradient that come from the rows
-    of head and of tail classes. A step takes three passes, and so three times the time.
+    of head and of tail classes. A step takes three passes, hence three times as long.
 
     Defaults from the official code (cool-xuan/Imbalanced_SAM): `rho=0.05`, and `fewest=20` (its `eta`), the few-shot
     classes. `rho` is at least 0, `fewest` at least 1. Where no class is that rare, the training is plain.
-    Deviations: as `sam`; a mixed sample is of the class with the largest share.
+    Deviations: as `sam`; a mixed sample counts as the class with the largest share.
     """
 
     name = "imbsam"

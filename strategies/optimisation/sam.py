@@ -22,7 +22,7 @@ class SharpnessAware(Strategy):
     Foret, Kleiner, Mobahi, Neyshabur, "Sharpness-Aware Minimization for Efficiently Improving Generalization", ICLR
     2021, arXiv:2010.01412, equation 2 with p = 2 and algorithm 1. With `ldam+drw` it is what Rangwani, Aithal, Mishra,
     Babu, "Escaping Saddle Points for Effective Generalization on Class-Imbalanced Data", NeurIPS 2022,
-    arXiv:2212.13827, propose for long tails. A step takes two passes, and so twice the time.
+    arXiv:2212.13827, propose for long tails. A step takes two passes, hence twice as long.
 
     Default `rho=0.05` from section 3.1 of the first paper; the second one raises rho when the weights begin. `rho` is
     at least 0.

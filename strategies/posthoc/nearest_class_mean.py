@@ -24,7 +24,7 @@ class NearestClassMean(Strategy):
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
     Recognition", ICLR 2020, arXiv:1910.09217, section 4 (NCM): "either cosine similarity or the Euclidean distance
     computed on L2 normalized mean features". For `cosine` m_c is the mean of f, for `euclid` the mean of f / |f|.
-    Features are taken in evaluation mode, without augmentation. The cell shares all of plain training.
+    Features are taken in evaluation mode, without augmentation. The cell shares all jobs of plain training.
 
     Default `metric=cosine`, which the paper says alleviates the imbalance by its inherent normalisation.
     The paper is followed where its official code (`models/KNNClassifier.py`) differs: there "cos" is the dot product

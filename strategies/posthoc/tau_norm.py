@@ -24,7 +24,7 @@ class TauNormalisation(Strategy):
 
     Kang, Xie, Rohrbach, Yan, Gordo, Feng, Kalantidis, "Decoupling Representation and Classifier for Long-Tailed
     Recognition", ICLR 2020, arXiv:1910.09217, section 4, equation 3. Frequent classes get weights of larger norm; tau =
-    0 keeps them, tau = 1 makes all norms equal. Nothing is trained: the cell shares all of plain training.
+    0 keeps them, tau = 1 makes all norms equal. Nothing is trained: the cell shares all jobs of plain training.
 
     Default: `tau=none`, chosen on validation from 0, 0.1, ... 1, the paper's range; its official script (`tau_norm.py`)
     prints 0 to 2 in the same steps. The choice is by the mean of the classes' top-1 (the paper's validation sets are

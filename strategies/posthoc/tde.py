@@ -1,4 +1,4 @@
-"""Total direct effect: the part of the logits along the mean feature of the training is taken out."""
+"""Total direct effect: remove the logits' component along the mean training feature."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 @register
 @dataclasses.dataclass(frozen=True)
 class TotalDirectEffect(Strategy):
-    """Train z_c = (tau / K) sum_k <f_k / |f_k|, w_ck / (|w_ck| + gamma)>; score it without what points along the mean.
+    """Train z_c = (tau / K) sum_k <f_k / |f_k|, w_ck / (|w_ck| + gamma)>; score it without the part along the mean.
 
     Tang, Huang, Zhang, "Long-Tailed Classification by Keeping the Good and Removing the Bad Momentum Causal Effect",
     NeurIPS 2020, arXiv:2009.12991, sections 4.2 and 4.3: features and weights are cut into K = 2 parts; m <- 0.9 m +
-    mean_i f_i after every step, and in evaluation f_k / |f_k| loses alpha cos(f_k, m_k) m_k / |m_k|. tau = 16,
-    gamma = 1/32.
+    mean_i f_i after every step, and in evaluation alpha cos(f_k, m_k) m_k / |m_k| is subtracted from
+    f_k / |f_k|. tau = 16, gamma = 1/32.
 
     Default `alpha=1.5` from the official configuration for CIFAR100-LT with ResNet-32 (1 for CIFAR10-LT, 3 in the class
     itself); it is at least 0 and does not influence the training. The other values are that configuration's.

@@ -1,1 +1,1 @@
-"""Losses that follow the classes with the highest loss, which running statistics of the training tell."""
+"""Distributionally robust losses: they focus on the classes with the highest loss so far."""

@@ -1,4 +1,4 @@
-"""What robust losses over classes share: the losses of a batch's classes, and state that is saved with the network."""
+"""Base class of robust losses over classes: a batch's loss per class, and state that is saved with the network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RobustOverClasses(Strategy):
     """L = sum_c q_c w_c l_c / sum_c q_c w_c: l_c the batch's mean loss of class c, w_c the class weight, q_c running.
 
     l_c = sum_i y_ic l_ic / sum_i y_ic, l_ic the cross entropy of sample i for label c; 0 where the batch has none of
-    the class. q follows the training in the buffers of a module of the network, which is dropped at the stage's end.
+    the class. q is updated in training, in buffers of a network module that is dropped at the stage's end.
     """
 
     def first_C(self, facts: Facts) -> Tensor:

@@ -13,7 +13,7 @@ from strategies.space import Real, Space
 if TYPE_CHECKING:
     from torch import Tensor
 
-UNSEEN = -1.0  # in the buffer: a class of which no batch had a sample; cross entropy is never negative
+UNSEEN = -1.0  # buffer value of a class that no batch has had yet; cross entropy is never negative
 
 
 @register
@@ -27,7 +27,7 @@ class CvarDro(RobustOverClasses):
     first l.
 
     Defaults `alpha=0.2` and `rate=0.1` from the official code (kohpangwei/group_DRO: `alpha`, `gamma`); both are in
-    (0, 1]. With `alpha=1` the loss is that of every class by its frequency.
+    (0, 1]. With `alpha=1` each class's loss is weighted by its frequency.
     Deviations: none known in q; class weights that join by `+` multiply q in the loss.
     """
 
@@ -39,7 +39,7 @@ class CvarDro(RobustOverClasses):
     rate: float = 0.1
 
     def space(self) -> Space:
-        """The share from a twentieth to all but everything; the rate around the official value."""
+        """The share from a twentieth to nearly all; the rate around the official value."""
         return {"alpha": Real(0.05, 0.9), "rate": Real(0.01, 0.5, log=True)}
 
     def first_C(self, facts: Facts) -> Tensor:
@@ -53,7 +53,7 @@ class CvarDro(RobustOverClasses):
         return losses_C.where(state_C < 0, state_C.lerp(losses_C, self.rate)).where(present_C, state_C)
 
     def q_C(self, state_C: Tensor, step: Step) -> Tensor:
-        """Return the maximiser: the highest running losses get all that they may have, the last one the rest."""
+        """Return the maximiser: the highest running losses get their upper bound, the last one the rest."""
         counts_C = step.constant(step.facts.counts, state_C)
         most_C = counts_C / counts_C.sum() / self.alpha
         order_C = state_C.argsort(descending=True, stable=True)

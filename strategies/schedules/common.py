@@ -1,4 +1,4 @@
-"""What the schedules share: plain training up to an epoch, then something else to the end of the stage."""
+"""Shared by the schedules: plain training up to an epoch, then something else to the end of the stage."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Retraining(Strategy):
 
 @dataclasses.dataclass(frozen=True)
 class Deferred(Strategy):
-    """Train plainly up to `start` of the stage's epochs, then weigh or draw classes by their effective numbers.
+    """Train plainly up to `start` of the stage's epochs, then weight or draw classes by their effective numbers.
 
     `beta` is that of `class-balanced`. Subclasses name in `defers` the hooks of other parts that wait for `start` too.
     """

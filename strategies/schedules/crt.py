@@ -23,7 +23,7 @@ class ClassifierRetraining(Retraining):
     initialises the classifier again and draws classes equally, p_c = 1 / (number of classes that have samples) (q = 0).
     Everything below the classifier is frozen, batch-norm statistics included, as the paper says; in the official code
     they move (see `strategies/FIDELITY.md` for a measurement of both). The second part has its own
-    learning-rate schedule, as in the paper; with the end of the first one a new classifier would hardly train.
+    learning-rate schedule, as in the paper; at the final rate of the first one a new classifier would hardly train.
 
     Default from the paper: 90 epochs of representation, 10 of classifier on ImageNet-LT, hence `start=0.9`, rounded
     to the nearest epoch, at least one epoch of classifier. `start` is in [0, 1).

@@ -1,4 +1,4 @@
-"""Head-to-tail fusion: a classifier trained further on features of which a part comes from ordinary draws."""
+"""Head-to-tail fusion: train the classifier further, with some feature channels taken from ordinary draws."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HeadToTail(Retraining):
     Li, Hu, Lu, Lan, Cheung, Huang, "Feature Fusion from Head to Tail for Long-Tailed Visual Recognition", AAAI 2024,
     arXiv:2306.06963: every class is drawn equally often, and in each step `share` of the channels, drawn at random, are
     replaced by those of a second batch, which is drawn from the data as they are; the targets are the first batch's.
-    So rare classes, which then stand in most pairs next to a frequent one, become more diverse. The paper replaces
+    Rare classes, which are mostly paired with frequent ones, thus become more diverse. The paper replaces
     channels of the map below the pooling, which for a mean over positions is the same as replacing pooled features.
 
     Defaults: `share=0.3` from the official code's function (Keke921/H2T; its CIFAR100-LT configuration has 0.25) and

@@ -53,7 +53,7 @@ class Mislas(Strategy):
     rate_factor: float = 0.2
 
     def space(self) -> Space:
-        """Alpha as `mixup`, smoothing as `label-aware-smoothing`; rates up to the whole one."""
+        """Alpha as `mixup`, smoothing as `label-aware-smoothing`; rate factors up to 1."""
         return {
             "alpha": Real(0.1, 1.0, log=True),
             "start": Real(0.8, 0.98),

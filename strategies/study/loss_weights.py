@@ -14,7 +14,7 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class LossWeights(Strategy):
-    """Weigh each class's loss by one over its training count.
+    """Weight each class's loss by the inverse of its training count.
 
     `scheme="max-ratio"` (default, the study's published models): w_c = max(n) / n_c, so the largest class weighs 1.
     `scheme="inverse"` (the study's other scheme): w_c = 1 / n_c. A class with no sample never occurs as a target; it

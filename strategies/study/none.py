@@ -11,7 +11,7 @@ from strategies.registry import register
 @register
 @dataclasses.dataclass(frozen=True)
 class Plain(Strategy):
-    """Cross entropy on the data as they are; joins with nothing."""
+    """Cross entropy on the data as they are; cannot be combined."""
 
     name = "none"
     summary = "plain training on the data as they are"

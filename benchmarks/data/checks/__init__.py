@@ -1,1 +1,1 @@
-"""What may be wrong with a dataset: its files, its duplicates, the names and sizes of its classes."""
+"""Dataset checks: damaged files, duplicate images, class names and class sizes."""

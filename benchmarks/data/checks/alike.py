@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import numpy as np
 
-# Two images are nearly the same if their tiny copies differ by less than this share of their contrast, at least by one
-# and at most by four of 255 levels (root mean squares). What JPEG and resizing change is below one level.
+# Two images are near-duplicates if the RMS difference of their tiny copies is below SHARE times their contrast
+# (standard deviation), clipped to LEAST..MOST of 255 levels. JPEG and resizing change them by less than one level.
 SHARE, LEAST, MOST = 0.05, 1.0, 4.0
 MOST_PAIRS = 5_000_000
-_BLOCKS = 3  # a side: pairs are looked for among the mean colours of 3 x 3 blocks
+_BLOCKS = 3  # per side: candidate pairs have similar mean colours in 3 x 3 blocks
 _SAMPLE, _AT_ONCE = 2000, 50_000
 
 
 def same(content_N: np.ndarray, groups_N: np.ndarray) -> list[np.ndarray]:
-    """Return the rows of each content that is in more than one group, ascending."""
+    """Return, for each content that occurs in more than one group, its rows in ascending order."""
     order_N = np.argsort(content_N, kind="stable")
     starts = np.flatnonzero(np.diff(content_N[order_N])) + 1
     found = [rows for rows in np.split(order_N, starts) if len(rows) > 1 and len(set(groups_N[rows].tolist())) > 1]
@@ -26,8 +26,8 @@ def same(content_N: np.ndarray, groups_N: np.ndarray) -> list[np.ndarray]:
 def nearly_same(tiny_NTT3: np.ndarray, content_N: np.ndarray, groups_N: np.ndarray) -> np.ndarray | None:
     """Return the pairs of rows, int64 [P, 2], in different groups whose images are nearly but not exactly the same.
 
-    Of rows with the same content in one group, the first stands for all. Returns None where more than about
-    `MOST_PAIRS` pairs would have to be compared, as in data of nearly empty images.
+    Of rows with the same content in one group, only the first is compared. Returns None if more than about
+    `MOST_PAIRS` pairs would have to be compared, for example because most images are nearly empty.
     """
     from scipy.spatial import cKDTree
 

@@ -1,4 +1,4 @@
-"""Check a dataset once: what is found is stored with its decoded images, and read from there afterwards."""
+"""Check a dataset once; the findings are stored with its decoded images and reused."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from benchmarks.data.checks.alike import nearly_same, same
 from benchmarks.data.checks.traits import Traits, traits
 from benchmarks.data.decoded.cache import Decoded
 
-VERSION = 1  # raise it when the same data would be described otherwise
-FEWEST = 5  # images of a class
+VERSION = 1  # increase it when the same data would give different findings
+FEWEST = 5  # images; smaller classes are reported
 MOST_LISTED = 10_000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A kind of problem, how often it was found, and where, a line for each place.
+    """A kind of problem, how often it occurs, and where (one line per place).
 
-    `noted`: whether the loaders count it too, among `Source.notes` or the rows left out.
+    `noted`: whether the loaders count it too, in `Source.notes` or as rows left out.
     """
 
     what: str
@@ -37,25 +37,25 @@ class Finding:
     noted: bool = False
 
     def line(self, most: int = 3) -> str:
-        """Return it with its first places, in one line."""
+        """Return one line with the problem, its count and its first places."""
         more = f" and {self.count - most:,} more" if self.count > most else ""
         return f"{self.title}: {self.count:,} ({', '.join(self.places[:most])}{more})"
 
     @property
     def title(self) -> str:
-        """What it is, as the start of a line."""
+        """The problem, capitalised to start a line."""
         return self.what[0].upper() + self.what[1:]
 
 
 @dataclass(frozen=True)
 class Check:
-    """What was found, the most serious first; `facts` are sentences about the images that are no problems."""
+    """The problems found, most serious first; `facts` are sentences about the images that are not problems."""
 
     problems: tuple[Finding, ...] = ()
     facts: tuple[str, ...] = ()
 
     def lines(self, most: int) -> list[str]:
-        """Return all of it in lines, with at most so many places of each problem."""
+        """Return facts and problems as lines, with at most `most` places per problem."""
         said = list(self.facts)
         for problem in self.problems:
             said += ["", f"{problem.title}: {problem.count:,}", *(f"  {place}" for place in problem.places[:most])]
@@ -65,12 +65,12 @@ class Check:
 
     @property
     def notes(self) -> tuple[tuple[str, int], ...]:
-        """The problems that nothing else counts, as `Loaded.notes`."""
+        """The problems that the loaders do not count, in the format of `Loaded.notes`."""
         return tuple((problem.what, problem.count) for problem in self.problems if not problem.noted)
 
 
 def stored(folder: Path) -> Check | None:
-    """Return the check of the data that was decoded into this folder, None if there is none yet."""
+    """Return the stored check of the data decoded into `folder`; None if there is none yet."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         content = json.loads((folder / "check.json").read_text(encoding="utf-8"))
         if content["version"] == VERSION:
@@ -79,7 +79,7 @@ def stored(folder: Path) -> Check | None:
 
 
 def _stored(entry: dict[str, Any]) -> Finding:
-    """Return a finding from JSON; TypeError or KeyError for what is none."""
+    """Return a finding from JSON. Raises TypeError or KeyError if `entry` is not one."""
     what, count, places, noted = (entry[name] for name in ("what", "count", "places", "noted"))
     if not (what and isinstance(what, str) and isinstance(count, int) and isinstance(places, list)):
         raise TypeError("no finding")
@@ -87,15 +87,15 @@ def _stored(entry: dict[str, Any]) -> Finding:
 
 
 def check(source: Source, decoded: Decoded, folder: Path, on_progress: Callable[[int, int], None]) -> Check:
-    """Check the data and store the result in `folder`, that of its decoded images; `on_progress` counts rows."""
+    """Check the data and store the result in `folder`, next to its decoded images; `on_progress` counts rows."""
     found = _check(source, decoded, traits(source, decoded, on_progress))
-    with contextlib.suppress(OSError):  # it is found again then
+    with contextlib.suppress(OSError):  # the next run then checks again
         write_bytes(folder / "check.json", json.dumps({"version": VERSION, **asdict(found)}).encode())
     return found
 
 
 def _check(source: Source, decoded: Decoded, of: Traits) -> Check:
-    """Return what is found in the source's rows."""
+    """Return the problems and facts found in the source's rows."""
     kept = decoded.kept_N.tolist()
     labels = [source.labels[row] for row in kept]
     index = {name: number for number, name in enumerate(sorted(set(labels)))}

@@ -1,4 +1,4 @@
-"""What is compared of each image: its content, its size, and a tiny copy. Shapes: N rows, T pixels a side."""
+"""Image properties that the checks compare: content, size and a tiny copy. Shapes: N rows, T pixels a side."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _PART = 256  # rows per call of a thread
 
 @dataclass(frozen=True, eq=False)
 class Traits:
-    """Of each decoded row, in their order."""
+    """Properties of the decoded rows, in their order."""
 
-    content_N: np.ndarray  # uint64: equal where the files (or arrays) are
+    content_N: np.ndarray  # uint64 hash: equal if the files (or arrays) are
     sizes_N2: np.ndarray  # int64: width and height of the source's image
     tiny_NTT3: np.ndarray  # uint8 [N, T, T, 3]
 
@@ -32,7 +32,7 @@ def traits(source: Source, decoded: Decoded, on_progress: Callable[[int, int], N
     import cv2
 
     total = len(decoded.kept_N)
-    step = max(1, decoded.images_NHWC.shape[1] // (4 * TINY_PX))  # at 224 px half of the time, and as telling
+    step = max(1, decoded.images_NHWC.shape[1] // (4 * TINY_PX))  # at 224 px: half the time, equally informative
     found = Traits(
         np.zeros(total, dtype=np.uint64),
         np.zeros((total, 2), dtype=np.int64),
@@ -55,12 +55,12 @@ def traits(source: Source, decoded: Decoded, on_progress: Callable[[int, int], N
 
 
 def _read(source: Source, row: int) -> tuple[int, tuple[int, int]]:
-    """Return a hash of a row's image as it is stored, and its width and height, zeros if it has vanished."""
+    """Return a hash of a row's stored image, and its width and height, zeros if it no longer exists."""
     try:
         image = source.read(row)
     except (OSError, ValueError):
         image = None
-    if image is None:  # equal to no other
+    if image is None:  # a unique hash
         size, content = (0, 0), f"no image in row {row}".encode()
     elif isinstance(image, np.ndarray):
         size, content = (image.shape[1], image.shape[0]), np.ascontiguousarray(image).tobytes()

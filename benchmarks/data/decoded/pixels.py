@@ -54,7 +54,7 @@ def decode_image(image: bytes | np.ndarray | None, size: int) -> Decode:
 
 @functools.cache
 def _quieten() -> None:
-    """Let OpenCV print no warnings about damaged images, which are counted and named here."""
+    """Silence OpenCV's warnings about damaged images, which are counted and named here."""
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)

@@ -1,6 +1,6 @@
 """The article types of the drawn catalogue: names, number of rows, wearers, and drawing function.
 
-Counts have the real catalogue's shape: 20 head classes (one without test rows, as Sarees there), a tail down to three
+Counts have the real catalogue's shape: 20 head classes (one without test rows, like Sarees there), a tail down to three
 training rows, and one class that only the test years have.
 """
 
@@ -22,8 +22,8 @@ Drawer = Callable[[Look, np.random.Generator], list[Mark]]
 class Group:
     """What the article types of one category share.
 
-    `genders` and `usages` are drawn from (repeat one to make it likelier); `family` are the words that name any type
-    of the shelf; `body` is whether a wearer may be in the picture.
+    `genders` and `usages`: values to draw from (repeat one to make it likelier). `family`: words that can name any
+    type of the category. `body`: whether a wearer may be in the picture.
     """
 
     master: str

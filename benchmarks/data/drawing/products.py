@@ -65,7 +65,7 @@ def draw(product: Product, pattern: str, g: np.random.Generator) -> np.ndarray:
     article = ARTICLES[product.articleType]
     base = _shaken(COLOURS[product.baseColour], g)
     second = _shaken(one_of(g, tuple(COLOURS.values())), g)
-    slope = between(g, (-0.3, 0.3)) + (3.0 if chance(g, 0.4) else 0.0)  # at 3 and more stripes run across
+    slope = between(g, (-0.3, 0.3)) + (3.0 if chance(g, 0.4) else 0.0)  # from 3 on, the stripes are horizontal
     cloth = Paint(base, pattern, second, between(g, (7, 26)), slope, int(between(g, (0, 40))))
     accent = Paint(_shaken(one_of(g, tuple(COLOURS.values())), g))
     look = Look(cloth, accent, Paint(one_of(g, _SKINS)), worn=article.group.body and chance(g, 0.5))
@@ -86,7 +86,7 @@ def _shaken(rgb: RGB, g: np.random.Generator) -> RGB:
 
 
 def _name(article: Article, gender: str, colour: str, pattern: str, g: np.random.Generator) -> str:
-    """Return a name with the class's own word, or the shelf's, the neighbour's or none at all; a few are empty."""
+    """Return a name with a word of the class, its category, its neighbour or none of them; a few are empty."""
     kind = float(g.random())
     if kind < 0.03:
         return ""

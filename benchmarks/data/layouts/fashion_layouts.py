@@ -35,7 +35,7 @@ class Layout:
 
 
 def find(path: Path) -> Callable[[], Layout] | None:
-    """Return what opens the dataset at `path`, or None if it has none of the layouts. Reads no rows."""
+    """Return a function that opens the dataset at `path`; None if it has none of the layouts. Reads no rows."""
     if path.is_file():
         if path.suffix.lower() == ".parquet":
             return partial(_open_shards, [path], None, path)
@@ -50,7 +50,7 @@ def find(path: Path) -> Callable[[], Layout] | None:
 
 
 def _find_in(folder: Path) -> Callable[[], Layout] | None:
-    """Return what opens the dataset in this folder itself, None if it has none."""
+    """Return a function that opens the dataset in this folder itself; None if there is none."""
     table = folder / CSV if (folder / CSV).is_file() else None
     if table is not None and (folder / "images").is_dir():
         return partial(_open_folder, folder, table)
@@ -60,7 +60,7 @@ def _find_in(folder: Path) -> Callable[[], Layout] | None:
 
 
 def _shards(folder: Path) -> list[Path]:
-    """Return the Parquet files of a folder, without those of other columns; unreadable ones stay, to be reported."""
+    """Return a folder's Parquet files except those with other columns; unreadable ones are kept, to be reported."""
     return [file for file in sorted(folder.glob("*.parquet")) if not is_other(file)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.data.layouts.image_files import PARTS, VALIDATION_TRAINS, part_of, text_of
 from benchmarks.support.errors import UserError
 
-Rows = list[list[str]]  # paths, cut at their folders
+Rows = list[list[str]]  # paths, split at "/"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _single_folders(rows: Rows) -> int:
 
 
 def _kind(name: str, rows: Rows, top: int) -> str | None:
-    """Return the part that a folder of class folders is, by its name, else None: a class may be called train."""
+    """Return the part that a folder's name means if it holds class folders, else None: a class may be called train."""
     return part_of(name) if any(len(row) > top + 2 for row in rows) else None
 
 

@@ -11,7 +11,7 @@ from benchmarks.support.errors import UserError
 def require_readable(path: Path, expects: str) -> None:
     """Raise UserError if `path` does not exist, cannot be listed, or is the root of the file system.
 
-    `expects` says in the sentence what the path should be.
+    `expects`: what the path should be, for the message.
     """
     if not path.exists():
         raise UserError(f"{path} does not exist; expected {expects}.")

@@ -79,7 +79,7 @@ def in_zip(zipped: Zipped, members: list[str]) -> Images:
 
 
 def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:
-    """Return bool [N], False (test) for the 30 % of each class with the first hashed ids, except in one-row classes."""
+    """Return bool [N], False (test) for the 30 % of each class with the lowest id hashes, except in one-row classes."""
     train_N = np.ones(len(ids), dtype=bool)
     rows: dict[str, list[int]] = {}
     for row in sorted(range(len(ids)), key=lambda row: hashlib.sha256(ids[row].encode()).digest()):
@@ -91,7 +91,7 @@ def drawn_split(ids: list[str], labels: list[str]) -> np.ndarray:
 
 
 def part_of(word: str) -> str | None:
-    """Return the part that a word names in any case: "train", "validation" or "test"; None for another word."""
+    """Return the part that a word names, ignoring case: "train", "validation" or "test"; None for other words."""
     return _PART_WORDS.get(word.strip().lower())
 
 

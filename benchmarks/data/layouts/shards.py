@@ -22,7 +22,7 @@ class Shards:
     """Parquet files read as one table, with a column `image` of struct<bytes, path> or of bytes."""
 
     def __init__(self, files: Sequence[Path], needed: Sequence[str] = NEEDED, image: str = "image") -> None:
-        """Open the files' metadata; UserError if one is not Parquet or lacks a column of `needed`, or the image's."""
+        """Open the files' metadata; UserError if one is not Parquet or lacks the image column or one of `needed`."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 

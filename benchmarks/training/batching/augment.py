@@ -46,7 +46,7 @@ class Augmenter:
         if level == 0:
             return image_HWC
         pipeline = self.pipeline(level)
-        # one random stream for all transforms: `set_random_seed` gives each the same draws, and takes ten times as long
+        # one random stream for all transforms: `set_random_seed` would give each the same draws and be ten times slower
         pipeline.set_random_state(np.random.default_rng(seed), random.Random(seed))
         return pipeline(image=image_HWC)["image"]
 
@@ -68,13 +68,13 @@ class Augmenter:
 
 
 def largest_sigma(strength: Any, image_size: int) -> Any:
-    """Return the most that a strength blurs, as the standard deviation in pixels; for a number or an array."""
+    """Return the largest blur of a strength, a standard deviation in pixels; for a number or an array."""
     return 0.2 + 0.012 * image_size * strength
 
 
 def build_pipeline(strength: float, image_size: int) -> Compose:
     """Return the pipeline of a strength in (0, 1] for square images of `image_size` pixels."""
-    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import otherwise calls the network
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import otherwise accesses the network
     import albumentations as A
     import cv2
 

@@ -1,8 +1,8 @@
-"""The minority augmentation of `augment.py`, drawn for an epoch at once and computed for a batch at once, on a GPU.
+"""The minority augmentation of `augment.py` on a GPU: drawn once per epoch, computed once per batch.
 
-The transforms and their ranges are the same; the draws are not, and nothing is rounded to bytes in between. The affine
-map is joined with the recipe's own, so that an image is sampled once, and what follows acts on the sampled image. Every
-number of an image is a function of (seed, stage, epoch, position). N positions of an epoch, B of a batch.
+The transforms and their ranges are the same; the draws differ, and nothing is rounded to bytes in between. The affine
+map is composed with the recipe's, so that an image is resampled once; the other transforms act on the result. All
+draws for an image are a function of (seed, stage, epoch, position). N positions of an epoch, B of a batch.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from benchmarks.support.keys import sample_bits, sample_uniforms
 from benchmarks.training.batching.augment import LEVELS, largest_sigma
 from benchmarks.training.batching.on_device import to_device
 
-# columns of `Changes.numbers_NK`; those at zero leave an image as it is, but for `contrast`, a factor
+# columns of `Changes.numbers_NK`; 0 leaves an image unchanged, except for `contrast`, which is a factor
 COLUMNS = (
     "contrast", "brightness", "hue", "saturation", "sigma", "noise", "left", "top", "right", "bottom", "red", "green",
     "blue",
@@ -29,12 +29,12 @@ _DRAWS = 26
 
 @dataclasses.dataclass(frozen=True)
 class Changes:
-    """What happens to each image of an epoch.
+    """The augmentation of each image of an epoch.
 
     `maps_N23`: affine maps from pixels of the changed image to those of the given one, float64. `numbers_NK`: float32,
     a column for each of `COLUMNS`: brightness and saturation in units of the largest value, hue in turns, the blur's
     `sigma` in pixels, `noise` as the largest factor less one, a hole's borders in fractions of the side, its colour.
-    `seeds_N`: of the noise, int64 below 2**32. `radius`: pixels that the widest blur can reach.
+    `seeds_N`: seeds of the noise, int64 below 2**32. `radius`: pixels that the widest blur can reach.
     """
 
     maps_N23: np.ndarray
@@ -109,7 +109,7 @@ class EpochChanges:
         self._seeds_N, self._radius = to_device(changes.seeds_N, device), changes.radius
 
     def apply(self, images_BCHW: Tensor, part: slice, source: int) -> Tensor:
-        """Return the images of the epoch's positions `part` changed, RGB in [0, 1]; `source`: pixels before."""
+        """Augment images at an epoch's positions `part`, RGB in [0, 1]; `source`: the side in pixels before warping."""
         columns = self._numbers_NK[part].T[:, :, None, None, None]
         of = dict(zip(COLUMNS, columns, strict=True))
         images_BCHW = (images_BCHW * of["contrast"] + of["brightness"]).clamp(0, 1)
@@ -138,7 +138,7 @@ def shifted_hsv(images_BCHW: Tensor, of: Mapping[str, Tensor]) -> Tensor:
 
 
 def gaussian_blur(images_BCHW: Tensor, sigma_B: Tensor, radius: int) -> Tensor:
-    """Return each image blurred with its own sigma in pixels, cut off at 3.5 of it; at most `radius` pixels wide."""
+    """Return each image blurred with its own sigma in pixels, truncated at 3.5 sigma and at `radius` pixels."""
     batch, channels, height, width = images_BCHW.shape
     radius = min(radius, height - 1, width - 1)
     if not radius:

@@ -121,7 +121,7 @@ class Batches(Protocol):
         ...
 
     def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
-        """Return what gives the images of any slice of an epoch's rows, float32 [B, 3, size, size], augmented.
+        """Return a function of a slice of an epoch's rows that gives augmented images, float32 [B, 3, size, size].
 
         They are [B, 3, 0, 0] where no images are read. `key` is (seed, stage, epoch).
         """
@@ -184,7 +184,7 @@ class Batcher:
         return self._images(rows_B, positions_B, size, key)(slice(None))
 
     def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
-        """Return what gives the images of any slice of an epoch's rows, float32 [B, 3, size, size], augmented.
+        """Return a function of a slice of an epoch's rows that gives augmented images, float32 [B, 3, size, size].
 
         `key` is (seed, stage, epoch). Rows and maps of the whole epoch are copied to the device here.
         """

@@ -1,4 +1,4 @@
-"""Batches of stored features: the views of a row take turns in training, and all count in testing.
+"""Batches of stored features: training draws one view of a row, evaluation averages over all views.
 
 V views, N rows of the data set, K augmented views of M of them, B batch, F features, T words.
 """
@@ -18,14 +18,14 @@ from benchmarks.training.batching.on_device import to_device
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AugmentedFeatures:
-    """Features of augmented views of the rows `rows_M` (int64, ascending), which replace others in `share` of draws."""
+    """Features of augmented views of the rows `rows_M` (int64, ascending), used in `share` of these rows' draws."""
 
     features_KMF: np.ndarray
     rows_M: np.ndarray
     share: float
 
     def draw(self, rows_N: np.ndarray, positions_N: np.ndarray, *key: int | str) -> tuple[np.ndarray, np.ndarray]:
-        """Return view and place in `rows_M` of each row's augmented features, int64 [N]; view -1: none is drawn."""
+        """Return the augmented view drawn for each row (-1: none) and the row's index in `rows_M`, both int64 [N]."""
         views, rows, _ = self.features_KMF.shape
         at_N = np.minimum(np.searchsorted(self.rows_M, rows_N), rows - 1)
         uniforms_N2 = sample_uniforms(seed_for(*key, "minority"), positions_N, 2)
@@ -37,7 +37,7 @@ class FeatureBatcher:
     """Makes batches of one-pixel "images" [B, F, 1, 1] (see `backbones/frozen.py`) from stored features.
 
     `features_VNF`: float32 features of every view of every row of the data set; rows are global. `tokens_NT`: the names
-    of all rows, int32 [N, T], for networks that read them. `augmented`: of rows that are augmented more strongly.
+    of all rows, int32 [N, T], for networks that read them. `augmented`: features of strongly augmented views.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class FeatureBatcher:
         return self._drawn(rows_B, positions_B, *key)(slice(None))
 
     def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
-        """Return what gives `training` of any slice of an epoch's rows; a GPU gets the whole epoch here."""
+        """Return a function that gives `training` for a slice of an epoch's rows; a GPU gets the whole epoch here."""
         positions_N = np.arange(len(rows_N))
         if self.device.type == "cpu":
             return self._drawn(rows_N, positions_N, *key)
         return self.training(rows_N, positions_N, size, *key).__getitem__
 
     def _drawn(self, rows_N: np.ndarray, positions_N: np.ndarray, *key: int | str) -> Callable[[slice], torch.Tensor]:
-        """Draw the views of all rows, and return what gives the features of a slice of them."""
+        """Draw the views of all rows; return a function that gives the features of a slice of them."""
         uniforms_N = sample_uniforms(seed_for(*key, "view"), positions_N, 1)[:, 0]
         view_N = (uniforms_N * len(self.features_VNF)).astype(np.int64)
         augmented = self.augmented

@@ -24,6 +24,6 @@ def copy_to(images_NHWC: np.ndarray, device: torch.device) -> torch.Tensor:
 
 
 def to_device(array: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return the array as a tensor on the device; a copy to a GPU is queued there, and the host does not wait."""
+    """Return the array as a tensor on the device; copies to a GPU are asynchronous."""
     tensor = torch.from_numpy(np.ascontiguousarray(array))
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

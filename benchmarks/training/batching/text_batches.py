@@ -52,5 +52,5 @@ class NameBatcher:
         yield torch.zeros(len(rows_B), 3, 0, 0, device=self.device)
 
     def epoch(self, rows_N: np.ndarray, size: int, *key: int | str) -> Callable[[slice], torch.Tensor]:
-        """Return what gives float32 [B, 3, 0, 0] for any slice of the rows."""
+        """Return a function that gives float32 [B, 3, 0, 0] for any slice of the rows."""
         return torch.zeros(len(rows_N), 3, 0, 0, device=self.device).__getitem__

@@ -1,1 +1,1 @@
-"""What only a GPU needs: how it computes in float32, and how its kernels are launched."""
+"""GPU only: float32 arithmetic (TF32) and CUDA graphs."""

@@ -15,7 +15,7 @@ def float32_arithmetic(tf32: bool) -> Iterator[None]:
 
     Products of lower precision, such as bfloat16 under autocast, are not affected.
     """
-    # torch uses TF32 in convolutions and recurrent layers unless told otherwise
+    # by default, torch uses TF32 in convolutions and recurrent layers
     switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [switch.allow_tf32 for switch in switches]
     try:

@@ -2,8 +2,8 @@
 
 Images of a few pixels keep a GPU busy for less time than Python takes to launch their kernels. Only the network is
 captured, forward and backward, one graph for each shape of batch; strategies' hooks, losses and the optimiser stay
-plain Python. What is not a repeated shape runs as it would without: evaluation, micro-batches, networks that read
-names, networks with hooks on a layer, and all that cannot be captured. B batch, H W pixels.
+plain Python. Everything else runs without graphs: shapes that do not repeat, evaluation, micro-batches, networks
+that read names, networks with hooks on a layer, and whatever cannot be captured. B batch, H W pixels.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ Given = tuple[Tensor | Mapping[str, Tensor], Tensor]
 def graphs_for(
     network: Network, strategy: Strategy, recipe: Recipe, choice: Choice, device: torch.device
 ) -> Graphs | None:
-    """Return the graphs of a training, still none; None where the training runs without.
+    """Return an empty `Graphs` for a training; None if it runs without graphs.
 
-    A strategy that ascends passes the same batch twice and reads the first pass's outputs after the second, which has
-    written to the same memory.
+    Strategies with `ascend` run without: they pass the same batch twice and read the first pass's outputs after the
+    second pass, which would overwrite them.
     """
     if device.type != "cuda" or not recipe.cuda_graphs or calls(strategy, "ascend"):
         return None
@@ -45,7 +45,7 @@ def graphs_for(
 
 
 class Graphs:
-    """Calls a network on images, by a graph where one fits; in place of the network for `forward.forward`.
+    """Runs a network on images, by a graph if one fits; `forward.forward` calls it instead of the network.
 
     The outputs of a call are overwritten by the next one.
     """
@@ -62,7 +62,7 @@ class Graphs:
 
     @property
     def count(self) -> int:
-        """How many shapes of batch are captured."""
+        """The number of batch shapes captured."""
         return len(self._captured)
 
     def __call__(self, images_BCHW: Tensor) -> Given:
@@ -70,7 +70,7 @@ class Graphs:
         if self._off or images_BCHW.requires_grad or not torch.is_grad_enabled():
             return self._network(images_BCHW)
         memory = _memory(self._network)
-        if memory != self._memory:  # a hook has put other tensors in the place of those that graphs read
+        if memory != self._memory:  # a hook has replaced tensors that the graphs read
             self._captured.clear()
             self._memory = memory
         shape = images_BCHW.shape, images_BCHW.stride(), images_BCHW.dtype
@@ -88,7 +88,7 @@ class Graphs:
 
     def _capture(self, images_BCHW: Tensor, shape: Hashable) -> None:
         """Capture the network for this shape of batch; leave statistics and random numbers as they were."""
-        if _has_hooks(self._network):  # a graph would not call them again
+        if _has_hooks(self._network):  # replaying a graph would not call them
             self._off = True
             return
         while len(self._captured) >= MOST_GRAPHS:
@@ -97,19 +97,19 @@ class Graphs:
         with _buffers_as_they_were(self._network), torch.random.fork_rng(devices=devices):
             try:
                 self._captured[shape] = self._graph(images_BCHW.clone())
-            except Exception as error:  # plugins' networks fail in any way
+            except Exception as error:  # a plugin's network may raise anything
                 self.why_not = one_line(f"{type(error).__name__}: {error}")[:200]
                 self._off = True
                 self._captured.clear()
                 _leave_capture_mode(devices)
 
     def _graph(self, images_BCHW: Tensor) -> Callable[[Tensor], Given]:
-        """Return the captured network; raises what torch raises where it cannot be captured."""
+        """Return the captured network; raises torch's errors if it cannot be captured."""
         lowered = self._choice.dtype == "bfloat16"
-        # a cast that autocast keeps for later would be captured once and not made again
+        # a cast cached by autocast would be captured once and not repeated
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=lowered, cache_enabled=False):
             try_without_waiting(self._network, images_BCHW)
-            # shapes take turns and never overlap, so their graphs can share memory
+            # only one shape runs at a time, so their graphs can share memory
             self._pool = self._pool or torch.cuda.graph_pool_handle()
             whole = _Whole(self._network)
             torch.cuda.make_graphed_callables(whole, (images_BCHW,), allow_unused_input=True, pool=self._pool)
@@ -117,9 +117,9 @@ class Graphs:
 
 
 def try_without_waiting(network: nn.Module, images_BCHW: Tensor) -> None:
-    """Run forward and backward once; raise RuntimeError where the host waits for the GPU, which no graph can hold.
+    """Run forward and backward once; raise RuntimeError if the host waits for the GPU, which cannot be captured.
 
-    A capture that fails half-way leaves torch's allocator in a state that it cannot free memory from.
+    A capture that fails half-way leaves torch's allocator in a state in which it cannot free memory.
     """
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
@@ -132,7 +132,7 @@ def try_without_waiting(network: nn.Module, images_BCHW: Tensor) -> None:
 
 
 def _leave_capture_mode(devices: Sequence[int]) -> None:
-    """Give the devices' random numbers new states: after a capture that failed, torch refuses to draw from the old."""
+    """Give the devices' random generators new states: after a failed capture, torch refuses to use the old ones."""
     for generator in torch.cuda.default_generators:
         if generator.device.index in devices:
             generator.graphsafe_set_state(torch.Generator(generator.device).graphsafe_get_state())
@@ -151,7 +151,7 @@ def _buffers_as_they_were(network: nn.Module) -> Iterator[None]:
 
 
 class _Whole(nn.Module):
-    """The network in a module of its own, whose `forward` torch replaces by the graph."""
+    """A wrapper around the network, whose `forward` torch replaces by the graph."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -162,11 +162,11 @@ class _Whole(nn.Module):
 
 
 def _memory(network: nn.Module) -> tuple[object, ...]:
-    """Return where the network's tensors are and which of them are trained."""
+    """Return the addresses of the network's tensors and which of them are trained."""
     return tuple((t.data_ptr(), t.requires_grad) for t in itertools.chain(network.parameters(), network.buffers()))
 
 
 def _has_hooks(network: nn.Module) -> bool:
-    """Whether a function is called with some layer's inputs, outputs or gradients."""
+    """Whether any layer has forward or backward hooks."""
     kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
     return any(getattr(module, kind) for module in network.modules() for kind in kinds)

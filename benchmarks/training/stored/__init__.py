@@ -1,1 +1,1 @@
-"""Features of a backbone that is not trained: of which views, computed once, kept in the cache."""
+"""Features of a frozen backbone: their views, extraction and cache."""

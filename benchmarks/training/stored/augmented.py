@@ -19,12 +19,12 @@ from benchmarks.support.keys import sample_bits
 from benchmarks.training.batching.augment import Augmenter
 from strategies.base import Pipeline
 
-VIEWS = 4  # of a row; no job's key covers it: raise the version of `MinorityAugment` with it
+VIEWS = 4  # per row; not in any job's key: when changing it, increase the version of `MinorityAugment`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class AugmentedViews:
-    """`VIEWS` views of some rows, each augmented as strongly as its class asks for; every second one is mirrored.
+    """`VIEWS` views of some rows, each augmented with its class's strength; every second one is mirrored.
 
     `strength_N` in [0, 1]: of every row of the data set, 0 for rows without augmented views. `image_size` in pixels;
     without `mirror` none is mirrored. A view is a function of the image, its row, its strength and the view's number.
@@ -59,7 +59,7 @@ class AugmentedViews:
             "augmented": VIEWS,
             "mirror": self.mirror,
             "strengths": content.hexdigest(),
-            "albumentations": importlib.metadata.version("albumentations"),  # another version may draw otherwise
+            "albumentations": importlib.metadata.version("albumentations"),  # other versions may draw differently
         }
 
     def view(self, number: int, images_BSS3: np.ndarray, rows_B: np.ndarray) -> np.ndarray:

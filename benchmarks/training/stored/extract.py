@@ -16,7 +16,7 @@ from benchmarks.training.stored.extractor import make_extractor
 from benchmarks.training.stored.store import Compute, FeatureStore, Progress
 from benchmarks.training.stored.views import StoredViews
 
-# Images per call: on one core, ONNX Runtime is slower with 8 and with 64 and more, torch too. A GPU wants more.
+# Images per call: on one core, ONNX Runtime and torch are slower with 8 and with 64 or more. A GPU needs more.
 BATCH, GPU_BATCH = 16, 256
 
 
@@ -33,10 +33,11 @@ def features_of(
 ) -> np.ndarray:
     """Return the pooled features of the rows of `views`, float32 memory map [V, M, F], from `folder` if it has them.
 
-    The classifier in `backbone` does not count; without `weights` the backbone is random. Features are those of the
-    data's pixels, the backbone, the weights' content, the views and the device's arithmetic; `say` hears if they are
-    computed more slowly than they could be.
-    Raises `BackboneError` for a backbone that cannot be built so, `UserError` if the cache cannot be written.
+    The classifier in `backbone` is ignored; without `weights` the backbone is random. Features are cached by the data's
+    pixels, the backbone, the weights' content, the views and the device's arithmetic; `say` gets a line if a faster
+    method is not available.
+    Raises `BackboneError` for a backbone that cannot be built for these images, `UserError` if the cache cannot be
+    written.
     """
     network, rows_M = _network(loaded, backbone, weights), _rows(loaded, views)
     store = _store(loaded, network, weights, views, device, folder)

@@ -1,7 +1,7 @@
 """Pooled features of uint8 images, computed fast without gradients: ONNX Runtime on a CPU, else torch.
 
-On one AVX2 core ONNX Runtime computes EfficientNet-Lite0's features more than twice as fast as torch. What cannot be
-exported, or gives other features, is computed by torch. B batch, F features, S pixels a side.
+On one AVX2 core ONNX Runtime computes EfficientNet-Lite0's features more than twice as fast as torch. Networks that
+cannot be exported, or whose exported features differ, run in torch. B batch, F features, S pixels a side.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backbones.convolutions.small_maps import restore_convolutions
 from backbones.network import Network
 from backbones.pinned import EXTRA
 
-TOLERANCE = 1e-4  # largest deviation from torch's features, of the largest feature or of 1
+TOLERANCE = 1e-4  # largest deviation from torch's features, relative to the largest one or to 1
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 
 Compute = Callable[[np.ndarray], np.ndarray]
@@ -30,7 +30,7 @@ Compute = Callable[[np.ndarray], np.ndarray]
 class Extractor:
     """Computes features: uint8 [B, S, S, 3] -> float32 [B, F].
 
-    `how`: "onnxruntime" or "torch". `why`: one sentence where it is torch and ONNX Runtime would have been faster.
+    `how`: "onnxruntime" or "torch". `why`: one sentence if torch is used although ONNX Runtime would be faster.
     """
 
     compute: Compute
@@ -44,12 +44,12 @@ class Extractor:
 
 
 def missing() -> list[str]:
-    """Return which libraries of the extra `weights` are not installed that fast features need."""
+    """Return the libraries of the extra `weights` that fast extraction needs and that are not installed."""
     return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 def make_extractor(network: Network, image_size: int, device: torch.device) -> Extractor:
-    """Return what computes a network's pooled features for images of `image_size` pixels, in evaluation mode.
+    """Return an extractor of a network's pooled features for images of `image_size` pixels, in evaluation mode.
 
     On the CPU in float32, with as many threads as torch has now; on a GPU in bfloat16. The network is left as it is.
     """
@@ -114,7 +114,7 @@ def _on_gpu(model: nn.Module, device: torch.device) -> Compute:
 def export(model: nn.Module, image_size: int, outputs: Sequence[str] = ("features",)) -> bytes:
     """Return a module that takes uint8 [B, S, S, 3] as an ONNX model for any B; errors are torch's.
 
-    Its input is named "images", its outputs as `outputs` says.
+    Its input is named "images"; `outputs` names its outputs.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

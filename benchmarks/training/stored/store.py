@@ -1,6 +1,6 @@
-"""Stored features: float32 [V, N, F] in a memory map, and a JSON file that says of what, with a hash per chunk.
+"""Stored features: a float32 [V, N, F] memory map, and a JSON file with their identity and a hash per chunk.
 
-A folder is filled chunk by chunk. What was interrupted, damaged or is missing is computed again, and nothing else.
+A folder is filled chunk by chunk; only missing, interrupted or damaged chunks are computed again.
 V views, N rows of the data set, F features, B rows of a chunk.
 """
 
@@ -20,7 +20,7 @@ from backbones.files import write_bytes
 from benchmarks.support.errors import UserError
 from benchmarks.support.keys import content_key
 
-FORMAT = 1  # raise it when the same identity would be stored differently
+FORMAT = 1  # increase it when the same identity would be stored differently
 CHUNK_ROWS = 512
 
 Compute = Callable[[int, int, int], np.ndarray]  # view, first row, row after the last -> float32 [B, F]
@@ -30,21 +30,21 @@ Progress = Callable[[int, int], None]
 class FeatureStore:
     """Features of one identity in a folder of their own below `folder`.
 
-    `identity` (plain JSON values) says of what they are; other values are other features. `shape` is (V, N, F).
+    `identity` (plain JSON values) identifies the features: other values are other features. `shape` is (V, N, F).
     """
 
     def __init__(self, folder: Path, name: str, identity: Mapping[str, Any], shape: tuple[int, int, int]) -> None:
-        """Nothing is read or written yet."""
+        """Set the folder's path; read and write nothing yet."""
         self.identity = {**identity, "format": FORMAT, "shape": list(shape), "chunk_rows": CHUNK_ROWS}
         self.place = folder / f"{name}-{content_key(self.identity)}"
         self.shape = shape
 
     def fill(self, begin: Callable[[], Compute], on_progress: Progress = lambda done, total: None) -> np.ndarray:
-        """Return the features as a read-only memory map [V, N, F]; what is not there yet is computed first.
+        """Return the features as a read-only memory map [V, N, F], computing missing chunks first.
 
-        `begin` makes what computes, and is not called if all is there. `on_progress(done, total)` counts rows of views.
-        One process at a time fills a folder, others wait for it. Raises UserError if the folder cannot be written, as
-        with a full disk; what was stored before is kept.
+        `begin` returns the function that computes chunks; it is called only if some are missing.
+        `on_progress(done, total)` counts rows of views. One process at a time fills a folder; others wait. Raises
+        UserError if the folder cannot be written, for example on a full disk; stored chunks are kept.
         """
         try:
             self.place.mkdir(parents=True, exist_ok=True)
@@ -60,12 +60,12 @@ class FeatureStore:
         return np.memmap(self.place / "features.bin", np.float32, "r", shape=self.shape)
 
     def rows_missing(self) -> int:
-        """Return how many rows of views are not noted as stored; what is damaged is found when it is read."""
+        """Return how many rows of views are not recorded as stored; damaged chunks are only detected by `fill`."""
         noted = self._noted()
         return sum(end - start for view, start, end in self._chunks() if f"{view}:{start}" not in noted)
 
     def _compute(self, stored: dict[str, str], compute: Compute, on_progress: Progress) -> None:
-        """Compute the chunks that are not in `stored`, which maps their names to their hashes, and note each there."""
+        """Compute the chunks that are not in `stored`, which maps their names to their hashes, and add each one."""
         views, rows, features = self.shape
         done, total = 0, views * rows
         with open(self._make_file(), "r+b") as file:
@@ -92,7 +92,7 @@ class FeatureStore:
                 yield view, start, min(start + CHUNK_ROWS, rows)
 
     def _make_file(self) -> Path:
-        """Give the file its full size, and return it; parts without content take no room on the disk."""
+        """Give the file its full size and return its path; it is sparse, so unwritten parts take no disk space."""
         path = self.place / "features.bin"
         path.touch()
         os.truncate(path, int(np.prod(self.shape)) * 4)
@@ -103,7 +103,7 @@ class FeatureStore:
         write_bytes(self.place / "meta.json", json.dumps(content, indent=0, sort_keys=True).encode())
 
     def _stored(self) -> dict[str, str]:
-        """Return name and hash of the chunks that are there, whole: none if the folder is of another identity."""
+        """Return name and hash of the intact chunks; none if the folder has another identity."""
         try:
             noted = self._noted()
             with open(self.place / "features.bin", "rb") as file:
@@ -112,7 +112,7 @@ class FeatureStore:
             return {}
 
     def _noted(self) -> dict[str, str]:
-        """Return name and hash of the chunks that were stored; none if the folder is of another identity."""
+        """Return name and hash of the chunks recorded as stored; none if the folder has another identity."""
         try:
             meta = json.loads((self.place / "meta.json").read_text(encoding="utf-8"))
             return dict(meta["chunks"]) if meta["identity"] == self.identity else {}
@@ -120,7 +120,7 @@ class FeatureStore:
             return {}
 
     def _hashes(self, file: BinaryIO) -> Iterator[tuple[str, str]]:
-        """Yield name and hash of every chunk in the file; of one that is cut short, the hash of what is left."""
+        """Yield name and hash of every chunk in the file; for a truncated chunk, the hash of what is left."""
         features = self.shape[2]
         for view, start, end in self._chunks():
             yield f"{view}:{start}", hashlib.sha256(file.read((end - start) * features * 4)).hexdigest()

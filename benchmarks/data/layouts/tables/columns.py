@@ -1,4 +1,4 @@
-"""Which columns of a table are meant: by name where the user gave one, else by what such columns are usually called."""
+"""Find a table's label and image columns: the ones that the user named, else those with the usual names."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ TEXTS = ("text", "title", "name", "productdisplayname", "description", "caption"
 
 
 def first_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """Return the column called by the first of `names` that there is, in any case."""
+    """Return the column with the first of `names` that exists, ignoring case; None if there is none."""
     lower = {column.strip().lower(): column for column in reversed(columns)}
     return next((lower[name] for name in names if name in lower), None)
 
 
 def label_column(origin: Path, columns: Sequence[str], classes: Collection[str], given: str) -> str:
-    """Return the column of the classes: `given`, else the only one of a usual name, else the only one of `classes`.
+    """Return the label column: `given`, else the only one with a usual name, else the only one in `classes`.
 
-    `classes` are the columns whose type says that they hold classes. Raises UserError, with the candidates, where
-    there is none or more than one.
+    `classes`: the columns with a class type. Raises UserError, with the candidates, if there is none or more than one.
     """
     if given:
         return named(origin, columns, given, "--label-column")
@@ -43,9 +42,9 @@ def label_column(origin: Path, columns: Sequence[str], classes: Collection[str],
 
 
 def image_column(origin: Path, columns: Sequence[str], embedded: Sequence[str], given: str) -> str:
-    """Return the column of the images: `given`, else one that holds images, else one of paths by its usual name.
+    """Return the image column: `given`, else one that holds images, else one of paths with a usual name.
 
-    Raises UserError where there is none, or where several hold images and none has a usual name.
+    Raises UserError if there is none, or if several hold images and none has a usual name.
     """
     if given:
         return named(origin, [*columns, *embedded], given, "--image-column")
@@ -64,7 +63,7 @@ def image_column(origin: Path, columns: Sequence[str], embedded: Sequence[str], 
 
 
 def named(origin: Path, columns: Sequence[str], name: str, option: str) -> str:
-    """Return the column of that name. Raises UserError, with the nearest one, where there is none."""
+    """Return the column `name`. Raises UserError, suggesting the nearest name, if it does not exist."""
     if name not in columns:
         raise UserError(
             f"{origin} has no column {name!r} ({option}){nearest(name, columns)}; it has {_listed(columns)}."

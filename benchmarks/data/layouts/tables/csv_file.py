@@ -14,7 +14,7 @@ ENDINGS = (".csv", ".tsv")
 
 
 def is_csv(path: Path, asked: Asked) -> bool:
-    """Whether the file is a CSV whose header has a path and a label column, by their usual or the asked names."""
+    """Whether the file is a CSV whose header has a path and a label column, by the usual names or the user's."""
     if path.suffix.lower() not in ENDINGS:
         return False
     try:
@@ -27,7 +27,7 @@ def is_csv(path: Path, asked: Asked) -> bool:
 
 
 def read_csv(path: Path) -> Table:
-    """Return the table; short rows are filled up. Raises UserError for what is no UTF-8 CSV."""
+    """Return the table; short rows are padded. Raises UserError for a file that is not a UTF-8 CSV."""
     rows = _rows(path)
     header = next(rows, [])
     columns: list[list[str]] = [[] for _ in header]

@@ -21,7 +21,7 @@ EXTRA = "pip install -e .[hf]"
 
 
 def is_hub_name(path: Path) -> bool:
-    """Whether --data names a data set instead of a path: hf:OWNER/NAME, with :CONFIGURATION and @REVISION as wanted."""
+    """Whether --data names a data set instead of a path: hf:OWNER/NAME[:CONFIGURATION][@REVISION]."""
     return str(path).startswith(PREFIX)
 
 
@@ -40,7 +40,7 @@ def read_saved(path: Path) -> Table:
 def read_named(path: Path) -> Table:
     """Return the rows of the data set that `path` names, which is downloaded unless it is in the library's cache.
 
-    Raises UserError where there is none, or the hub cannot be reached.
+    Raises UserError if it does not exist or the hub cannot be reached.
     """
     rest, _, revision = str(path).removeprefix(PREFIX).partition("@")
     name, _, configuration = rest.partition(":")
@@ -48,7 +48,7 @@ def read_named(path: Path) -> Table:
 
 
 def _read(origin: Path, load: Callable[[Any], Any]) -> Table:
-    """Return what `load` gives as a table."""
+    """Return the data set that `load` returns, as a table."""
     try:
         import datasets
     except ImportError as error:
@@ -97,14 +97,14 @@ def _table(
 
 
 def _reader(parts: list[datasets.Dataset], name: str) -> Callable[[int], bytes | None]:
-    """Return what reads the encoded image of a row of all parts together."""
+    """Return a function that reads a row's encoded image; rows are numbered across all parts."""
     from datasets import Image
 
     encoded = [part.select_columns([name]).cast_column(name, Image(decode=False)) for part in parts]
     starts = [0, *itertools.accumulate(len(part) for part in parts)]
 
     def read(row: int) -> bytes | None:
-        """Return an image's bytes, from its file where the data set has none, None where there is neither."""
+        """Return an image's bytes, from its file if the data set has none; None if there is neither."""
         part = bisect.bisect_right(starts, row) - 1
         image = encoded[part][row - starts[part]][name]
         if image is None or image["bytes"] is not None:
@@ -115,7 +115,7 @@ def _reader(parts: list[datasets.Dataset], name: str) -> Callable[[int], bytes |
 
 
 def _text(cell: Any, names: list[str] | None) -> str:
-    """Return a cell as text: a class by its name, "" for a class below 0 and where there is none."""
+    """Return a cell as text: a class by its name, "" for a missing value or a class below 0."""
     if cell is None or (names and cell < 0):
         return ""
     return names[cell] if names else str(cell)

@@ -1,4 +1,4 @@
-"""The files that a table's paths mean, all of them below one folder."""
+"""Resolve a table's paths to files, all of them below one folder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from benchmarks.support.errors import UserError
 
 
 class ImageRoot:
-    """The folder below which a table's images are, and the folders from which its relative paths start."""
+    """The folder that contains a table's images, and the folders that its relative paths start from."""
 
     def __init__(self, table: Path, image_root: Path | None) -> None:
-        """Take the table's own folder unless there is an `image_root`. UserError for one that is not a folder."""
+        """Use `image_root`, or the table's own folder if it is None. UserError if `image_root` is not a folder."""
         if image_root is not None and not image_root.is_dir():
             raise UserError(f"--image-root {image_root} is not a folder; give one that is above all images.")
         self._table = table
@@ -21,7 +21,7 @@ class ImageRoot:
         self._starts = tuple(dict.fromkeys((own, self._root)))
 
     def file(self, cell: str) -> str:
-        """Return the first existing file that a cell can mean; UserError for one that is not below the root."""
+        """Return the first existing file that a cell can refer to; UserError if it is not below the root."""
         files = [os.path.normpath(os.path.join(start, cell)) for start in self._starts]
         allowed = [file for file in files if self._is_below(file, cell)]
         if not allowed:
@@ -32,7 +32,7 @@ class ImageRoot:
         return next(filter(os.path.exists, allowed), allowed[0])
 
     def relative(self, file: str) -> str:
-        """Return the path of a file from the root."""
+        """Return a file's path relative to the root."""
         below = os.path.commonpath([self._root, file]) == self._root
         return os.path.relpath(file if below else os.path.realpath(file), self._root)
 

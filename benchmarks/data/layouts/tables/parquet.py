@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def parquet_files(path: Path, asked: Asked) -> list[Path]:
-    """Return the Parquet files at `path` that list or hold images: itself, or those in it and in its folders.
+    """Return the Parquet files that list or hold images: `path` itself, or those in it and its subfolders.
 
-    A file that is given itself is returned whatever its columns, so that the error says which are needed.
+    If `path` is a file, it is returned whatever its columns, so that the error says which are needed.
     """
     if path.is_file():
         return [path] if path.suffix.lower() == ".parquet" else []
@@ -30,7 +30,7 @@ def parquet_files(path: Path, asked: Asked) -> list[Path]:
 def read_parquet(origin: Path, files: list[Path]) -> Table:
     """Return the rows of all files, with the columns that all of them have.
 
-    The word train, test or validation at the start of each file's name, or as its folder's, is the part of its rows.
+    A file's part is the word train, test or validation at the start of its name, or its folder's name.
     Raises UserError for a file that is not Parquet.
     """
     schemas = []
@@ -128,5 +128,5 @@ def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
 
 
 def _name(names: list[str], cell: str) -> str:
-    """Return the class that a number means, "" for -1, which marks rows without a class."""
+    """Return the name of class number `cell`; "" for -1, which marks rows without a class."""
     return names[int(cell)] if cell.isdecimal() and int(cell) < len(names) else ""

@@ -1,4 +1,4 @@
-"""A table whose rows are images, and how it becomes a `Source`."""
+"""Tables whose rows are images, and their conversion to a `Source`."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SECOND_LABEL = "paths with a second label, of which the first counts"
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user said of a table; "" where nothing. `image_root`: the folder above all images."""
+    """The user's options for a table; "" where unset. `image_root`: the folder that contains all images."""
 
     image_root: str = ""
     label_column: str = ""
     image_column: str = ""
 
     def __bool__(self) -> bool:
-        """Whether anything was said."""
+        """Whether any option is set."""
         return bool(self.image_root or self.label_column or self.image_column)
 
 
@@ -34,8 +34,8 @@ class Asked:
 class Table:
     """R rows: `columns` as text, and `embedded`, columns of encoded images that are read row by row.
 
-    `classes`: the columns whose type says that they hold classes. `split`: the part of each row, where the files say
-    it and no column does. `stamp`: plain JSON values that change when embedded images do.
+    `classes`: the columns with a class type. `split`: the part of each row, if the files define it and no column
+    does. `stamp`: plain JSON values that change when embedded images do.
     """
 
     origin: Path
@@ -48,7 +48,7 @@ class Table:
 
 
 def joined(origin: Path, tables: Sequence[Table], parts: Sequence[str]) -> Table:
-    """Return the rows of tables of paths as one, with the columns that all have; each table is a part of the data."""
+    """Concatenate tables of paths, with the columns that all of them have; each table is one part of the data."""
     common = [name for name in tables[0].columns if all(name in table.columns for table in tables)]
     columns = {name: [cell for table in tables for cell in table.columns[name]] for name in common}
     lengths = [len(next(iter(table.columns.values()), ())) for table in tables]
@@ -57,12 +57,12 @@ def joined(origin: Path, tables: Sequence[Table], parts: Sequence[str]) -> Table
 
 
 def open_table(table: Table, asked: Asked) -> Source:
-    """Open the images that a table lists, by paths (absolute, or from its folder or `image_root`), or holds.
+    """Open the images that a table holds, or lists by path (absolute, or relative to its folder or `image_root`).
 
     Rows without a path or label are dropped, and of rows with the same path the first is kept; the notes count both.
-    Rows that the split column marks for validation are training rows, because a run sets its own part aside. UserError
-    for an image that is not below `image_root` (default: the table's folder), links followed; for a split column with
-    an unknown word, or without a test row; for columns that are not there or not clear.
+    Rows that the split column marks for validation are training rows, because a run sets its own part aside. Raises
+    UserError for an image outside `image_root` (default: the table's folder) after following links, for a split
+    column with an unknown word or without a test row, and for missing or ambiguous columns.
     """
     columns = list(table.columns)
     image = image_column(table.origin, columns, list(table.embedded), asked.image_column)
@@ -97,7 +97,7 @@ _Rows = tuple[list[int], list[str], Images, list[tuple[str, int]], dict[str, tup
 
 
 def _listed(table: Table, image: str, labels: Sequence[str], asked: Asked) -> _Rows:
-    """Return the rows kept, their ids and images, notes, and mistakes by name, of a table of paths."""
+    """Return the kept rows of a table of paths, their ids and images, notes, and the places of mistakes."""
     root = ImageRoot(table.origin, Path(asked.image_root) if asked.image_root else None)
     found: dict[str, str] = {}  # file by id
     kept: dict[str, int] = {}
@@ -125,7 +125,7 @@ def _listed(table: Table, image: str, labels: Sequence[str], asked: Asked) -> _R
 
 
 def _held(table: Table, image: str, labels: Sequence[str], asked: Asked) -> _Rows:
-    """Return what `_listed` does, of a table that holds its images; ids are numbers within a part."""
+    """Like `_listed`, for a table that holds its images; ids are row numbers, after the part if there is one."""
     if asked.image_root:
         raise UserError(f"{table.origin} holds its images, so --image-root has no meaning; leave it out.")
     read, kept = table.embedded[image], [row for row, label in enumerate(labels) if label]
@@ -135,7 +135,7 @@ def _held(table: Table, image: str, labels: Sequence[str], asked: Asked) -> _Row
 
 
 def _without_test(parts: list[str]) -> list[str] | None:
-    """Return the parts with validation rows as test rows, None (a split is drawn) where there are none either."""
+    """Use validation rows as test rows; None (a split is drawn) if there are no validation or no training rows."""
     if "validation" not in parts or "train" not in parts:
         return None
     return ["test" if part == "validation" else part for part in parts]
