@@ -20,7 +20,7 @@ INTERRUPTED = 130
 def start() -> NoReturn:
     """Run the command in `sys.argv` and exit with its code; those that train run in a supervised child process."""
     interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if interruptible:  # until `main` handles it, there is nothing to keep and nothing to say
+    if interruptible:  # until `main` handles it, there is no work to save and no message to print
         signal.signal(signal.SIGINT, _leave)
     _open_streams()
     if sys.version_info < (3, 11):  # noqa: UP036 - a checkout is started with any Python
@@ -44,7 +44,7 @@ def start() -> NoReturn:
 
 
 def _main() -> Callable[..., int]:
-    """Return the command line; exit with one sentence where this Python lacks a library."""
+    """Return the CLI's `main`; exit with a one-line error if a library is not installed."""
     try:
         from benchmarks.cli import main
     except ModuleNotFoundError as error:
@@ -59,7 +59,7 @@ def _main() -> Callable[..., int]:
 
 
 def _leave(*_: object) -> NoReturn:
-    """End at once, without the traceback of an import that was interrupted."""
+    """Exit immediately, without a traceback if an import was interrupted."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     os._exit(INTERRUPTED)
@@ -78,11 +78,11 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Replace closed standard streams by the null device; let open ones escape what they cannot encode."""
+    """Redirect closed standard streams to the null device; make open ones escape characters they cannot encode."""
     for number in range(3):
         try:
             os.fstat(number)
-        except OSError:  # `>&-`: a file opened later would get this number, and the output
+        except OSError:  # closed by `>&-`: the next file opened would get this descriptor, and receive the output
             os.open(os.devnull, os.O_RDWR)
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)

@@ -98,19 +98,19 @@ def plan(
         backbones: Names or globs; empty for the suite's.
         strategies: Expressions such as "a+b(x=1)", or globs; empty for the suite's.
         seeds: How many seeds, counted from 0; None for the suite's number.
-        data: Path of your images, for suites that read some.
-        image_root: Folder above all images of a table; None for the table's own.
-        label_column: A table's column of classes; None for the one of a usual name.
-        image_column: A table's column of images or paths; None for the one of a usual name.
+        data: Path to your images, for suites that need them.
+        image_root: Folder above all images of a table; None for the table's own folder.
+        label_column: A table's class column; None to find it by its usual names.
+        image_column: A table's column of images or paths; None to find it by its usual names.
         out: Folder for records, leaderboards and trained states.
         device: "auto", "cpu" or "cuda".
-        threads: CPU threads of a training; None for as many as cores are idle.
+        threads: CPU threads per job; None for as many as there are idle cores.
         weights: safetensors file with the first weights.
         protocol: "two-stage" or "joint" in place of the suite's protocol.
         head_classes: Number of head classes in place of the suite's number.
-        settings: Other settings of the suite by dotted name, such as {"recipe.epochs.tail": 20}. The suite's name gets
-            each one that changes something, so that results do not mix.
-        split: 0 for the data's own training and test rows, from 1 for others of the same sizes.
+        settings: Other settings of the suite by dotted name, such as {"recipe.epochs.tail": 20}. Each one that
+            changes something is appended to the suite's name, so that results do not mix.
+        split: 0 for the data's own training and test rows; 1 and up for other splits of the same sizes.
 
     Returns:
         A session: `session.plan` has the jobs and cells, and `run(session)` trains them.
@@ -154,7 +154,7 @@ def run(session: Session, *, quiet: bool = False) -> pd.DataFrame:
     Raises:
         UserError: Another process is writing to the same folder.
 
-    It trains in this process. The command `run` trains in a child process, which it restarts if it dies.
+    Trains in this process, whereas the command `run` trains in a child process and restarts it if it dies.
     """
     from benchmarks.commands.opening import ready_to_run
     from benchmarks.leaderboard import files
@@ -222,7 +222,7 @@ def register(strategy: _S) -> _S:
     Raises:
         StrategyError: The name cannot be used in an expression, or another strategy has it.
     """
-    registry.names()  # so that a name that the project uses is refused here
+    registry.names()  # so that a name used by the project is rejected here
     return registry.register(strategy)
 
 
@@ -244,7 +244,7 @@ def _choice(options: Any, value: str, what: str) -> Any:
 
 
 def _records_of(session: Session) -> list[Record]:
-    """Return the record of each cell of the plan; one that the disk had no room for is left out."""
+    """Return the records of the plan's cells, without those that a full disk could not store."""
     from benchmarks.running.cells import file_of
 
     out, suite = session.context.store.work.parent, session.context.suite.name

@@ -1,4 +1,4 @@
-"""The command line: its commands and its handling of errors. Importing it imports no library but typer.
+"""The command line: its commands and error handling. Importing it imports no third-party library but typer.
 
 Exit codes: 0 done, 1 some cells failed or some tables differ, 2 user error (one sentence), 130 interrupted.
 """

@@ -27,7 +27,7 @@ def check(
         Device | None, typer.Option(help="Instead: whether they train on this device as on the CPU.")
     ] = None,
 ) -> int:
-    """Run the contract on strategies; exit 1 if a clause is broken."""
+    """Check strategies against the contract; exit 1 if one breaks a clause."""
     load_plugins(plugin or ())
     strategies = [strategy for text in what for strategy in _strategies(text)]
     import torch

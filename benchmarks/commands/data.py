@@ -72,7 +72,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a problem is found.")] = False,
     most: Annotated[int, typer.Option(min=0, metavar="N", help="Places to name for each problem.")] = 20,
 ) -> int:
-    """Name unreadable images, duplicates in two classes or in training and test, and classes that are few or alike."""
+    """Report unreadable images, duplicates across classes or splits, and classes that are small or named alike."""
     from benchmarks.data.load import cache_folder, checked
     from benchmarks.progress.display import progress
 
@@ -89,7 +89,7 @@ def check(
 
 
 def _suite(dataset: str, data: Path | None, options: dict[str, str]) -> Suite:
-    """Return the suite with the image size of a run, which then finds the decoded images in the cache."""
+    """Return the suite at the image size that a run would use, so that the run finds the images decoded."""
     from benchmarks.commands.opening import warn
     from benchmarks.data.registry import discover
     from benchmarks.suites.choose import choose_suite, of_dataset

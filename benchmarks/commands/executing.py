@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 
 class Runner:
-    """How plans are carried out, in this process or on Ray.
+    """Runs plans, in this process or on Ray.
 
-    `fit` changes a request to what one of its jobs gets, and sets the threads; call it before a session is opened.
-    `execute_plan` is an executor's `execute`, with what does not change from plan to plan.
+    `fit` adapts a request to the resources of one job and sets the thread count; call it before opening a session.
+    `execute_plan` is an executor's `execute` with the arguments that are the same for every plan already bound.
     """
 
     def __init__(
         self, options: TrainOptions, fit: Callable[[Request], Request], execute_plan: Callable[..., Outcome]
     ) -> None:
-        """Hold them."""
+        """Store the arguments."""
         self.fit, self._options, self._execute_plan = fit, options, execute_plan
         self._hinted = False
 
@@ -47,9 +47,9 @@ class Runner:
         only: Sequence[Cell] | None = None,
         wrap: Callable[[Reporter], Reporter] = lambda reporter: reporter,
     ) -> Outcome:
-        """Run the cells of a session, or of `only` these, that have no record below `out`.
+        """Run the session's cells (or those in `only`) that have no record below `out`.
 
-        What they read is made first: stored features are. `wrap` may change what the user is told of the run.
+        Computes the stored features that they read first. `wrap` may replace the reporter of the run.
         """
         session = ready_to_run(session)
         told = wrap(_reporter(session, out, self._options, hint=not self._hinted))
@@ -59,23 +59,23 @@ class Runner:
 
 
 class Opened:
-    """An open session, and what carries out it, or another one on the same data."""
+    """An open session, and the `execute` that runs it or another session on the same data."""
 
     def __init__(self, session: Session, runner: Runner) -> None:
-        """Hold both."""
+        """Take `execute` from the runner."""
         self.session, self.execute = session, runner.execute
 
 
 @contextlib.contextmanager
 def writing(options: TrainOptions, command: str) -> Iterator[Callable[[], None]]:
-    """Yield what makes this process the only writer of the output folder, from its call until the block ends.
+    """Yield a function that makes this process the only writer of the output folder until the block ends.
 
-    `command` is its name, shown to others who wait for the folder.
+    `command`: the name shown to other processes that wait for the folder.
     """
     with contextlib.ExitStack() as stack:
 
         def alone() -> None:
-            """Hold the output folder."""
+            """Lock the output folder."""
             from benchmarks.progress.reporter import say
             from benchmarks.support.lock import only_writer
 
@@ -87,9 +87,9 @@ def writing(options: TrainOptions, command: str) -> Iterator[Callable[[], None]]
 
 @contextlib.contextmanager
 def running(options: TrainOptions, supervised: Supervised | None) -> Iterator[Runner]:
-    """Yield what carries plans out; Ray is joined when the first request is fitted, and left when the block ends.
+    """Yield a runner; it joins Ray when the first request is fitted, and leaves it when the block ends.
 
-    Raises UserError for options that do not fit together.
+    Raises UserError for conflicting options.
     """
     check_executor(options)
     if options.executor == Executor.LOCAL:
@@ -133,17 +133,17 @@ def opened(
     check: Callable[[Suite], None] = lambda _: None,
     split: int = 0,
 ) -> Iterator[Opened]:
-    """Open what the options ask for, on a split of the data.
+    """Open the session that the options describe, on a split of the data.
 
-    `check` may refuse the suite; then `alone` is called, before data are loaded. Raises UserError for options that do
-    not fit together.
+    `check` may reject the suite; `alone` is called after it and before the data are loaded. Raises UserError for
+    conflicting options.
     """
     with running(options, supervised) as runner:
         yield Opened(open_asked(options, runner.fit, alone, options.checkpoint_seconds, split, check), runner)
 
 
 def _reporter(session: Session, out: Path, options: TrainOptions, *, hint: bool) -> Reporter:
-    """Return what reports the run's progress; print a line if there is nothing to do, or how it would be faster."""
+    """Return the run's reporter; print a line if there is nothing to do, or a hint if it could run faster."""
     from benchmarks.progress.display import make_reporter
     from benchmarks.progress.reporter import Reporters
     from benchmarks.running.cells import stored_records

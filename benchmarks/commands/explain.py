@@ -119,7 +119,7 @@ def _seeds(one: Explanation) -> str:
 
 
 def _moved(one: Explanation, before: float, after: float) -> tuple[str, str, str]:
-    """Return two numbers of rows and their difference, with one digit if they are means over several seeds."""
+    """Format two row counts and their difference, with one decimal if they are means over several seeds."""
     digits = 1 if one.trained > 1 else 0
     change = round(after - before, digits) + 0.0  # no -0.0
     return f"{before:.{digits}f}", f"{after:.{digits}f}", f"{change:+.{digits}f}"

@@ -43,7 +43,7 @@ def gpu_check(
     ),
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for records; what each part printed.")] = OWN,
 ) -> int:
-    """Check, measure and use a GPU within some minutes; the same command goes on."""
+    """Check, measure and use a GPU within a time limit; the same command continues an unfinished check."""
     deadline = time.monotonic() + 60 * minutes
     from benchmarks.running.session import pick_device
     from benchmarks.suites.choose import expand_backbones

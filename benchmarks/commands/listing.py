@@ -84,7 +84,7 @@ def _about(family: str) -> str:
 
 
 def _marks(name: str) -> str:
-    """Return what a run must offer for a strategy with its default parameters, and whether it sees the test rows."""
+    """Return what a strategy with default parameters requires of a run, and whether it sees the test rows."""
     from strategies.registry import get
 
     cls = get(name)
@@ -129,7 +129,7 @@ suite = typer.Typer(help="Show suites.", rich_markup_mode=None, pretty_exception
 
 @suite.callback()
 def _group() -> None:
-    """Keep `show` a command of its own, although it is the only one."""
+    """Keep `show` a subcommand: typer would merge the only command of a group into the group."""
 
 
 @suite.command("show")

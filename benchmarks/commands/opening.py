@@ -1,4 +1,4 @@
-"""From options to an opened session; what needs no torch is checked before torch is loaded."""
+"""From options to an open session; checks that do not need torch run before it is imported."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def open_asked(
     split: int = 0,
     check: Callable[[Suite], None] = lambda _: None,
 ) -> Session:
-    """Check the options, print which suite they mean and why, load the data and make the plan.
+    """Check the options, print the chosen suite and the reason, load the data and make the plan.
 
-    `check` may refuse the suite. `ready` is called after the checks and before anything slow; then `fit`, which
+    `check` may reject the suite. `ready` is called after the checks and before anything slow; then `fit`, which
     may change the request and sets the threads (None: `on_this_machine`). `checkpoint_seconds`: see `Request`; `split`:
-    see `Suite`. Raises UserError, StrategyError or BackboneError for what the user can fix.
+    see `Suite`. Raises UserError, StrategyError or BackboneError for errors that the user can fix.
     """
     suite = _asked_suite(options, split)
     check(suite)
@@ -57,7 +57,7 @@ def open_asked(
 
 
 def open_here(request: Request) -> Session:
-    """Open a session, whose lines and progress go to the terminal; raises what `open_session` does."""
+    """Open a session and print its messages and progress to the terminal; raises as `open_session` does."""
     from benchmarks.progress.display import progress
     from benchmarks.running.session import open_session
 
@@ -66,7 +66,7 @@ def open_here(request: Request) -> Session:
 
 
 def _asked_suite(options: PlanOptions, split: int) -> Suite:
-    """Check the options, print which suite they mean and why, and return it. Raises UserError or StrategyError."""
+    """Check the options, print and return the suite they select. Raises UserError or StrategyError."""
     from benchmarks.suites.choose import choose_suite, expand_backbones
     from benchmarks.suites.settings import with_options
     from strategies.combining.expression import expand
@@ -80,7 +80,7 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
         device=options.device,
         protocol=options.protocol,
         head_classes=options.head_classes,
-        # what is named is trained
+        # an explicit backbone or weights file rules out the automatic choice of frozen features
         trains=options.trains or ("all" if options.backbone or options.weights else None),
         image_size_px=options.image_size,
         settings=options.set or (),
@@ -99,14 +99,14 @@ def _asked_suite(options: PlanOptions, split: int) -> Suite:
 
 
 def on_this_machine(options: SessionOptions, request: Request, *, restarted: bool = False) -> Request:
-    """Choose how many jobs are trained side by side, and with how many CPU threads each; print why.
+    """Choose how many jobs run in parallel, and with how many CPU threads each; print why.
 
-    Returns the request with its jobs. `restarted`: see `default_share`. On a GPU it is one job, with as many threads as
-    torch chooses. Raises UserError if several are asked for where there is a GPU.
+    Returns the request with `jobs` set. `restarted`: see `default_share`. On a GPU, one job runs, with torch's default
+    number of threads. Raises UserError if several jobs are requested on a machine with a GPU.
     """
     import torch
 
-    gpu = torch.cuda.is_available()  # its libraries do not survive a fork, even where they are not used
+    gpu = torch.cuda.is_available()  # CUDA libraries do not survive a fork, even if unused
     if gpu and (options.jobs or 1) > 1:
         raise UserError(
             "--jobs is for machines without a GPU; share the GPU with --executor ray --jobs-per-device K, or hide it "
@@ -125,7 +125,7 @@ def on_this_machine(options: SessionOptions, request: Request, *, restarted: boo
 
 
 def _cells(options: SessionOptions, request: Request) -> int:
-    """Return about how many cells, or trials of them, are asked for."""
+    """Return the approximate number of requested cells, times the trials of each."""
     from benchmarks.planning.fit import MOST_SEEDS
     from benchmarks.suites.choose import expand_backbones
     from strategies.combining.expression import expand
@@ -138,7 +138,7 @@ def _cells(options: SessionOptions, request: Request) -> int:
 
 
 def _small(suite: Suite) -> str:
-    """Return in words what of the suite does not keep several cores busy, "" if all does."""
+    """Return, in words, what makes the suite's jobs too small to use several cores; "" if nothing does."""
     if suite.recipe.frozen:
         return "classifiers on stored features"
     size = suite.recipe.image_size
@@ -146,9 +146,9 @@ def _small(suite: Suite) -> str:
 
 
 def ready_to_run(session: Session) -> Session:
-    """Return the session with the stored features that its jobs read, computed unless the cache has them.
+    """Return the session with the stored features that its jobs read, computed unless they are cached.
 
-    They are computed with the threads of all jobs that are trained side by side.
+    Computing them uses the threads of all parallel jobs together.
     """
     import torch
 
@@ -167,7 +167,7 @@ def ready_to_run(session: Session) -> Session:
 def load_plugins(files: Sequence[Path]) -> None:
     """Load all plugins; installed ones that fail to import are left out with a warning that names them.
 
-    The content of a file is the version of the backbones and classifiers that it registers, as it is for strategies.
+    Backbones and classifiers from a file are versioned by a hash of its content, as strategies are.
     Raises StrategyError if one of `files` does not exist or fails to import.
     """
     from backbones.registry import load_entry_points, versioned

@@ -1,4 +1,4 @@
-"""Options that several commands take, written once: a dataclass whose fields become the options."""
+"""Options shared by several commands, as dataclasses whose fields become command-line options."""
 
 from __future__ import annotations
 
@@ -79,14 +79,14 @@ ImageColumn = Annotated[
 
 
 def of_table(image_root: Path | None, label_column: str | None, image_column: str | None) -> dict[str, str]:
-    """Return what was said of a table, as options of its dataset."""
+    """Return the given table options as options of the dataset."""
     said = {"image_root": image_root and str(image_root), "label_column": label_column, "image_column": image_column}
     return {name: value for name, value in said.items() if value}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TableOptions:
-    """What every command takes that reads a table of images."""
+    """Options of every command that reads a table of images."""
 
     image_root: ImageRoot = None
     label_column: LabelColumn = None
@@ -94,13 +94,13 @@ class TableOptions:
 
     @property
     def of_table(self) -> dict[str, str]:
-        """What was said of a table, as options of its dataset."""
+        """The given table options, as options of the dataset."""
         return of_table(self.image_root, self.label_column, self.image_column)
 
 
 @dataclasses.dataclass(frozen=True)
 class SessionOptions(TableOptions):
-    """What every command takes that plans jobs on data, as typed; None means the suite's default."""
+    """Options of every command that plans jobs on data, as typed; None means the suite's default."""
 
     strategy: Annotated[
         list[str] | None,
@@ -131,7 +131,7 @@ class SessionOptions(TableOptions):
 
 @dataclasses.dataclass(frozen=True)
 class PlanOptions(SessionOptions):
-    """What `plan` and `run` take."""
+    """Options of `plan` and `run`."""
 
     all: Annotated[bool, typer.Option("--all", help="All backbones and strategies of the suite.")] = False
     backbone: Annotated[
@@ -167,7 +167,7 @@ class PlanOptions(SessionOptions):
 
 @dataclasses.dataclass(frozen=True)
 class TrainOptions(SessionOptions):
-    """What every command takes that trains: how jobs are carried out."""
+    """Options of every command that trains: how jobs are executed."""
 
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for TensorBoard logs.")] = None
     executor: Annotated[Executor, typer.Option(help="Run in this process, or on Ray.")] = Executor.LOCAL
@@ -198,21 +198,21 @@ class TrainOptions(SessionOptions):
 
 @dataclasses.dataclass(frozen=True)
 class ExecuteOptions(TrainOptions, PlanOptions):
-    """What `run` and `tune` take."""
+    """Options of `run` and `tune`."""
 
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and train nothing.")] = False
 
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions(ExecuteOptions):
-    """What only `run` takes."""
+    """Options of `run` alone."""
 
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Only the cells that failed before.")] = False
 
 
 @dataclasses.dataclass(frozen=True)
 class TuneOptions(ExecuteOptions):
-    """What only `tune` takes."""
+    """Options of `tune` alone."""
 
     trials: Annotated[
         int, typer.Option(min=1, max=MOST_TRIALS, metavar="N", help="Settings to try per strategy, the default first.")
@@ -223,7 +223,7 @@ class TuneOptions(ExecuteOptions):
 
 
 def check_executor(options: TrainOptions) -> None:
-    """Raise UserError where options of Ray are given and Ray is not the executor, or the other way round."""
+    """Raise UserError for Ray options without `--executor ray`, and for `--jobs` with it."""
     if options.executor == Executor.RAY and options.jobs:
         raise UserError("--jobs is for runs without Ray; with --executor ray, --jobs-per-device K does it.")
     if options.executor == Executor.LOCAL and (options.address or options.jobs_per_device):
@@ -231,7 +231,7 @@ def check_executor(options: TrainOptions) -> None:
 
 
 def takes(options: type[_Options]) -> Callable[[Callable[[_Options, typer.Context], int]], Callable[..., int]]:
-    """Return a decorator for a command that takes a dataclass and typer's context: its fields become options."""
+    """Return a decorator that turns the fields of `options`, a command's first parameter, into its options."""
 
     def decorate(command: Callable[[_Options, typer.Context], int]) -> Callable[..., int]:
         def entry(context: typer.Context, **values: Any) -> int:

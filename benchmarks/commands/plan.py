@@ -32,7 +32,7 @@ def print_plans(options: PlanOptions) -> None:
 
 
 def print_plan(session: Session, out: Path) -> None:
-    """Print the jobs, their sharing, epochs asked and executed, what is stored, and the expected time of the rest."""
+    """Print the jobs, how they are shared, epochs asked and executed, what is stored, and the estimated time left."""
     from tabulate import tabulate
 
     from benchmarks.running.cells import stored_records

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
     from benchmarks.tools.recommend.setup import Chosen
 
-KEEP_HEAD = 0.1  # who has not been asked should not pay more
+KEEP_HEAD = 0.1  # class mean that frequent classes may lose by default, without asking the user
 
 
 class Goal(StrEnum):
@@ -37,7 +37,7 @@ class Goal(StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class RecommendOptions(TrainOptions):
-    """What `recommend` takes, as typed."""
+    """Options of `recommend`, as typed."""
 
     strategy: Annotated[
         list[str] | None, typer.Option(metavar="NAME,...", help="Try only these strategies, and none.")
@@ -86,7 +86,7 @@ def recommend(options: RecommendOptions, context: typer.Context) -> int:
 
 
 def _suite(options: RecommendOptions, budget_s: float) -> Chosen:
-    """Return the suite to run, and say it."""
+    """Choose the suite to run, and print it."""
     from benchmarks.commands.opening import load_plugins
     from benchmarks.tools.recommend.setup import suite_for
 
@@ -102,7 +102,7 @@ def _suite(options: RecommendOptions, budget_s: float) -> Chosen:
 
 
 def _strategies(options: RecommendOptions) -> tuple[str, ...]:
-    """Return the strategies that were asked for, plain training first; none for all."""
+    """Return the requested strategies, plain training first; empty for all."""
     from benchmarks.tools.recommend.candidates import PLAIN
     from strategies.combining.expression import expand
 
@@ -117,8 +117,8 @@ def _open(options: RecommendOptions, runner: Runner, suite: Suite, strategies: S
     from benchmarks.tools.recommend.candidates import PLAIN
 
     request = Request(
-        suite=suite.model_copy(update={"strategies": tuple(strategies)}),  # those that lack something are left out
-        strategies=(PLAIN, *options.strategy) if options.strategy else (),  # each of these must be able to run
+        suite=suite.model_copy(update={"strategies": tuple(strategies)}),  # strategies that cannot run are left out
+        strategies=(PLAIN, *options.strategy) if options.strategy else (),  # an error if one of these cannot run
         data=options.data, seed=0, device=options.device.value, out=options.out,
         checkpoint_seconds=options.checkpoint_seconds,
     )  # fmt: skip
@@ -129,7 +129,7 @@ def _open(options: RecommendOptions, runner: Runner, suite: Suite, strategies: S
 
 
 def _write_pages(out: Path, suite: str) -> None:
-    """Bring the leaderboards and the suite's report up to date; a problem must not hide the answer."""
+    """Update the leaderboards and the suite's report; a failure must not hide the recommendation."""
     from benchmarks.leaderboard.report import page
 
     write_pages(out, suite)

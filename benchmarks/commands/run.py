@@ -39,7 +39,7 @@ def run(options: RunOptions, context: typer.Context) -> int:
 
 
 def require_names(command: str, options: ExecuteOptions, *, named: bool = False) -> None:
-    """Raise UserError unless the options say what to run: all, or by name (`named`: in another way)."""
+    """Raise UserError unless the options select cells: all, by name, or in another way (`named`)."""
     by_name = bool(options.backbone or options.strategy)
     if options.all and by_name:
         raise UserError("--all is the whole suite, so it takes no --backbone or --strategy; leave one of them out.")
@@ -107,14 +107,14 @@ def _print_results(sessions: Sequence[Session], out: Path) -> None:
 
 
 def write_pages(out: Path, suite: str) -> Path | None:
-    """Regenerate the leaderboards, with warnings on what cannot be read; return that of `suite`, None if it failed."""
+    """Regenerate the leaderboards, warning of unreadable files; return the page of `suite`, None on failure."""
     from benchmarks.leaderboard.files import write
     from benchmarks.records.storage import safe_name
 
     page: Path | None = out / safe_name(suite) / "leaderboard.md"
     try:
         problems = write(out)
-    except UserError as error:  # it must not hide which cells failed
+    except UserError as error:  # the caller still has to report which cells failed
         problems, page = [f"{error} Then make the pages with `leaderboard --out {out}`."], None
     for problem in problems:
         print(f"warning: {problem}", file=sys.stderr)
@@ -124,7 +124,7 @@ def write_pages(out: Path, suite: str) -> Path | None:
 def print_failures(outcome: Outcome, session: Session, hint: str = "") -> int:
     """Name the cells that failed and where their tracebacks are; return the exit code.
 
-    `hint`: what else than the same command tries them again.
+    `hint`: another way to retry them, besides the same command.
     """
     if not outcome.failed:
         return 0

@@ -73,7 +73,7 @@ def report(
     ] = False,
     data: Annotated[Path | None, typer.Option(metavar="PATH", help="The images, for --thumbnails.")] = None,
 ) -> int:
-    """Write a page to explore a suite's records: SUITE/report.html, opened without a network."""
+    """Write an interactive page of a suite's records, SUITE/report.html, which works offline."""
     from benchmarks.leaderboard.report import page
 
     pictures = None

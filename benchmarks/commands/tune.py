@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @takes(TuneOptions)
 def tune(options: TuneOptions, context: typer.Context) -> int:
-    """Search the settings of each strategy on validation, all with as many trials, then run the best."""
+    """Search each strategy's settings on validation, with the same number of trials, then run the best."""
     require_names("tune", options)
     if options.resample_splits > 1:
         raise UserError("tune chooses on the data's own split; leave --resample-splits out.")
@@ -42,13 +42,13 @@ def tune(options: TuneOptions, context: typer.Context) -> int:
 
 
 def _require_validation(suite: Suite) -> None:
-    """Raise UserError for a suite that holds nothing back to choose on."""
+    """Raise UserError for a suite without validation rows to choose on."""
     if not suite.validation:
         raise UserError(f"tune chooses on validation rows, and {suite.name} has none; add --set validation=0.1.")
 
 
 def _search(found: Opened, options: TuneOptions) -> tuple[list[Search], int]:
-    """Train the trials and put them on record; return the searches, and how many cells failed."""
+    """Train the trials and write their tables; return the searches and the number of failed cells."""
     from benchmarks.tools.tuning.publish import write_table
     from benchmarks.tools.tuning.search import OnValidation, folder, searches, with_trials
 
@@ -63,7 +63,7 @@ def _search(found: Opened, options: TuneOptions) -> tuple[list[Search], int]:
 
 
 def _run_chosen(found: Opened, search: Sequence[Search], options: TuneOptions) -> int:
-    """Run the chosen settings with the suite's seeds and put them on record; return how many cells failed."""
+    """Run the chosen settings with the suite's seeds and write their records; return how many cells failed."""
     from benchmarks.tools.tuning.publish import write_tuned
     from benchmarks.tools.tuning.search import folder, records_of, with_cells
 
@@ -105,7 +105,7 @@ def _print_choice(search: Sequence[Search]) -> None:
 
 
 def _seeds(count: int) -> str:
-    """Return the first so many seeds in words."""
+    """Return the first `count` seeds in words."""
     return "seed 0" if count == 1 else f"seeds 0 to {count - 1}"
 
 

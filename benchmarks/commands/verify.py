@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CellOptions(TableOptions):
-    """What `verify` and `export` take: a finished cell, and where to find what its record does not contain."""
+    """Options of `verify` and `export`: a finished cell, and where to find what its record does not contain."""
 
     cell: Annotated[str, typer.Argument(metavar="CELL", help="backbone|strategy|seed, or a record's file.")]
     suite: Annotated[
@@ -33,7 +33,7 @@ class CellOptions(TableOptions):
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder that holds <suite>/records.")] = OWN
 
     def open(self) -> Recorded:
-        """Return the cell that is meant, and compute with its number of threads from now on."""
+        """Return the selected cell, and set this process's thread count to the one it was trained with."""
         from benchmarks.commands.opening import load_plugins
         from benchmarks.tools.recorded import Recorded, find_done
 

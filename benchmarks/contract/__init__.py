@@ -1,5 +1,5 @@
-"""The contract that every strategy keeps, as clauses: `python -m benchmarks check` and the tests run the same ones.
+"""The contract that every strategy must keep, as clauses that both `python -m benchmarks check` and the tests run.
 
-`clauses.py` registers and judges; the clauses are in `values.py`, `tensors.py` and `training.py`; the others are what
-they try a strategy on. Nothing here names a strategy.
+`clauses.py` registers and evaluates clauses; `values.py`, `tensors.py` and `training.py` define them; the other modules
+provide the inputs to test a strategy on. No strategy is named here.
 """

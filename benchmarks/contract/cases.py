@@ -1,4 +1,4 @@
-"""Test cases of the clauses: class counts, ordinary and odd, points of a training, batches. B batch, C classes."""
+"""Test cases for the clauses: ordinary and odd class counts, points in training, batches. B batch, C classes."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def _cases(counts: dict[str, tuple[int, ...]]) -> list[Case]:
 
 
 def paired(cases: list[Case]) -> list[Case]:
-    """Return half of the cases, for clauses that train a step: stage and validation accuracy in pairs.
+    """Return half of the cases, for clauses that train a step: two of the four per set of counts.
 
-    Counts take turns: the first stage without accuracy and the second with it, then the other way round.
+    They alternate: the first stage without validation accuracy and the second with it, then the other way round.
     """
     return [case for i, case in enumerate(cases) if i % 4 in ((0, 3) if i // 4 % 2 == 0 else (1, 2))]
 

@@ -1,7 +1,7 @@
-"""The clauses of the contract: how one is registered, and how a strategy is judged by all of them.
+"""The clauses of the contract: their registration, and the check of a strategy against all of them.
 
-A clause is a function of a strategy, decorated with `@clause(name)`, that raises `Broken` (see `expect`) where the
-strategy does not keep it. The first sentence of its docstring is what `check` prints.
+A clause is a function of a strategy, decorated with `@clause(name)`, that raises `Broken` (see `expect`) if the
+strategy violates it. The first sentence of its docstring is what `check` prints.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _MODULES = ("values", "tensors", "training")  # those with clauses, in the order
 
 
 class Broken(Exception):
-    """A clause that is not kept; the message says in a few words what was found."""
+    """A clause is violated; the message says in a few words how."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clause:
-    """One promise: `check(strategy)` raises where it is not kept.
+    """One promise: `check(strategy)` raises if it is broken.
 
     `after`: names of the clauses that must be kept for this one to make sense. It is not tried where one of them is
     broken, so that one defect breaks one clause.

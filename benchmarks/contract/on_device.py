@@ -15,7 +15,7 @@ from benchmarks.running.job import run_job
 from strategies.base import Strategy
 from strategies.combining.seats import calls
 
-# float32 sums in another order, for a dozen steps of a tiny network
+# float32 summation order differs, over a dozen steps of a tiny network
 TOLERANCE = 0.05
 
 
@@ -29,7 +29,7 @@ def judge_on(strategy: Strategy, device: torch.device) -> Verdict:
 def trains_alike(strategy: Strategy, device: torch.device) -> None:
     """Raise `Broken` where an epoch's mean loss differs by more than `TOLERANCE`.
 
-    A GPU draws the extra augmentation of some classes differently: there, losses are only finite.
+    A GPU draws per-class augmentation differently: losses of strategies that use it only have to be finite.
     """
     here, there = losses(strategy, torch.device("cpu")), losses(strategy, device)
     for epoch, (ours, theirs) in enumerate(zip(here, there, strict=True)):

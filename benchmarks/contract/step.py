@@ -1,4 +1,4 @@
-"""One training step, hook by hook, with a check of every answer's shape.
+"""One training step, hook by hook, with a check of every result's shape.
 
 B batch, C classes, F features.
 """
@@ -45,7 +45,7 @@ def try_step(
 ) -> Tried:
     """Return one step on a copy of `batch`, with the classifier's outputs multiplied by `scale`.
 
-    Raises `Broken` for an answer of the wrong shape.
+    Raises `Broken` for a result of the wrong shape.
     """
     size, classes = len(batch.labels_B), case.facts.num_classes
     copy = drawn(strategy, batch)
@@ -80,7 +80,7 @@ def try_step(
 
 
 def drawn(strategy: Strategy, batch: Batch) -> Batch:
-    """Return a copy of a batch with as many views as the strategy asks for, each shifted by its number of pixels."""
+    """Return a copy of a batch with as many views as the strategy asks for, view k shifted by k pixels."""
     copy = _copy(batch)
     for view in range(1, strategy.views()):
         images_BCHW = batch.images_BCHW.roll(view, 3)

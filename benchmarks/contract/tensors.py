@@ -18,10 +18,10 @@ from strategies.base import Batch, Strategy
 
 @clause("views", after=("weights",))
 def views(strategy: Strategy) -> None:
-    """Each row is drawn a whole number of times, and mixing keeps every draw.
+    """The number of views is a positive integer, and mixing keeps all of them.
 
-    The number is at least 1 and repeats; `mix` returns none of a batch's views, which are then kept, or all of them,
-    with images and targets in their shapes and targets that sum to 1.
+    The number is the same on every call; `mix` returns either no views, and the batch keeps its own, or all of them,
+    with images and targets of unchanged shape and targets that sum to 1.
     """
     count = strategy.views()
     expect(type(count) is int and count >= 1, f"views gives {count!r}, not a whole number of at least 1")
@@ -41,9 +41,9 @@ def views(strategy: Strategy) -> None:
 
 @clause("ascent", after=("weights",))
 def ascent(strategy: Strategy) -> None:
-    """Weights moved for a gradient come back bit for bit.
+    """Weights that `ascend` moves are restored bit for bit.
 
-    For which classes they are moved is said by a bool per class.
+    `ascent_C` gives a bool per class: whether weights are moved for it.
     """
     for case in ordinary():
         classes_C = strategy.ascent_C(case.facts)
@@ -62,7 +62,7 @@ def ascent(strategy: Strategy) -> None:
 
 @clause("rates", after=("weights",))
 def rates(strategy: Strategy) -> None:
-    """Factors of the learning rate are positive and finite, repeat, and each pattern fits a parameter."""
+    """Learning-rate factors are positive, finite and reproducible, and each pattern matches a parameter."""
     factors = strategy.rates()
     expect(strategy.rates() == factors, "rates does not repeat itself")
     names = [name for name, _ in network_for(strategy, ordinary()[0]).named_parameters()] if factors else []
@@ -73,7 +73,7 @@ def rates(strategy: Strategy) -> None:
 
 @clause("shapes", after=("weights", "views"))
 def shapes(strategy: Strategy) -> None:
-    """Logits, targets and loss have their shapes.
+    """Logits, targets and loss have the right shapes.
 
     Logits and targets are [B, C], images keep their shape, targets sum to 1, the loss is a scalar.
     """
@@ -86,7 +86,7 @@ def shapes(strategy: Strategy) -> None:
 def finite(strategy: Strategy) -> None:
     """Loss and gradients are finite.
 
-    So are the scored logits, for logits of usual size and 300 times larger.
+    So are the predicted logits, for classifier outputs of usual size and 300 times larger.
     """
     for case in paired(ordinary()):
         name, batch = next(batches(case))
@@ -96,9 +96,9 @@ def finite(strategy: Strategy) -> None:
 
 @clause("odd-classes", after=("phases", "weights", "augmentation", "shapes", "finite"))
 def odd_classes(strategy: Strategy) -> None:
-    """One-class batches, empty classes, one-sample classes.
+    """One-class batches, empty classes and one-sample classes are handled.
 
-    Loss and gradients are finite for them, and weights, strengths and phases valid.
+    Loss and gradients are finite, and weights, strengths and phases are valid.
     """
     values.weights(strategy, odd())
     values.augmentation(strategy, odd())
@@ -126,7 +126,7 @@ def _finite(strategy: Strategy, case: Case, name: str, batch: Batch, scale: floa
 
 @clause("randomness", after=("weights", "shapes"))
 def randomness(strategy: Strategy) -> None:
-    """Only the generator handed in is drawn from.
+    """Random numbers are drawn only from the given generator.
 
     The global generators of torch, NumPy and Python keep their state, and the same generator gives the same results.
     """
@@ -146,9 +146,9 @@ def randomness(strategy: Strategy) -> None:
 
 @clause("facts", after=("weights", "shapes", "randomness"))
 def facts(strategy: Strategy) -> None:
-    """Facts are unchanged, answers repeat.
+    """Hooks leave the facts unchanged and return the same values on every call.
 
-    Even after the caller changed the last answer in place.
+    Even after the caller has modified the previous result in place.
     """
     for case in (*paired(ordinary()), *paired(odd())):
         before = str(case.facts)
@@ -174,7 +174,7 @@ def _arrays(strategy: Strategy, case: Case) -> list[np.ndarray | None]:
 
 
 def _answer(strategy: Strategy, case: Case, batch: Batch, seed: int) -> list[bytes]:
-    """Return the bytes of all that a step gives."""
+    """Return the results of a step as bytes."""
     step = try_step(strategy, case, batch, PROGRESS[-1], seed=seed)
     tensors = (step.batch.images_BCHW, step.batch.y_BC, step.loss, step.scored_BC)
     return [tensor.detach().contiguous().numpy().tobytes() for tensor in tensors]

@@ -60,7 +60,7 @@ class Encoder(nn.Module):
 
 @contextlib.contextmanager
 def backbone() -> Iterator[str]:
-    """Register the tiny networks inside the block, and give the name of the one without a transformer."""
+    """Register the tiny networks inside the block, and yield the name of the one without a transformer."""
     with registry.isolated():
         for name in (BACKBONE, TRANSFORMER):
             builder = functools.partial(_encoder, transformer=name == TRANSFORMER)

@@ -1,4 +1,4 @@
-"""Clauses that need a real training of a fraction of a second: frozen parts, and killed trainings."""
+"""Clauses that train a tiny cell in a fraction of a second: frozen parts, resumed jobs, micro-batches."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SIMPLER = (
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Trained:
-    """What the jobs of one cell gave.
+    """The results of one cell's jobs.
 
     `before`: for jobs that freeze a part, the network's state at their start. `after`: each job's final state.
     `predictions`: by the key of the job that made them. `record`: the cell's.
@@ -47,7 +47,7 @@ class _Trained:
 
 
 class _Killed(BaseException):
-    """Simulates a kill: no handler of exceptions catches it."""
+    """Simulates a kill: `except Exception` does not catch it."""
 
 
 @functools.lru_cache(maxsize=1)  # the clauses of one strategy share it
@@ -128,9 +128,9 @@ def _expect_frozen(job: Job, before: State, after: State) -> None:
 
 @clause("resumed", after=_SIMPLER)
 def resumed(strategy: Strategy) -> None:
-    """Interrupted and resumed equals uninterrupted.
+    """Resumed training gives the same results as uninterrupted training.
 
-    Weights, predictions and record of a training whose jobs are killed twice have the same bits.
+    Weights, predictions and record of a cell whose jobs are killed twice are bit-identical.
     """
     whole, killed = _undisturbed(strategy), _train(strategy, kill=True)
     for job in whole.jobs:
@@ -152,10 +152,10 @@ def resumed(strategy: Strategy) -> None:
 
 @clause("pieces", after=(*_SIMPLER, "resumed"))
 def pieces(strategy: Strategy) -> None:
-    """A batch in pieces trains as a whole one.
+    """A batch trained in pieces (micro-batches) gives the same weights as a whole one.
 
-    Tried with batch normalisation in evaluation mode, because its statistics are those of a piece, and without names,
-    whose dropout draws for each piece.
+    Tested with batch normalisation in evaluation mode, because its statistics would be per piece, and not for
+    strategies that read names, whose dropout draws per piece.
     """
     if "text" in strategy.needs:
         return
@@ -166,7 +166,7 @@ def pieces(strategy: Strategy) -> None:
 
 
 def _last_state(strategy: Strategy, pieces: int) -> State:
-    """Return the network's state after the first stage, the batches of whose last job were trained in pieces."""
+    """Return the network's state after the first stage, whose last job trains each batch in `pieces` pieces."""
     with tempfile.TemporaryDirectory() as folder, tiny.backbone():
         plan, context = tiny.session([str(strategy)], Path(folder), epochs=2)
         *before, last = plan.cells[0].jobs[0]

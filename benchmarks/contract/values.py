@@ -26,7 +26,7 @@ MOST_POINTS = 250
 
 @clause("described")
 def described(strategy: Strategy) -> None:
-    """Name, summary, docstring; needs and seats that are known."""
+    """Name, summary and docstring are present; needs and seats are known."""
     for part in strategy.parts():
         expect(get(part.name) is type(part), f"{part.name} is registered as another class")
         expect(part.summary and "\n" not in part.summary, f"{part.name} has no summary of one line")
@@ -38,7 +38,7 @@ def described(strategy: Strategy) -> None:
 
 @clause("parameters")
 def parameters(strategy: Strategy) -> None:
-    """Parameters survive text, JSON and a record.
+    """Parameters survive conversion to text, JSON and a record.
 
     Tried with the default parameters and with each of them changed.
     """
@@ -90,9 +90,9 @@ def _values(annotation: Any, current: Any) -> list[Any]:
 
 @clause("space", after=("parameters",))
 def space(strategy: Strategy) -> None:
-    """Every point of its space is a valid expression, and each default is in its range.
+    """Every point of the search space is a valid expression, and each default is in its range.
 
-    Tried at both ends and in the middle of each range, in all combinations as far as `MOST_POINTS`.
+    Tried at both ends and in the middle of each range, in all combinations up to `MOST_POINTS`.
     """
     ranges = searching.searched(strategy)
     steps = itertools.product((0.0, 0.5, math.nextafter(1.0, 0.0)), repeat=len(ranges))
@@ -139,9 +139,9 @@ def weights(strategy: Strategy, cases: Sequence[Case] | None = None) -> None:
 
 @clause("sampling")
 def sampling(strategy: Strategy) -> None:
-    """Draws sum to 1, empty classes get 0.
+    """Sampling probabilities sum to 1, and empty classes get 0.
 
-    No class with samples loses all that may be drawn, nor all of its resampled rows or features.
+    No class with samples loses all samples that may be drawn, or all of its resampled rows or features.
     """
     for case in (*ordinary(), *odd()):
         for progress in PROGRESS:
@@ -166,7 +166,7 @@ def _probabilities(hook: str, p_C: np.ndarray | None, case: Case) -> None:
 
 
 def _resampled(strategy: Strategy, case: Case) -> None:
-    """Expect of resampled rows and features that they are of the classes that have samples, at least one of each."""
+    """Expect resampled rows and features to contain every class that has samples, and no other."""
     labels_N, features_NF, facts = samples(case)
     rows_M = strategy.resample_rows(labels_N, facts, seed=3)
     if rows_M is not None:

@@ -11,13 +11,13 @@ from benchmarks.records.record import Record
 
 @dataclasses.dataclass(frozen=True)
 class Outlook:
-    """What is stored, and what is to do.
+    """What is stored, and what is left to do.
 
     `stored`: finished records by cell key. `finished`: keys of finished jobs. `todo`: jobs that cells without a record
-    wait for, in order. `images`, `seconds`: what each of these has to train and what that is expected to take, by
-    key; `img_per_s` the rates of one job behind it, by backbone: timed when the backbone was probed, or measured in
-    finished jobs, as `sources` says. A backbone without a rate was never timed: the seconds of its jobs are not an
-    estimate, only a weight. `jobs`: how many are trained side by side.
+    wait for, in order. `images`, `seconds`: how many images each of these trains on, and the expected time, by key.
+    `img_per_s`: the underlying rate of one job, by backbone: timed when the backbone was probed, or measured in
+    finished jobs, as `sources` says. A backbone without a rate was never timed: the seconds of its jobs are only
+    weights, not an estimate. `jobs`: how many run in parallel.
     """
 
     stored: Mapping[str, Record]

@@ -34,14 +34,14 @@ class Segment:
         )
 
     def continues(self, other: Segment) -> bool:
-        """Whether this segment differs from the one before it, `other`, in nothing but its epochs."""
+        """Whether this segment differs from the preceding one, `other`, only in its epochs."""
         alike = dataclasses.replace(
             self.phase, start=other.phase.start, end=other.phase.end, new_classifier=other.phase.new_classifier
         )
         return not self.phase.new_classifier and other == dataclasses.replace(self, phase=alike)
 
     def leaves_the_representation(self) -> bool:
-        """Whether the next stage, which takes over all but the classifier, is the same with or without this segment."""
+        """Whether this segment has no effect on the next stage, which takes over everything but the classifier."""
         return self.phase.trains.split(".")[0] == "classifier" and not self.phase.moving_statistics
 
 
@@ -71,9 +71,9 @@ def states(history: Sequence[Segment]) -> Iterator[tuple[Segment, int, list[Segm
 
 
 def handed_on(history: Sequence[Segment]) -> int:
-    """Return after how many segments of a stage the next stage starts: trailing ones that it cannot see do not count.
+    """Return how many of a stage's segments the next stage builds on: trailing ones without effect on it do not count.
 
-    At least one: a first segment may begin with weights that only it has drawn.
+    At least one: the first segment may start from weights that only it has drawn.
     """
     count = len(history)
     while count > 1 and history[count - 1].leaves_the_representation():

@@ -38,6 +38,6 @@ def prune(plan: Plan, store: Store, cell: Cell) -> None:
     for key in cell.needed:
         if plan.jobs[key].strategy == "none":
             continue
-        # the last child first: it is the one most likely to be unfinished, and one read then decides
+        # last child first: it is the most likely to be unfinished, and then one read is enough
         if all(store.result(needed) is not None for needed in (*reversed(plan.children.get(key, ())), key)):
             store.state(key).unlink(missing_ok=True)

@@ -1,9 +1,9 @@
 """From backbones, strategies and seeds to cells, and to the jobs that they share.
 
 A job's key is the hash of everything that can change the weights at its end: data, recipe, backbone, seed, the state it
-starts from, and the history of its stage, a list of segments in which the same hooks act. Neighbouring segments that
-act alike are merged, so plain training that is cut at epoch 8 and plain training that is not reach the same key at the
-stage's end, and cells whose histories begin alike share jobs.
+starts from, and the history of its stage, a list of segments in which the same hooks act. Adjacent segments that
+act in the same way are merged, so plain training has the same key at the stage's end whether or not it is cut at epoch
+8, and cells whose histories begin the same way share jobs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LACKS = {
     "text": "has no names of its rows",
     "pixels": "trains on stored features, not on images (--trains all does)",
 }
-PARTS = {"transformer": "no transformer blocks", "batch-norm": "no batch normalisation"}  # needs of a network: its lack
+PARTS = {"transformer": "no transformer blocks", "batch-norm": "no batch normalisation"}  # need -> words if missing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Job:
 class Cell:
     """Backbone x strategy x seed: `jobs` holds per stage the keys of its chain; `key` also covers its scoring.
 
-    `companions`: the same for each other model that the strategy's `predict` asks. `split`: the suite's. `variant`: as
+    `companions`: the same for each other model that the strategy's `predict` uses. `split`: the suite's. `variant`: as
     for `Job`.
     """
 
@@ -122,7 +122,7 @@ class Plan:
 
     @functools.cached_property
     def children(self) -> Mapping[str, Sequence[str]]:
-        """The keys of the jobs that start from each job, in order; a job that none starts from is left out."""
+        """The keys of the jobs that start from each job, in order; jobs from which none starts are left out."""
         found: dict[str, list[str]] = {}
         for key, job in self.jobs.items():
             if job.parent:
@@ -141,7 +141,7 @@ class Plan:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """What all jobs of a run have in common and their keys must cover."""
+    """What all jobs of a run share, and their keys must cover."""
 
     fingerprint: str
     suite: Suite
@@ -169,15 +169,15 @@ class Setting:
         return [LACKS.get(name, f"has no {name}") for name in sorted(strategy.needs - has - PARTS.keys())]
 
     def lacks_in(self, strategy: Strategy, backbone: str) -> list[str]:
-        """Return what a strategy needs of a network and this backbone lacks, in words."""
+        """Return, in words, the network parts that a strategy needs and this backbone lacks."""
         return [PARTS[name] for name in sorted(strategy.needs & PARTS.keys() - self.parts.get(backbone, frozenset()))]
 
 
 def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[str], seeds: Iterable[int]) -> Plan:
-    """Return the jobs and cells for the cross product, seeds outermost, so that whole rows appear early.
+    """Return the jobs and cells of the cross product, seeds outermost, so that each strategy has results early.
 
-    `strategies` are expressions; those that need what the data or a backbone lacks are left out, there or altogether,
-    with a line in `left_out`.
+    `strategies` are expressions. One that needs something that the data lacks is left out, one that needs something
+    that a backbone lacks is left out on that backbone, with a line in `left_out`.
     """
     parsed, left_out = _usable([(text, parse(text)) for text in strategies], setting)
     fits = {name: [(text, one) for text, one in parsed if not setting.lacks_in(one, name)] for name in backbones}
@@ -207,7 +207,7 @@ def make_plan(setting: Setting, backbones: Sequence[str], strategies: Sequence[s
 
 
 def _usable(parsed: list[tuple[str, Strategy]], setting: Setting) -> tuple[list[tuple[str, Strategy]], tuple[str, ...]]:
-    """Return the strategies that the data can serve, and a line for each other one."""
+    """Return the strategies that can run on the data, and a line about each of the others."""
     kept, left_out = [], []
     for text, strategy in parsed:
         missing = setting.lacks(strategy)
@@ -249,7 +249,7 @@ def _state_key(
 
 
 def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
-    """Return the keys of all states in which a segment of some strategy ends: there, jobs are cut to be shared."""
+    """Return the keys of all states where a strategy's segment ends: jobs are cut there so that they can be shared."""
     borders: set[str] = set()
     for strategy in strategies:
         encoder = _encoder(strategy, backbone)

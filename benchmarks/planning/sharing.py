@@ -1,4 +1,4 @@
-"""What the strategies of a plan share: the epochs that each needs, and those that no other one uses."""
+"""What the strategies of a plan share: the epochs that each needs, and those that only it uses."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from benchmarks.planning.plan import Plan
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """Epochs of a backbone with a strategy, all stages and seeds: `asked` is `shared` and `own` together.
+    """Epochs of a backbone with a strategy over all stages and seeds; `asked` is the sum of `shared` and `own`.
 
-    `own`: in jobs that no other strategy's cells use; `on_features`: so many of these train a classifier on stored
-    features, and no network.
+    `own`: in jobs that no other strategy's cells use; `on_features`: those of them that train only a classifier, on
+    stored features.
     """
 
     backbone: str

@@ -36,7 +36,7 @@ class Stage:
 def make_stages(loaded: Loaded, suite: Suite, seed: int = 0) -> tuple[Stage, ...]:
     """Return the suite's stages on this data, in the order in which they are trained.
 
-    `seed`: of the cells to train, which says what fold they hold out where the suite has `folds`.
+    `seed`: that of the cells to train, which selects the fold they hold out if the suite has `folds`.
     """
     found = stages(loaded, suite.protocol, suite.head_classes, suite.validation, folds=suite.folds, fold=seed)
     return tuple(_stage(loaded, data) for data in found)
@@ -52,7 +52,7 @@ def _stage(loaded: Loaded, data: StageData) -> Stage:
 
 
 def rows_key(loaded: Loaded, rows: Sequence[int] | np.ndarray) -> str:
-    """Return a hash of the rows' ids, in order: results pair only where it is equal."""
+    """Return a hash of the rows' ids, in order: results can be paired only if their hashes are equal."""
     return content_key([loaded.ids[row] for row in rows])
 
 

@@ -2,8 +2,8 @@
 
 `state.safetensors` is the trained state (until no job needs it any more), `checkpoint.safetensors` and
 `previous-checkpoint.safetensors` those of an unfinished job, `predictions.npz` the logits of test and validation
-rows, `result.json` what it cost. The result is written last: a job is done if it can be read, and is
-started again otherwise.
+rows, `result.json` what it cost. The result is written last: a job whose result cannot be read is not
+done, and is started again.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 class JobResult:
     """What a finished job cost: `seconds` of training over `images` images in `epochs` epochs; loss, accuracy of each.
 
-    `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: into how many a batch was cut because
-    a whole one did not fit on a GPU. `hardware`: the machine. `after`: the job of the stage that this one continued,
-    None if it began the stage, empty where an earlier version did not say.
+    `peak_memory_bytes` leaves out images that a GPU holds for all jobs. `pieces`: the number of micro-batches per
+    batch, if a whole one did not fit on a GPU. `hardware`: the machine. `after`: the job of the stage that this one
+    continued, None if it began the stage, empty if an earlier version did not store it.
     """
 
     key: str
@@ -81,8 +81,8 @@ class Store:
     def history(self, key: str) -> list[JobResult] | None:
         """Return the results of the jobs that led to a finished job's state in its stage, in order, its own last.
 
-        A key names a state, whatever jobs led to it: where an earlier plan cut the stage elsewhere, they are not those
-        of today's plan. None where a result is missing, or an earlier version did not say what its job continued.
+        A key identifies a state, not the jobs that led to it: if an earlier plan cut the stage elsewhere, they differ
+        from the current plan's. None if a result is missing, or an earlier version did not store its `after`.
         """
         found: list[JobResult] = []
         after: str | None = key
@@ -115,7 +115,7 @@ class Store:
         buffer = io.BytesIO()
         if any(array.dtype.hasobject for array in arrays.values()):  # NumPy 2.1 has no `allow_pickle` here
             raise ValueError("predictions are numbers; objects would have to be pickled")
-        named: Any = arrays  # its stubs take every keyword for an option
+        named: Any = arrays  # NumPy's stubs treat every keyword as an option
         np.savez_compressed(buffer, **named)
         write_bytes(self.folder(key) / "predictions.npz", buffer.getvalue())
 
@@ -127,13 +127,13 @@ class Store:
             return dict(stored)
 
     def has_predictions(self, key: str) -> bool:
-        """Whether the job's predictions can be read whole."""
+        """Whether the job's predictions can be read completely."""
         import numpy as np
 
         try:
             with np.load(self.folder(key) / "predictions.npz", allow_pickle=False) as stored:
                 for name in stored.files:
-                    stored[name]  # read against its checksum
+                    stored[name]  # reading verifies the checksum
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return False
         return True

@@ -1,1 +1,1 @@
-"""What a run says while it runs."""
+"""Progress of a run: its events, and the reporters that show or log them."""

@@ -86,7 +86,7 @@ def _slow_lines() -> Callable[[str, int, int], None]:
 
 @dataclasses.dataclass
 class _RunningJob:
-    """A running job: its text, where it runs, its finished expected `seconds`, its `first` report (time, step)."""
+    """A running job: its text, where it runs, the expected `seconds` done so far, its `first` report (time, step)."""
 
     text: str
     where: str = ""

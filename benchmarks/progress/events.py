@@ -1,4 +1,4 @@
-"""What can happen in a run, one small dataclass each; executors tell these to reporters."""
+"""The events of a run, one small dataclass each, which executors send to reporters."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class JobOutput:
 
 @dataclasses.dataclass(frozen=True)
 class JobLost:
-    """The job stopped before its end; it is started again or given up."""
+    """The job stopped before it was done; it is retried or given up."""
 
     job: Job
     reason: str

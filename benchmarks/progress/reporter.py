@@ -24,7 +24,7 @@ class Reporter(Protocol):
 
 
 class Reporters:
-    """Several reporters as one; without any, a silent one."""
+    """Several reporters as one; silent if there are none."""
 
     def __init__(self, *reporters: Reporter) -> None:
         """Pass events on to `reporters`, in this order."""

@@ -1,8 +1,7 @@
-"""Failed attempts at jobs, on disk, where the process that replaces a dead one finds them.
+"""Failed attempts at jobs, stored on disk so that the process that replaces a dead one sees them.
 
-A job whose process or worker died, that ran out of memory, that lost its GPU, or that found a damaged state, gets one
-more attempt. A job that failed otherwise, or took too long, gets none in this run. A new run forgets the attempts of
-earlier ones.
+A job gets one more attempt if its process or worker died, it ran out of memory, it lost its GPU, or it found a damaged
+state. After any other failure or a timeout it gets none in this run. A new run forgets the attempts of earlier ones.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Attempts:
 class AttemptLog:
     """The failed attempts of jobs, in files below `work` (an output folder's `.work`).
 
-    Those that a full disk did not take are kept in memory, which processes forked later inherit.
+    Those that a full disk could not store are kept in memory, which processes forked later inherit.
     """
 
     def __init__(self) -> None:

@@ -36,7 +36,7 @@ def file_of(cell: Cell, out: Path, suite: str) -> Path:
 
 
 def stored_records(plan: Plan, out: Path, suite: str) -> dict[str, Record]:
-    """Return, by cell key, the finished records that belong to cells of the plan just as planned."""
+    """Return the finished records of the plan's cells, by cell key; records with an outdated key do not count."""
     found = {}
     for cell in plan.cells:
         try:
@@ -64,8 +64,8 @@ def prepare(
 ) -> tuple[dict[str, Record], list[Cell]]:
     """Return the finished records, as `stored_records`, and the cells of `plan` (or of `only`) that have none.
 
-    Puts the output folder in order for a run of them, whose records go to `out`: removes the attempts that earlier runs
-    noted, temporary files, and results whose predictions cannot be read.
+    Prepares the output folder for running them (their records go to `out`): removes attempts noted by earlier runs,
+    temporary files, and results with unreadable predictions.
     """
     stored = stored_records(plan, out, context.suite.name)
     todo = [cell for cell in (plan.cells if only is None else only) if cell.key not in stored]
@@ -90,7 +90,7 @@ def write_record(record: Record, out: Path, reporter: Reporter) -> bool:
 
 
 def failed_record(context: RunContext, cell: Cell, reason: str, trace: str) -> Record:
-    """Return the record of a cell that failed for `reason`; write `trace` to the file that messages name."""
+    """Return the record of a cell that failed for `reason`; write `trace` to the file that messages point to."""
     with contextlib.suppress(OSError):  # a full disk: the record still says why
         write_bytes(context.store.work / "failures" / f"{cell.key}.txt", trace.encode(errors="replace"))
     return blank_record(context, cell, one_line(reason)[:500] or "it failed without a message")

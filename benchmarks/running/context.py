@@ -25,12 +25,12 @@ from strategies.base import Pipeline
 class RunContext:
     """What all jobs of a run share: the data, the suite, the device and the store.
 
-    `first_weights`: the file of first weights by backbone, without those that start from random ones.
-    `checkpoint_seconds`: between two checkpoints within an epoch; None: `job_state.CHECKPOINT_SECONDS`.
-    `jobs`: how many are trained side by side on this machine.
-    `variants`: further suites by name, whose recipes differ from the suite's in how a network is optimised.
-    Where the recipe trains the classifier alone, `features`: float32 [V, N, F] by backbone, views of all rows;
-    `augmented`: those of the rows that a strategy's `augmentation` is for, by backbone, stage and what it asks for.
+    `first_weights`: the file of initial weights by backbone; backbones with random ones are left out.
+    `checkpoint_seconds`: time between checkpoints within an epoch; None: `job_state.CHECKPOINT_SECONDS`.
+    `jobs`: how many run in parallel on this machine.
+    `variants`: other suites by name, whose recipes differ from the suite's in how a network is optimised.
+    If the recipe trains only the classifier, `features`: float32 [V, N, F] by backbone, views of all rows;
+    `augmented`: those of the rows that a strategy augments, by backbone, stage and pipeline.
     """
 
     loaded: Loaded
@@ -55,7 +55,7 @@ class RunContext:
         return self.features[parse(backbone).backbone.name]
 
     def augmented_features(self, backbone: str, stage: int, pipeline: Pipeline) -> AugmentedFeatures | None:
-        """Return the stored features of what a strategy's `augmentation` asks for in a stage; None: for no row."""
+        """Return the stored features of a strategy's augmented views in a stage; None if it augments no row."""
         return self.augmented[parse(backbone).backbone.name, stage, pipeline]
 
     def stage(self, number: int) -> Stage:

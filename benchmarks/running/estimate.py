@@ -14,7 +14,7 @@ from benchmarks.running.context import RunContext
 from benchmarks.support.words import counted
 
 NAMES_PER_S = 2000.0  # on one core, until such a job has been measured
-UNTIMED_IMG_PER_S = 100.0  # only weighs jobs of untimed backbones against each other
+UNTIMED_IMG_PER_S = 100.0  # used only to weigh jobs of untimed backbones against each other
 
 
 def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlook:
@@ -30,7 +30,7 @@ def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlo
         if measured:
             rates[backbone] = sum(r.images for r in measured) / sum(r.seconds for r in measured)
             sources[backbone] = f"measured in {counted(len(measured), 'finished job')}"
-    # a segment on stored features sees every image once, when it stores them
+    # a segment on stored features reads each image only once, to compute the features
     passes = {job.key: min(job.epochs, 1) if job.segment.phase.on == "features" else job.epochs for job in todo}
     images = {job.key: passes[job.key] * len(context.stage(job.stage).data.train_rows) for job in todo}
     seconds = {job.key: images[job.key] / rates.get(job.backbone, UNTIMED_IMG_PER_S) for job in todo}
@@ -38,7 +38,7 @@ def look(plan: Plan, context: RunContext, stored: Mapping[str, Record]) -> Outlo
 
 
 def _timed(choice: Choice) -> str:
-    """Return when a backbone was timed, and whether other work slowed it down; "" where nobody timed it."""
+    """Return when a backbone was timed, and whether other work slowed it down; "" if it never was."""
     if not choice.at:
         return ""
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(choice.at)

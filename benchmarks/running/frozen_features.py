@@ -1,4 +1,4 @@
-"""The stored features that a plan's jobs read where the classifier alone is trained. V views, N rows, F features."""
+"""The stored features that a plan's jobs read if only the classifier is trained. V views, N rows, F features."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Asked = tuple[str, int, Pipeline]  # backbone without classifier, stage, what a 
 
 
 def with_features(session: Session, say: Say, advance: Advance) -> Session:
-    """Return the session ready to run: where classifiers alone are trained, with the stored features of its backbones.
+    """Return the session ready to run: if it trains only classifiers, with the stored features of its backbones.
 
-    They are computed where they are not in the cache, which takes minutes; a plan needs none. Those that the session
-    has already are kept.
+    Features that are not cached are computed, which takes minutes; planning needs none. Features that the session
+    already has are kept.
     """
     context, recipe = session.context, session.context.suite.recipe
     if not recipe.frozen:
@@ -58,7 +58,7 @@ def with_features(session: Session, say: Say, advance: Advance) -> Session:
 
 
 def views_to_compute(session: Session) -> dict[str, int]:
-    """Return how many views of images the plan's jobs read that are not stored, by backbone without classifier."""
+    """Return how many image views that the plan's jobs read are not stored yet, by backbone without classifier."""
     context, recipe = session.context, session.context.suite.recipe
     if not recipe.frozen:
         return {}
@@ -81,12 +81,12 @@ def _views(recipe: Recipe) -> Views:
 
 
 def _encoders(plan: Plan) -> dict[str, str]:
-    """Return a backbone of the plan by its name without classifier."""
+    """Return one of the plan's backbones for each backbone name without classifier."""
     return {parse_backbone(cell.backbone).backbone.name: cell.backbone for cell in plan.cells}
 
 
 def augmentations(plan: Plan, context: RunContext) -> list[Asked]:
-    """Return which augmented views the plan's jobs ask for, each once, in the order of the jobs."""
+    """Return the distinct augmented views that the plan's jobs need, in job order."""
     asked: dict[Asked, None] = {}
     for job in plan.jobs.values():
         pipeline = parse(job.strategy).augmentation(context.stage(job.stage).facts)

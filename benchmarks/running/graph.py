@@ -1,4 +1,4 @@
-"""Which jobs of a plan may start, and which of them first: those at the start of the longest remaining path."""
+"""Which jobs of a plan may start, and in which order: longest remaining path first."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Graph:
         self.failed: dict[str, str] = {}  # job -> reason
 
     def expect(self, seconds: Mapping[str, float]) -> None:
-        """Order jobs by new expected `seconds`; those that are not named take no time."""
+        """Reorder jobs by updated expected `seconds`; a job without an entry takes no time."""
         self._paths = paths(self._plan.jobs, seconds)
 
     @property
@@ -67,7 +67,7 @@ class Graph:
         return key in self._open
 
     def ready(self) -> list[Job]:
-        """Return the jobs that may start, the most urgent one first, and those of equal paths in the plan's order."""
+        """Return the jobs that may start, longest remaining path first, ties in the plan's order."""
         free = [
             self._plan.jobs[key]
             for key in self._open - self._taken

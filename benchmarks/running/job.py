@@ -35,7 +35,7 @@ from benchmarks.training.state import Training, TrainingError
 from strategies.base import Strategy
 from strategies.combining.expression import parse
 
-MARGIN_BYTES = 100_000  # for names in the files, the result, a record
+MARGIN_BYTES = 100_000  # for file headers, the result and a record
 NAMES_CHOICE = Choice("contiguous", "float32")  # no backbone, nothing to probe
 
 
@@ -47,9 +47,9 @@ def run_job(
 ) -> JobResult:
     """Train `job`, or return its result if it is done and its state is still stored.
 
-    `on_step(step, steps)` reports progress within the job, `say` gets lines for the user. Raises what the training
-    raises, and DiskFull if there is no room for what the job writes; the store then holds no result, at most
-    checkpoints from which the next call continues.
+    `on_step(step, steps)` reports progress within the job, `say` gets lines for the user. Raises what training raises,
+    and DiskFull if the disk has no room for the job's files; the store then holds no result, only checkpoints (if any)
+    from which the next call continues.
     """
     done = context.store.result(job.key)
     if done is not None and context.store.state(job.key).exists():
@@ -72,7 +72,7 @@ def run_job(
         checkpoint.save(context.store.state(job.key), *pack(training, spent))
         if job.ends_stage:
             _predict(context, training)
-        peak = peak_memory_bytes(context.device) - context.resident_bytes  # which all jobs share
+        peak = peak_memory_bytes(context.device) - context.resident_bytes  # without the images, which all jobs share
         result = JobResult(
             job.key, epochs=job.epochs, peak_memory_bytes=peak, pieces=training.pieces,
             hardware=machine(context.device.type), after=job.parent if job.continues else None,
@@ -142,7 +142,7 @@ def begin(context: RunContext, job: Job) -> Training:
 def new_network(context: RunContext, job: Job, vocabulary: int = 0) -> Network:
     """Return the job's network on the CPU, with the strategy's architecture and classifier and the first weights.
 
-    `vocabulary`: how many words its table needs, if it reads names.
+    `vocabulary`: the size of its word embedding table, if it reads names.
     """
     strategy, stage = parse(job.strategy), context.stage(job.stage)
     network = _network(context, job, strategy, vocabulary)
@@ -172,7 +172,7 @@ def _network(context: RunContext, job: Job, strategy: Strategy, vocabulary: int)
 def _batcher(
     context: RunContext, job: Job, network: Network, strategy: Strategy, stage: Stage, tokens_NT: np.ndarray | None
 ) -> Batches:
-    """Return what makes the batches, with the strategy's extra augmentation; `tokens_NT`: names, if they are read."""
+    """Return the job's batcher, with the strategy's extra augmentation; `tokens_NT`: names, if they are read."""
     if isinstance(network, NameNetwork) and tokens_NT is not None:
         return NameBatcher(tokens_NT, context.device)
     pipeline = strategy.augmentation(stage.facts)

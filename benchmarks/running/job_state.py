@@ -1,4 +1,4 @@
-"""What a job keeps of its training: the content of states and checkpoints, and when a checkpoint is written."""
+"""What a job saves of its training: the content of states and checkpoints, and when checkpoints are written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Checkpoints:
     def _write(self, seconds: float) -> None:
         """Write a checkpoint; `seconds` were spent in the current epoch."""
         if not math.isfinite(float(self._training.loss_sum)):
-            return  # the epoch will end the training with an error: do not store this state
+            return  # training will fail at the end of this epoch: do not store this state
         with self._pace.taking():
             checkpoint.save_next(self._path, *pack(self._training, self._spent, seconds))
 
@@ -84,7 +84,7 @@ def pack(training: Training, spent: dict, seconds: float = 0.0) -> checkpoint.St
 
 
 def restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict, *, resumed: bool) -> None:
-    """Load a state; a job that starts with a new classifier keeps that one."""
+    """Load a state into the training; a job that starts with a new classifier keeps the new one."""
     network, phase = training.network, training.job.segment.phase
     names = set(network.state_dict())
     fresh = phase.new_classifier and not resumed
@@ -104,7 +104,7 @@ def restore(training: Training, tensors: dict[str, torch.Tensor], numbers: dict,
 
 
 def _same_parameters(training: Training, tensors: dict[str, torch.Tensor]) -> bool:
-    """Whether a state's optimiser has the parameters of this one; a new classifier may have others."""
+    """Whether a state's optimiser has the same parameters as this one; a new classifier may change them."""
     trained = {name: p for name, p in training.network.named_parameters() if p.requires_grad}
     indices = {name.split(".")[1] for name in tensors if name.startswith("optimizer.")}
     alike = all(name in tensors and tensors[name].shape == p.shape for name, p in trained.items())

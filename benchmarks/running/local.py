@@ -31,7 +31,7 @@ class DeviceLost(Exception):
     """A job's error has left this process without a usable GPU; the message is the reason."""
 
     def __init__(self, job: Job, reason: str) -> None:
-        """Say which job, and why."""
+        """Keep the job and the reason."""
         super().__init__(reason)
         self.job, self.reason = job, reason
 
@@ -40,7 +40,7 @@ class JobFailed(Exception):
     """A job that a cell needs has been given up; the message is the reason, `traceback` where it happened."""
 
     def __init__(self, given_up: Attempts) -> None:
-        """Say why."""
+        """Take reason and traceback from the failed attempts."""
         super().__init__(given_up.reason)
         self.traceback = given_up.traceback
 
@@ -57,9 +57,9 @@ def execute(
 ) -> Outcome:
     """Run the cells (or those of `only`) that have no record; a failure is recorded, and the next cell is run.
 
-    `supervised`: this process, if a supervisor watches it, which then ends a job that takes longer than `job_timeout`
-    seconds. KeyboardInterrupt and DiskFull pass through; finished jobs and cells are kept. After an error that leaves
-    the GPU unusable, the supervisor continues in another process; without a supervisor, raises UserError.
+    `supervised`: this process, if a supervisor watches it; the supervisor then ends a job that takes longer than
+    `job_timeout` seconds. KeyboardInterrupt and DiskFull pass through; finished jobs and cells are kept. After an error
+    that leaves the GPU unusable, the supervisor continues in another process; without a supervisor, raises UserError.
     """
     supervised = supervised or Supervised()
     stored, todo = prepare(plan, context, out, only, supervised)
@@ -88,7 +88,7 @@ def execute(
 
 @contextlib.contextmanager
 def _told_of_the_end(reporter: Reporter) -> Iterator[None]:
-    """Tell the reporter of the run's end after the block, however it ends."""
+    """Report the end of the run after the block, even on an error."""
     try:
         yield
     finally:
@@ -97,7 +97,7 @@ def _told_of_the_end(reporter: Reporter) -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """What cells and jobs of one run have in common."""
+    """What the cells and jobs of a run share."""
 
     plan: Plan
     context: RunContext
@@ -122,7 +122,7 @@ class _Run:
     def _job(self, job: Job, cell: Cell) -> None:
         """Train a job, with a second attempt if memory ran out or a state was damaged.
 
-        Raises JobFailed if it is given up, DeviceLost if only another process can go on, DiskFull if none can.
+        Raises JobFailed if it is given up, DeviceLost if only a new process can continue, DiskFull if none can.
         """
         work, tell = self.context.store.work, self.reporter.tell
         noted = self.supervised.attempts.of(work, job.key)
@@ -160,7 +160,7 @@ class _Run:
         self.reporter.tell(JobProgress(job, step, steps))
 
     def _parent_again(self, job: Job, cell: Cell) -> None:
-        """Train the job again whose state `job` starts from, because that is damaged."""
+        """Retrain the parent of `job`, because its stored state is damaged."""
         if job.parent:
             self.context.store.state(job.parent).unlink(missing_ok=True)
             for missing in pending(self.plan, self.context.store, [cell]).values():

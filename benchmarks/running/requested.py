@@ -42,7 +42,7 @@ def _read(path: Path) -> tuple[str, list[Cell]]:
 
 
 def _frozen(value: Any) -> Any:
-    """Return JSON's lists as the tuples that they were."""
+    """Convert JSON's lists back to tuples."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 

@@ -84,13 +84,13 @@ def score_stage(
 
 
 def _reliability(logits_NC: np.ndarray, labels_N: np.ndarray) -> tuple[tuple[int, float, int], ...]:
-    """Return the bins of confidence of the test rows; none where a logit is not finite."""
+    """Return the test rows' confidence bins (reliability diagram); empty if a logit is not finite."""
     probabilities_NC = probabilistic.softmax(logits_NC) if len(labels_N) else None
     return () if probabilities_NC is None else probabilistic.reliability(probabilities_NC, labels_N)
 
 
 def _per_epoch(results: Sequence[JobResult], name: Literal["losses", "accuracies"]) -> tuple[float, ...]:
-    """Return the values of a stage's epochs; none where a job of an earlier version stored too few."""
+    """Return a stage's values per epoch; empty if a job of an earlier version stored too few."""
     values = tuple(round(value, 6) for result in results for value in getattr(result, name))
     return values if len(values) == sum(result.epochs for result in results) else ()
 
@@ -115,7 +115,7 @@ def _stored_outputs(stored: Mapping[str, np.ndarray], rows: str) -> Outputs:
 
 
 def _temperature(logits_NC: np.ndarray, labels_N: np.ndarray) -> float | None:
-    """Return the temperature of the validation rows; None where there are none, or a logit is not finite."""
+    """Return the temperature fitted to the validation rows; None without any, or if a logit is not finite."""
     return temperature(logits_NC, labels_N) if len(labels_N) and np.isfinite(logits_NC).all() else None
 
 
@@ -166,7 +166,7 @@ def done_record(context: RunContext, plan: Plan, cell: Cell) -> Record:
 
 
 def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
-    """Return a note if a batch did not fit into memory whole."""
+    """Return a note if batches were split into micro-batches to fit into memory."""
     most = max(result.pieces for result in results)
     return (
         (f"Batches were trained in up to {most} pieces: a whole one did not fit into the GPU's memory.",)
@@ -176,7 +176,7 @@ def _pieces(results: Sequence[JobResult]) -> tuple[str, ...]:
 
 
 def blank_record(context: RunContext, cell: Cell, error: str = "it was not run") -> Record:
-    """Return the record of a cell that failed with `error`; `done_record` replaces what a finished cell measured."""
+    """Return the record of a cell that failed with `error`; `done_record` fills in a finished cell's results."""
     return Record(
         suite=context.suite_of(cell.variant).name,
         backbone=cell.backbone,
@@ -233,7 +233,7 @@ def _first_weights(context: RunContext, backbone: str) -> dict[str, Any]:
 
 
 def _trained(context: RunContext, chain: Sequence[str]) -> list[JobResult]:
-    """Return the results of the jobs that trained a stage, in order, also where an earlier plan cut it elsewhere."""
+    """Return the results of the jobs that trained a stage, in order, even if an earlier plan cut it elsewhere."""
     return context.store.history(chain[-1]) or [_result(context, key) for key in chain]
 
 

@@ -40,10 +40,10 @@ Advance = Callable[[str, int, int], None]
 class Request:
     """What the user requested; None and empty tuples mean the suite's defaults.
 
-    `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: finds a
-    backbone's layout and precision if the device is on other machines only. `checkpoint_seconds`: between two
+    `seeds`: how many, counted from 0. `weights`: a safetensors file instead of timm's download. `choose`: chooses a
+    backbone's layout and precision if only other machines have the device. `checkpoint_seconds`: time between
     checkpoints within an epoch. `force`: train classifiers even on features of random weights. `resample`:
-    sessions on other splits of the data follow. `seed`: this seed alone, in place of all of `seeds`. `jobs`: see
+    sessions on other splits of the data follow. `seed`: plan only this seed, instead of `seeds`. `jobs`: see
     `RunContext`.
     """
 
@@ -75,11 +75,11 @@ class Session:
 def open_session(request: Request, say: Say, advance: Advance) -> Session:
     """Load the data, probe the backbones, make the plan.
 
-    `say` gets lines for the user, `advance(what, done, total)` the progress of what takes long.
-    Raises UserError, StrategyError or BackboneError for what the user can fix.
+    `say` gets lines for the user, `advance(what, done, total)` the progress of slow steps.
+    Raises UserError, StrategyError or BackboneError for errors that the user can fix.
     """
     device = torch.device(request.device) if request.choose else pick_device(request.device)
-    versions()  # of the code that was imported, before another commit is checked out
+    versions()  # caches the commit of the imported code, before another one is checked out
     suite, patterns = request.suite, request.backbones or request.suite.backbones
     strategies = expand(request.strategies or suite.strategies)
     _check_size(expand_backbones(patterns, suite.backbones), strategies, request.seeds or suite.seeds or MOST_SEEDS)
@@ -138,7 +138,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
 
 
 def for_seed(session: Session, seed: int) -> Session:
-    """Return the session of another seed on the same data, which it shares; with `folds`, another one is held out."""
+    """Return a session for another seed that shares the loaded data; with `folds`, another fold is held out."""
     stages = make_stages(session.context.loaded, session.context.suite, seed)
     setting = dataclasses.replace(session.setting, stages=stages)
     backbones = list(dict.fromkeys(cell.backbone for cell in session.plan.cells))
@@ -148,7 +148,7 @@ def for_seed(session: Session, seed: int) -> Session:
 
 
 def _seeds(request: Request) -> Sequence[int]:
-    """Return the seeds to plan. Raises UserError for several where each holds out other validation rows."""
+    """Return the seeds to plan. Raises UserError for several seeds if each holds out other validation rows."""
     if request.seed is not None:
         return (request.seed,)
     seeds = request.seeds or request.suite.seeds
@@ -171,7 +171,7 @@ def _check_frozen(request: Request) -> None:
 
 
 def _check_size(backbones: Sequence[str], strategies: Sequence[str], seeds: int) -> None:
-    """Raise UserError for more cells than a plan is made for: each takes about a millisecond, and a record."""
+    """Raise UserError for more than `MOST_CELLS`: planning each takes about a millisecond, and each has a record."""
     cells = len(backbones) * len(strategies) * seeds
     if cells > MOST_CELLS:
         raise UserError(
@@ -181,7 +181,7 @@ def _check_size(backbones: Sequence[str], strategies: Sequence[str], seeds: int)
 
 
 def _parts(suite: Suite, backbones: Sequence[str], strategies: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Return what each backbone's network has of what some strategy needs of it; nothing where none asks."""
+    """Return which of `PARTS` each backbone's network has; empty if frozen or if no strategy needs any."""
     if suite.recipe.frozen or not any(parse(text).needs & PARTS.keys() for text in strategies):
         return {}
     from backbones.strategy_layers.light import parts_of
@@ -190,7 +190,7 @@ def _parts(suite: Suite, backbones: Sequence[str], strategies: Sequence[str]) ->
 
 
 def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[str]) -> None:
-    """Raise UserError where a strategy that was asked for by name, and not by a glob, can run nowhere here."""
+    """Raise UserError if a strategy that was requested by name, not by a glob, can run on none of the backbones."""
     for text in (piece for pattern in patterns for piece in split(pattern) if not is_glob(piece)):
         if lacks := setting.lacks(parse(text)):
             raise UserError(f"{text} cannot run: {setting.suite.name} {' and '.join(lacks)}; leave it out.")
@@ -203,7 +203,7 @@ def _check_named(patterns: Sequence[str], setting: Setting, backbones: Sequence[
 
 
 def _apart(suite: Suite, loaded: Loaded, out: Path, say: Say) -> Suite:
-    """Return the suite; its name gets the data's fingerprint if the results of that name are of other data."""
+    """Return the suite, with the data's fingerprint in its name if that name has results of other data."""
     place = out / safe_name(suite.name)
     stored = read_all(place / "records")[0] if suite.dataset == "folder" else []
     if all(record.setup.fingerprint == loaded.fingerprint for record in stored):
@@ -223,9 +223,9 @@ def pick_device(name: str) -> torch.device:
 
 
 def choose(backbone: str, suite: Suite, device: torch.device) -> Choice:
-    """Return the layout and precision for a backbone: the recipe's where it says so, else the fastest here."""
+    """Return a backbone's layout and precision: the recipe's if it sets one, else the fastest on this machine."""
     if suite.recipe.precision != "auto":
-        build(backbone, 2, image_size=suite.recipe.image_size, seed=0)  # refuses what cannot be built
+        build(backbone, 2, image_size=suite.recipe.image_size, seed=0)  # raises if it cannot be built
         return Choice("channels_last", suite.recipe.precision)
     fits = suite.recipe.batch_size
     while fits:

@@ -15,7 +15,7 @@ from typing import IO, NoReturn
 
 from benchmarks.running.attempts import AttemptLog
 
-STACK_SECONDS = 1.0  # for a process that hangs to write its stacks
+STACK_SECONDS = 1.0  # time for a hung process to write its stacks
 
 
 def stacks(work: Path) -> Path:
@@ -62,8 +62,8 @@ class Supervised:
     def tell(self, work: Path, job: str, what: str = "", timeout: float | None = None, reason: str = "") -> None:
         """Tell the supervisor that this process works on `job` from now on ("": on none).
 
-        `what` names the job for people; after `timeout` seconds in it the process is killed and the job given up.
-        `reason`: why the process is about to end itself.
+        `what`: the job's name for messages. After `timeout` seconds in it the process is killed and the job given up.
+        `reason`: why the process is about to kill itself.
         """
         if self._pipe is not None:
             line = json.dumps({"work": str(work), "job": job, "what": what, "timeout": timeout, "reason": reason})
@@ -71,9 +71,9 @@ class Supervised:
                 os.write(self._pipe, line.encode() + b"\n")
 
     def end_for_another(self, work: Path, job: str, what: str, reason: str, traceback: str) -> None:
-        """End this process, so that the supervisor notes a failed attempt at `job` and starts another process.
+        """Kill this process, so that the supervisor notes a failed attempt at `job` and starts another process.
 
-        Returns if no supervisor watches this process. A library's clean-up could hang, so none is run.
+        Returns if no supervisor watches this process. Skips the libraries' clean-up, which could hang.
         """
         if self._pipe is None:
             return
@@ -93,7 +93,7 @@ class Supervised:
         self._stacks = write_stacks(stacks(work))
 
     def leave(self) -> None:
-        """Stop being the supervised process, as a fork of it has to: the supervisor waits for all ends of its pipe."""
+        """Close the supervisor's pipe, as every fork must: the supervisor waits until all its write ends are closed."""
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None

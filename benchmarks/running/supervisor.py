@@ -1,4 +1,4 @@
-"""Run in a child process and restart it if it dies: a death costs the current job one attempt, no more.
+"""Run in a child process and restart it if it dies: a crash costs only one attempt at the current job.
 
 The supervisor forks before anything heavy is imported and then only waits. The worker tells it through a pipe which job
 it works on (`supervised.py`); if it dies by a signal, or a job takes too long, the supervisor notes the attempt and
@@ -29,9 +29,9 @@ INTERRUPTED = 130
 
 @dataclasses.dataclass
 class _AtWork:
-    """The worker's last message: its job (`work` is None: none), since when, and how long that may take.
+    """The worker's last message: its job (none if `work` is None), the job's start time and time limit.
 
-    `reason`: why the worker ends itself.
+    `reason`: why the worker is about to kill itself.
     """
 
     work: Path | None = None
@@ -47,7 +47,7 @@ class _AtWork:
 
 
 def supervise(run: Callable[[Supervised], int]) -> int:
-    """Call `run` in a forked process, again if that dies, and return its exit code."""
+    """Call `run` in a forked process, restart it if it dies, and return its exit code."""
     without_a_job, restarted, log = 0, False, AttemptLog()
     while True:
         worker = _Worker()
@@ -57,7 +57,7 @@ def supervise(run: Callable[[Supervised], int]) -> int:
         if code >= 0:
             return code
         if worker.interrupted:
-            if code != -signal.SIGINT:  # Python ends with it after its own message if an `exec` was interrupted
+            if code != -signal.SIGINT:  # if an `exec` was interrupted, Python prints a message and dies by SIGINT
                 print("\nended; finished work is kept, and the same command continues it.", file=sys.stderr, flush=True)
             return INTERRUPTED
         if worker.at.work is None:
@@ -83,7 +83,7 @@ class _Worker:
         self._told, self._tell = os.pipe()
         self._alive, self._watching = os.pipe()  # closes when the supervisor ends, however it ends
         handled = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        # what a shell's background job ignores stays ignored
+        # signals that a shell's background job ignores stay ignored
         self._before = {number: handler for number, handler in handled.items() if handler != signal.SIG_IGN}
         for number in self._before:
             signal.signal(number, self._pass_on)
@@ -93,11 +93,11 @@ class _Worker:
         if self.pid:
             os.close(self._tell)
             os.close(self._alive)
-            if self.interrupted:  # by a signal that came before there was a worker to pass it on to
+            if self.interrupted:  # by a signal before the worker existed
                 os.kill(self.pid, signal.SIGTERM)
 
     def become(self, run: Callable[[Supervised], int], restarted: bool, log: AttemptLog) -> NoReturn:
-        """Be the worker: run, and exit with its code."""
+        """In the worker process: call `run` and exit with its code."""
         os.close(self._told)
         os.close(self._watching)
         try:
@@ -112,9 +112,9 @@ class _Worker:
         sys.exit(code)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
-        """Pass an interrupt on as SIGTERM, which a worker that got the terminal's own Ctrl-C ignores.
+        """Forward an interrupt as SIGTERM, which the worker ignores if it has already received the terminal's Ctrl-C.
 
-        A second one kills the worker: it may hang in a library where no Python runs. Files are written atomically.
+        A second one kills the worker, which may hang in native code. Files are written atomically.
         """
         passed = signal.SIGKILL if self.interrupted else signal.SIGTERM
         self.interrupted = True
@@ -138,7 +138,7 @@ class _Worker:
                 signal.signal(number, handler)
 
     def _listen(self) -> bool:
-        """Wait for the worker's next message or the end of a job's time; return False if the worker has ended."""
+        """Wait for the worker's next message or its job's timeout; return False if the worker has exited."""
         left = None if self.hung else self.at.left()
         if not select.select([self._told], [], [], None if left is None else max(0.0, left))[0]:
             return True
@@ -159,7 +159,7 @@ class _Worker:
 
 
 def _end_with(alive: int) -> None:
-    """End this process when the supervisor has ended: nothing would count its attempts or stop it."""
+    """Kill this process once the supervisor has died: nothing else would count its attempts or stop it."""
     with contextlib.suppress(OSError):
         os.read(alive, 1)
     os.kill(os.getpid(), signal.SIGKILL)

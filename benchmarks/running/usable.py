@@ -18,10 +18,10 @@ from benchmarks.support.errors import UserError
 def usable_backbones(
     patterns: Sequence[str], suite: Suite, weights: Weights, say: Callable[[str], None]
 ) -> dict[str, FirstWeights | None]:
-    """Return the backbones that names and globs mean, each with its first weights (None: random).
+    """Return the backbones that names and globs match, each with its initial weights (None: random).
 
-    A backbone that only a glob matches is left out if it cannot take the suite's images or has no weights, and `say`
-    gets a line about it. For one that is named, BackboneError is raised. Raises UserError if none is left.
+    A backbone matched only by a glob is left out, with a line to `say`, if it cannot take the suite's images or has no
+    weights; raises BackboneError for one that is named. Raises UserError if none is left.
     """
     pieces = [piece for text in patterns for piece in text.split(",")]
     named = set(expand_backbones([piece for piece in pieces if not is_glob(piece)]))
@@ -29,7 +29,7 @@ def usable_backbones(
     for name in expand_backbones(patterns, suite.backbones):
         try:
             first = first_weights(name, weights)
-            if name not in named or first:  # of the others, `choose` builds the network
+            if name not in named or first:  # `choose` builds the others anyway
                 _check(name, suite, first)
             found[name] = first
         except BackboneError as error:

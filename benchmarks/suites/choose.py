@@ -30,13 +30,13 @@ def choose_suite(
     image_size_px: int | None = None,
     settings: Sequence[str] = (),
 ) -> tuple[Suite, str]:
-    """Return the suite meant, and why it is that one ("" where it was named).
+    """Return the requested suite, and why it was chosen ("" if it was named).
 
-    "auto" looks at `data`, else at what was fetched; where there is no GPU, ImageNet weights are installed and
-    `trains` is None, the user's own images are used through frozen features. A folder of the user's own, and whatever
-    differs from the suite, change its name (`folder-birds`, `catalog-joint`, `catalog-head10`, `catalog-frozen`,
-    `digits-learning_rate=0.1`), so that results do not mix; a session distinguishes folders of the same name.
-    Raises UserError for what does not exist or fit.
+    "auto" decides by `data`, else by what was fetched; without a GPU, if ImageNet weights are installed and `trains` is
+    None, it trains classifiers on frozen features of the user's own images. The name of the user's data and every
+    change to the suite are appended to the suite's name (`folder-birds`, `catalog-joint`, `catalog-head10`,
+    `catalog-frozen`, `digits-learning_rate=0.1`), so that results do not mix; a session distinguishes folders of the
+    same name. Raises UserError for unknown names and conflicting options.
     """
     why = ""
     if name == "auto":
@@ -84,7 +84,7 @@ def automatic(data: Path | None, device: str = "auto") -> tuple[str, str]:
 
 
 def of_dataset(name: str) -> Suite:
-    """Return the suite with the smallest images of that dataset; without one, the `folder` suite's settings for it.
+    """Return the dataset's suite with the smallest images; if it has none, the `folder` suite's settings for it.
 
     Raises UserError for an unknown dataset.
     """
@@ -104,9 +104,9 @@ def _cuda() -> bool:
 
 
 def adapt(suite: Suite, protocol: str | None, head_classes: int | None) -> Suite:
-    """Return the suite with another protocol or border, and a name that says so; the same suite where nothing changes.
+    """Return the suite with another protocol or head-class count, named accordingly; the same one if nothing changes.
 
-    A border asks for two stages. Raises UserError for one together with the joint protocol, which has none.
+    `head_classes` implies the two-stage protocol. Raises UserError for it together with the joint protocol.
     """
     if head_classes is not None and protocol is None:
         protocol = "two-stage"
@@ -128,9 +128,8 @@ def adapt(suite: Suite, protocol: str | None, head_classes: int | None) -> Suite
 def expand_backbones(patterns: Sequence[str], of_suite: Sequence[str] = ()) -> list[str]:
     """Return canonical backbone names; globs match the registered names (`mobile*:mlp1` keeps its classifier).
 
-    They match the backbones `of_suite` too, whose classifiers count: `resnet50:mlp*`. Comma lists are taken apart,
-    order is kept, repetitions are dropped. Raises UserError where a glob matches nothing, BackboneError for an unknown
-    name.
+    Globs also match the backbones `of_suite`, with their classifiers: `resnet50:mlp*`. Comma lists are split, order is
+    kept, duplicates are dropped. Raises UserError if a glob matches nothing, BackboneError for an unknown name.
     """
     known = [name for name, _ in list_backbones()]
     found: dict[str, None] = {}
@@ -147,5 +146,5 @@ def expand_backbones(patterns: Sequence[str], of_suite: Sequence[str] = ()) -> l
 
 
 def is_glob(text: str) -> bool:
-    """Whether a name is a pattern for several."""
+    """Whether a name contains glob characters."""
     return any(c in text for c in "*?[")

@@ -20,17 +20,17 @@ PROGRAM = "python -m benchmarks"
 
 @functools.cache
 def based_on(name: str) -> Suite | None:
-    """Return the package's suite after which one is named that changes it; None if there is none."""
+    """Return the package's suite that the suite called `name` is a variant of; None if there is none."""
     based = [known for known in suites.names() if f"{name}-".startswith(f"{known}-")]
     return suites.load(max(based, key=len)) if based else None
 
 
 def training_command(record: Record, base: Suite | None = None, suite_name: str | None = None) -> str:
-    """Return the `run` that trains a cell: with the suite that it is based on, and what the record changes of it.
+    """Return the `run` command that trains a cell: its base suite, and the options in which the record differs from it.
 
-    `base`: None for the package's, by the name of the record's suite; `suite_name`: how the command names it. Seeds are
-    counted from 0, so it trains earlier ones too where they are missing. `PATH` stands for data that is read from a
-    path, whose place a record does not hold, or whose dataset is not installed here.
+    `base`: None for the package's, by the name of the record's suite; `suite_name`: its name in the command. Seeds are
+    counted from 0, so the command also trains earlier ones that are missing. `PATH` stands for data that is read from a
+    path, which records do not store, or whose dataset is not installed here.
     """
     base = base or based_on(record.suite)
     words = ["run", "--suite", suite_name or (base.name if base else record.suite)]
@@ -66,7 +66,7 @@ def section_command(records: Sequence[Record]) -> str:
 def _command(
     words: list[str], record: Record, recipe: Mapping[str, Any], base: Suite | None, settings: Mapping[str, Any]
 ) -> str:
-    """Return the command that begins with `words`, with the options that the record's conditions need.
+    """Return the command that begins with `words`, followed by the options that reproduce the record's setup.
 
     `settings`: values of the recipe that a search chose.
     """

@@ -19,16 +19,16 @@ OWN_OPTIONS = {
     "backbones",
     "strategies",
     "split",
-}  # changed by options or files of their own
+}  # have their own command-line options, or need a suite file
 FROZEN_BACKBONE, FROZEN_SIZE_PX = "efficientnet_lite0", 128
 
 
 def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
     """Return the suite with settings such as `recipe.learning_rate=0.01` or `recipe.epochs.tail=20`.
 
-    Values are TOML, or text where they are not. The suite's name gets each setting that changes something, so that
-    results do not mix. Raises UserError for an unknown setting, with the nearest one, and for a value that the suite's
-    schema refuses.
+    Values are parsed as TOML, else taken as text. Each setting that changes something is appended to the suite's name,
+    so that results do not mix. Raises UserError for an unknown setting, suggesting the nearest one, and for a value
+    that the suite's schema rejects.
     """
     content, name = suite.model_dump(), suite.name
     for text in settings:
@@ -44,7 +44,7 @@ def with_settings(suite: Suite, settings: Sequence[str]) -> Suite:
 
 
 def with_image_size(suite: Suite, size_px: int | None) -> Suite:
-    """Return the suite at another image size; images grow from the start's share of it, as before."""
+    """Return the suite at another image size, with `grow_from` scaled accordingly."""
     if size_px is None or size_px == suite.recipe.image_size:
         return suite
     content, name = suite.model_dump(), f"{suite.name}-{size_px}px"
@@ -56,7 +56,7 @@ def with_image_size(suite: Suite, size_px: int | None) -> Suite:
 
 
 def with_options(suite: Suite, options: Mapping[str, str]) -> Suite:
-    """Return the suite with further options of its dataset, such as a table's columns; they change no name."""
+    """Return the suite with further options of its dataset, such as a table's columns; its name stays the same."""
     return suite.model_copy(update={"options": {**suite.options, **options}}) if options else suite
 
 
@@ -103,7 +103,7 @@ def _paths(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def _value(text: str) -> Any:
-    """Return what TOML makes of a value, else the text."""
+    """Return a value parsed as TOML, else the text."""
     try:
         parsed: Mapping[str, Any] = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:

@@ -15,7 +15,7 @@ from strategies.space import Real, Space
 
 SUITES = Path(__file__).parent
 Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=1, le=100_000)]  # above, a slip of the keyboard
+Count = Annotated[int, Field(ge=1, le=100_000)]  # anything larger is a typo
 
 
 class _Frozen(BaseModel):
@@ -41,11 +41,11 @@ class Recipe(_Frozen):
     `tail_learning_rate` the peak of stage 2 where it differs; a step schedule multiplies the peak by `step_factor`
     at each of `steps_at`, fractions of the stage; `shift`, `zoom` fractions of the image's side,
     `rotate` degrees: the largest draw in either direction. `flip_test`: outputs are means over an image and its mirror.
-    `tf32`: a GPU may round the factors of float32 products to TensorFloat-32, which is faster and less exact.
-    `cuda_graphs`: a GPU launches the network's kernels together; false launches them one by one. It changes how fast a
-    training is and no result, so it is no part of keys and records.
-    `trains`: "classifier" leaves the backbone as its weights made it, in both stages, and trains on its stored
-    features: of each image and its mirror, and of `views` - 1 more such pairs, shifted and zoomed.
+    `tf32`: a GPU may round the inputs of float32 products to TensorFloat-32, which is faster and less precise.
+    `cuda_graphs`: launch the network's GPU kernels as one graph; false launches them one by one. It affects only the
+    speed, not the results, so it is not part of keys and records.
+    `trains`: "classifier" freezes the backbone in both stages and trains on its stored features: those of each image
+    and its mirror image, and of `views` - 1 more such pairs, shifted and zoomed.
     """
 
     image_size: Annotated[int, Field(ge=8, le=1024)]
@@ -96,9 +96,9 @@ class Recipe(_Frozen):
         return self.tail_learning_rate if name == "tail" and self.tail_learning_rate else self.learning_rate
 
     def space(self) -> Space:
-        """Return where `tune` searches, for every strategy alike: the rate within a factor of 4, the decay of 10.
+        """Return the search space of `tune` for every strategy: learning rate within a factor of 4, decay within 10.
 
-        A recipe without weight decay keeps having none.
+        A recipe without weight decay stays without it.
         """
         rate, decay = self.learning_rate, self.weight_decay
         ranges = {"learning_rate": Real(rate / 4, rate * 4, log=True)}
@@ -115,10 +115,10 @@ class Recipe(_Frozen):
 class Suite(_Frozen):
     """One benchmark: what is run by `--all` and how.
 
-    `seeds` is a number of seeds, counted from 0; 0: more where training rows are few. `head_classes` may be 0: as many
-    as hold half of the training rows (`planning/fit.py` has both). `split`: 0 for the data's own training and test
-    rows, from 1 for others that are drawn (`--resample-splits`). `folds`: 0, or K for validation rows by K-fold
-    cross-validation: each seed holds out another K-th of the training rows, also of classes that are too small for
+    `seeds`: the number of seeds, counted from 0; 0: the fewer training rows, the more seeds. `head_classes`: 0 for as
+    many as hold half of the training rows (see `planning/fit.py` for both). `split`: 0 for the data's own training and
+    test rows, 1 and up for random ones (`--resample-splits`). `folds`: 0, or K for validation rows by K-fold
+    cross-validation: each seed holds out another K-th of the training rows, even of classes that are too small for
     `validation`.
     """
 
@@ -196,7 +196,7 @@ def validate(content: dict[str, Any], name: str, origin: str) -> Suite:
 
 
 def _problem(one: ErrorDetails) -> str:
-    """Return what is wrong with one setting, and the nearest one if there is none of that name."""
+    """Return what is wrong with one setting; for an unknown name, also the nearest known one."""
     *tables, leaf = one["loc"] or ("the suite",)
     where = one_line(".".join(map(str, one["loc"]))) or leaf
     if one["type"] != "extra_forbidden":

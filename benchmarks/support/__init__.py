@@ -1,1 +1,1 @@
-"""What every room uses: errors, keys, files, locks, what machine this is."""
+"""Helpers that all packages use: errors, keys, disk space, locks, hardware and threads."""

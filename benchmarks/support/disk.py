@@ -1,4 +1,4 @@
-"""A disk without room for what a run writes: detected before work is lost, reported in one sentence."""
+"""A full disk: detected before work is lost, and reported in one sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DiskFull(UserError):
 
 
 def require_room(folder: Path, needed_bytes: int) -> None:
-    """Raise DiskFull where the disk of `folder`, which may not exist yet, has fewer bytes free."""
+    """Raise DiskFull if the disk of `folder`, which may not exist yet, has less than `needed_bytes` free."""
     place = next((above for above in (folder, *folder.parents) if above.exists()), Path("."))
     free = shutil.disk_usage(place).free
     if free < needed_bytes:
@@ -27,7 +27,7 @@ def require_room(folder: Path, needed_bytes: int) -> None:
 
 @contextlib.contextmanager
 def ends_if_full(folder: Path) -> Iterator[None]:
-    """Raise DiskFull for an error in the block that says that the disk, or the user's quota on it, is full."""
+    """Raise DiskFull if the block fails because the disk, or the user's quota on it, is full."""
     try:
         yield
     except OSError as error:

@@ -16,17 +16,17 @@ class OutputClosed(BaseException):
 
 
 def one_line(text: str) -> str:
-    """Return `text` in one line of printable characters: what data or plugins wrote must not steer a terminal."""
+    """Return `text` in one line of printable characters: data and plugins must not send control codes to a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message without a full stop, its type's name where it has none."""
+    """Return the first line of an error's message without a full stop, its type's name if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def missing_library(error: ImportError) -> str | None:
-    """Return the sentence for a library that this Python lacks, None where the missing module is this project's."""
+    """Return the message for a library that is not installed, None if the missing module is this project's own."""
     if not isinstance(error, ModuleNotFoundError) or error.name is None:
         return None
     if error.name.partition(".")[0] in ("backbones", "benchmarks", "strategies"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# How torch's allocators and the libraries that allocate for themselves say so. cuBLAS reports a handle that finds no
-# memory as "not initialized".
+# Messages of torch's allocators, and of libraries that allocate memory themselves. cuBLAS reports "not initialized" if
+# there is no memory for its handle.
 _FULL = (
     "out of memory",
     "can't allocate memory",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 PROJECT = "imbalance-benchmarks"
-MOST_SIDE_BY_SIDE = 8  # small trainings, of which each needs memory
+MOST_SIDE_BY_SIDE = 8  # small jobs in parallel, each of which needs memory
 LOOK_SECONDS = 0.25
 LIBRARIES = (
     "torch", "torchvision", "timm", "albumentations", "imbalanced-learn", "numpy",
@@ -30,8 +30,8 @@ LIBRARIES = (
 def versions() -> dict[str, str]:
     """Return the versions of "python", of this project ("benchmarks") and of `LIBRARIES`; imports none of them.
 
-    What is not installed is left out: this project itself, where it runs from a checkout that was never installed. In a
-    checkout "commit" is what the first call found: what this process runs, even if another is checked out meanwhile.
+    Packages that are not installed are left out, such as this project in a checkout that was never installed. In a
+    checkout, "commit" is what the first call found: the code this process runs, even if another is checked out later.
     """
     return dict(_versions())
 
@@ -48,7 +48,7 @@ def _versions() -> dict[str, str]:
 
 
 def checked_out(root: Path) -> str | None:
-    """Return the commit of the checkout at `root`, "+" behind it where tracked code differs; None without one."""
+    """Return the commit of the checkout at `root`, with "+" appended if tracked code differs; None without one."""
     if not (root / ".git").exists():  # an installed package may be inside another project's checkout
         return None
     code = ("--", "backbones", "benchmarks", "strategies")
@@ -77,7 +77,7 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
     if _is_cuda(device):
         import torch
 
-        if not torch.cuda.is_available():  # of a run on Ray, which trains on other machines
+        if not torch.cuda.is_available():  # the driver of a Ray run, which trains on other machines
             return found
         properties = torch.cuda.get_device_properties(torch.device(device))
         found |= {"gpu": properties.name, "gpu_memory_bytes": properties.total_memory}
@@ -85,7 +85,7 @@ def hardware(device: str | torch.device = "cpu") -> dict[str, str | int]:
 
 
 def machine(device: str | torch.device = "cpu") -> dict[str, str | int]:
-    """Return what a record says of the machine that this process runs on: `hardware`, with all of its cores."""
+    """Return the description of this machine for records: `hardware`, but with all of its cores."""
     return {**hardware(device), "cores": os.cpu_count() or 1}
 
 
@@ -99,14 +99,14 @@ def idle_gpus(device: str | torch.device) -> int:
 
 
 def restart_peak_memory(device: str | torch.device = "cpu") -> None:
-    """Let `peak_memory_bytes` count from here; where the system cannot forget a process's peak, it stays.
+    """Reset the peak that `peak_memory_bytes` returns; does nothing where the system cannot reset a process's peak.
 
-    Other readings of this process, such as getrusage, then start from here too.
+    Other readings of this process's peak, such as getrusage, are reset too.
     """
     if _is_cuda(device):
         import torch
 
-        torch.cuda.init()  # before it there is nothing to reset, and torch says so by an error
+        torch.cuda.init()  # resetting before CUDA is initialised is an error in torch
         torch.cuda.reset_peak_memory_stats(torch.device(device))
         return
     with contextlib.suppress(OSError):
@@ -114,16 +114,16 @@ def restart_peak_memory(device: str | torch.device = "cpu") -> None:
 
 
 def peak_memory_bytes(device: str | torch.device = "cpu") -> int:
-    """Return the most bytes held since `restart_peak_memory`, or so far where nobody called it.
+    """Return the peak memory since `restart_peak_memory`, or since the start if that was not called.
 
-    Resident ones of this process, or on a GPU those torch allocated there.
+    The resident memory of this process or, on a GPU, what torch allocated there.
     """
     if _is_cuda(device):
         import torch
 
         return torch.cuda.max_memory_allocated(torch.device(device))
     with contextlib.suppress(OSError):
-        # getrusage would count the process that started this one too, where that was larger
+        # getrusage would return the parent's peak if that was larger
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
@@ -145,8 +145,8 @@ def usable_cores() -> int:
 def idle_cores(looks: int = 1) -> int:
     """Return how many of `usable_cores` other processes leave idle at the moment, at least one.
 
-    The most of up to `looks` looks, the first that finds all of them idle being the last: what another process computes
-    for a second, such as an import, should not decide about hours.
+    The maximum of up to `looks` samples, stopping early once all cores are idle: one second of work by another process,
+    such as an import, should not decide how a run of hours is set up.
     """
     most = 1
     for _ in range(looks):
@@ -162,9 +162,9 @@ def others_at_work() -> bool:
 
 
 def busy_cores(stat: Path = Path("/proc/stat")) -> float:
-    """Return how many cores of the machine compute, as seen for `LOOK_SECONDS`; the load of the last minute elsewhere.
+    """Return how many of the machine's cores are busy over `LOOK_SECONDS`; without `stat`, the last minute's load.
 
-    The load would count what has just ended, such as the run before this one.
+    The load average would still count work that has just ended, such as the previous run.
     """
     try:
         before = _cpu_times(stat)
@@ -182,7 +182,7 @@ def _cpu_times(stat: Path) -> list[int]:
 
 
 def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
-    """Return the cores' worth of time that this process's cgroups grant it, infinity without a limit or cgroups."""
+    """Return the CPU quota of this process's cgroups in cores, infinity without a limit or cgroups."""
     limits = [math.inf]
     for folder in _cgroups(root, own):
         with contextlib.suppress(OSError, ValueError):  # "max 100000": no limit
@@ -195,7 +195,7 @@ def cgroup_cores(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/se
 
 
 def free_memory_bytes(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> float:
-    """Return the memory that this process's cgroups and the machine have free, infinity where nothing tells."""
+    """Return the free memory of the machine, within the limits of this process's cgroups; infinity if unknown."""
     free = [math.inf]
     with contextlib.suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -204,7 +204,7 @@ def free_memory_bytes(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/pr
         with contextlib.suppress(OSError, ValueError):  # "max": no limit
             limit, held = (int((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
             free.append(limit - held)
-    with contextlib.suppress(OSError, ValueError):  # cgroups of version 1, which say no limit by a huge one
+    with contextlib.suppress(OSError, ValueError):  # cgroups of version 1, where a huge limit means none
         limit, held = (int((root / "memory" / f"memory.{name}_in_bytes").read_text()) for name in ("limit", "usage"))
         free.append(limit - held)
     return max(0.0, min(free))

@@ -32,15 +32,15 @@ class Holder:
     command: str
 
     def __str__(self) -> str:
-        """As a sentence's subject."""
+        """Return the holder as the subject of a sentence."""
         return f"`{self.command}` (process {self.process} on {self.host}, since {self.since})"
 
 
 @contextlib.contextmanager
 def only_writer(out: Path, command: str, *, wait: bool, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold `out` for the block. If another process holds it, wait for its end, or raise UserError.
+    """Lock `out` for the block. If another process holds it, wait until that ends, or raise UserError.
 
-    `say` gets a line about the process that is waited for, or about a holder that died.
+    `say` gets a line about the process it waits for, or about a holder that died.
     """
     from filelock import FileLock, Timeout
 
@@ -73,7 +73,7 @@ def only_writer(out: Path, command: str, *, wait: bool, say: Callable[[str], Non
 
 
 def holder(out: Path) -> Holder | None:
-    """Return the process that noted that it works in `out`, if any; only the lock tells whether it is alive."""
+    """Return the process named in the note in `out`, if any; only the lock tells whether it is alive."""
     try:
         return Holder(**json.loads(_note(out).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

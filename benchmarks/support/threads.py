@@ -11,8 +11,8 @@ from pathlib import Path
 from benchmarks.support.hardware import MOST_SIDE_BY_SIDE, free_memory_bytes, idle_cores, usable_cores
 from benchmarks.support.words import counted
 
-LOOKS = 12  # at the load of the machine, 3 s in all
-JOB_BYTES = 1 << 30  # free for each job; one of resnet10t at 32 px has 0.3 GB of its own, larger networks have more
+LOOKS = 12  # samples of the machine's load, 3 s in all
+JOB_BYTES = 1 << 30  # free memory per job; resnet10t at 32 px needs 0.3 GB, larger networks more
 
 
 def use_threads(threads: int | None) -> None:
@@ -31,7 +31,7 @@ def use_threads(threads: int | None) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How many `jobs` are trained at a time, each with so many CPU `threads` (None: as many as torch chose)."""
+    """How many `jobs` run in parallel, and the CPU `threads` of each (None: torch's default)."""
 
     jobs: int
     threads: int | None
@@ -40,14 +40,14 @@ class Share:
 def default_share(
     work: Path, *, jobs: int | None = None, threads: int | None = None, small: str = "", restarted: bool = False
 ) -> tuple[Share, str]:
-    """Return how a run whose work is in the folder `work` shares the CPU, and a sentence about what was chosen.
+    """Return how a run with the working folder `work` shares the CPU, and a sentence that explains the choice.
 
-    `jobs` and `threads` are what the user asked for. A run gets the idle cores, so that runs on a busy machine do not
-    wait for each other. `small` says in the plural what does not keep several cores busy, if the run trains that:
-    there, jobs are trained side by side, as many as cores are idle, at most `MOST_SIDE_BY_SIDE`, no more than memory is
-    free for. Where the user, or OMP_NUM_THREADS in the environment, sets the threads, jobs are trained one by one
-    unless the user sets their number too. A run that was `restarted`, or continues from checkpoints, keeps its number
-    of threads, and with it the bits of its results.
+    `jobs` and `threads` are the user's, if given. A run gets the idle cores, so that runs on a busy machine do not wait
+    for each other. `small` names, in the plural, what is too small to keep several cores busy, if the run trains that:
+    jobs then run in parallel, as many as there are idle cores, but at most `MOST_SIDE_BY_SIDE` and no more than fit
+    into free memory. If the user or OMP_NUM_THREADS sets the threads, jobs run one at a time unless the user also sets
+    their number. A run that was `restarted`, or continues from checkpoints, keeps its number of threads, so that its
+    results stay bit-identical.
     """
     if threads is not None or os.environ.get("OMP_NUM_THREADS"):
         return Share(jobs or 1, threads), ""
@@ -65,7 +65,7 @@ def default_share(
 
 
 def _side_by_side(idle: int, kept: int | None, small: str) -> tuple[int, str]:
-    """Return how many jobs on what is `small` to train side by side on `idle` cores, and why not more."""
+    """Return how many `small` jobs to run in parallel on `idle` cores, and the reason for this number."""
     most = max(1, idle // (kept or -(-idle // MOST_SIDE_BY_SIDE)))
     room = max(1, int(min(free_memory_bytes() / JOB_BYTES, most)))
     if room < most:
@@ -85,7 +85,7 @@ def _kept(work: Path, restarted: bool) -> int | None:
 
 
 def note_threads(work: Path) -> None:
-    """Note the threads that this process computes with for a run that continues this one."""
+    """Store this process's number of threads for a run that continues this one."""
     import torch
 
     from backbones.files import write_bytes

@@ -1,4 +1,4 @@
-"""Numbers of things and lists of names, as sentences have them."""
+"""Counts, lists of names and durations, formatted for sentences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def some(names: Sequence[str], most: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in a unit that suits them: "45 s", "12 min", "2.5 h"."""
+    """Return seconds in a readable unit: "45 s", "12 min", "2.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,1 +1,1 @@
-"""`export` and `predict`: models to take along."""
+"""`export` and `predict`: use trained models elsewhere."""

@@ -29,7 +29,7 @@ class StageName(StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportOptions(CellOptions):
-    """What `export` takes."""
+    """Options of `export`."""
 
     cell: Annotated[
         str,

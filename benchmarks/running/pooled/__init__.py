@@ -1,1 +1,1 @@
-"""Several workers train a plan's jobs: what is common to processes of this machine and to Ray's workers."""
+"""Training a plan's jobs with several workers: what local processes and Ray workers have in common."""

@@ -33,8 +33,8 @@ def execute(
 ) -> Outcome:
     """Run the cells (or those of `only`) that have no record, `context.jobs` jobs at a time, in the plan's order.
 
-    Each job computes with this process's number of CPU threads, so its bits are those of `local.execute`. What is
-    raised, and what `supervised` and `job_timeout` mean, is as there; this process itself trains nothing.
+    Each job uses this process's number of CPU threads, so its results are bit-identical to those of `local.execute`.
+    `supervised`, `job_timeout` and exceptions are as there; this process itself trains nothing.
     """
     supervised = supervised or Supervised()
     stored, cells = prepare(plan, context, out, only, supervised)
@@ -48,7 +48,7 @@ class _Run(Run):
     """A run whose workers share this process's memory map of the images."""
 
     def hear(self, worker: Worker, update: JobUpdate | WorkerLost) -> None:
-        """Handle a worker's message; if its images were cut short, so are this process's: another one opens them."""
+        """Handle a worker's message; on SIGBUS (image file truncated), replace this process, which maps it too."""
         if isinstance(update, WorkerLost) and update.signal == signal.SIGBUS and worker.job:
             self.pool.end()
             self.supervised.end_for_another(

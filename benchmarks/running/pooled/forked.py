@@ -1,7 +1,7 @@
 """Workers that are forks of this process: they share its images, features and libraries, and start at once.
 
-A fork is made in a thread of its own. That thread has never computed, so the worker, in which only it lives on, starts
-its own OpenMP threads and does not wait for those of this process, which a fork does not have.
+Each fork is made in a new thread, the only one that survives in the worker. That thread has never used OpenMP, so the
+worker starts its own OpenMP threads instead of waiting for this process's, which do not exist after a fork.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ class ForkedWorker:
     heard: bytes = b""
 
     def close(self) -> None:
-        """Close this process's ends of the pipes; without orders a worker ends."""
+        """Close this process's ends of the pipes; the worker exits when its orders end."""
         os.close(self.orders)
         os.close(self.news)
 
 
 class ForkedPool:
-    """At most `most` workers, each of which computes with `threads` CPU threads; `leave` is called in each first."""
+    """A pool of at most `most` workers with `threads` CPU threads each; each worker first calls `leave`."""
 
     def __init__(
         self, plan: Plan, context: RunContext, most: int, threads: int, leave: Callable[[], None] = lambda: None
@@ -72,7 +72,7 @@ class ForkedPool:
         return len(self._workers)
 
     def hire(self, wanted: int) -> None:
-        """Start workers until there are `wanted`, or as many as there may be. Raises UserError if they all end."""
+        """Start workers up to `wanted` or the maximum. Raises UserError if several in a row ended without a job."""
         if self._broken >= MOST_BROKEN:
             raise UserError(f"{self._broken} processes that train jobs side by side ended at once; add --jobs 1.")
         while len(self._workers) < min(wanted, self._most):
@@ -91,14 +91,14 @@ class ForkedPool:
     def start(self, worker: ForkedWorker, job: Job, files: Files) -> None:
         """Start training `job` on an idle worker."""
         worker.job, worker.since, worker.began = job, time.monotonic(), False
-        with contextlib.suppress(BrokenPipeError):  # it has died, which `updates` finds
+        with contextlib.suppress(BrokenPipeError):  # the worker has died; `updates` reports it
             os.write(worker.orders, f"{job.key}\n".encode())
 
     def updates(self, seconds: float) -> Iterator[tuple[ForkedWorker, JobUpdate | WorkerLost]]:
         """Wait up to `seconds` for a message, and yield the updates of workers with a job."""
         ready, _, _ = select.select([worker.news for worker in self._workers], [], [], seconds)
         for worker in [worker for worker in self._workers if worker.news in ready]:
-            if worker not in self._workers:  # dismissed for an update of another one
+            if worker not in self._workers:  # dismissed while another worker's update was handled
                 continue
             heard = os.read(worker.news, 1 << 20)
             if not heard:
@@ -135,7 +135,7 @@ class ForkedPool:
         self.dismiss(*self._workers)
 
     def _lost(self, worker: ForkedWorker) -> WorkerLost:
-        """Forget a worker that has ended by itself, and return what is known of its end."""
+        """Remove a worker that ended by itself, and return how it ended."""
         code = self._end(worker)
         self._broken += not worker.job
         number = max(0, -code)
@@ -143,7 +143,7 @@ class ForkedPool:
         return WorkerLost(reason, worker.began, read_stacks(worker.stacks), number)
 
     def _end(self, worker: ForkedWorker) -> int:
-        """Forget a worker that has ended or is about to; return its exit code, or minus its signal."""
+        """Remove a worker that has ended or is about to; return its exit code, or minus its signal."""
         self._workers.remove(worker)
         worker.close()
         return os.waitstatus_to_exitcode(os.waitpid(worker.pid, 0)[1])
@@ -167,12 +167,12 @@ class ForkedPool:
         self._workers.append(worker)
 
     def _become(self, worker: ForkedWorker, taken: int, told: int) -> NoReturn:
-        """Be the worker until there are no more orders."""
+        """In the worker process: train jobs until the orders end."""
         try:
             for number in (signal.SIGINT, signal.SIGTERM):  # the driver ends its workers
                 signal.signal(number, signal.SIG_IGN)
             self._leave()
-            gc.freeze()  # collections then look at a job's own objects, not at a copy of all the driver's
+            gc.freeze()  # garbage collection then skips the objects inherited from the driver
             with contextlib.suppress(OSError):  # a full disk
                 write_stacks(worker.stacks)
             use_threads(self._threads)
@@ -187,7 +187,7 @@ class ForkedPool:
 
 
 def _take(lines: IO[str], orders: queue.SimpleQueue[str]) -> None:
-    """Pass on the keys of jobs; end this process when the driver has closed its end, or has died."""
+    """Queue incoming job keys; kill this process once the driver closes its end of the pipe or dies."""
     for line in lines:
         orders.put(line.strip())
     os.kill(os.getpid(), signal.SIGKILL)
@@ -204,7 +204,7 @@ def _train(context: RunContext, job: Job, news: IO[str]) -> None:
         print(json.dumps(dataclasses.asdict(now)), file=news, flush=True)
 
     def on_step(step: int, steps: int) -> None:
-        """Note the step, and tell of it if that was not done just now."""
+        """Note the step, and send an update unless one was sent in the last `UPDATE_SECONDS`."""
         at[:] = step, steps
         if time.monotonic() - last[0] > UPDATE_SECONDS:
             last[0] = time.monotonic()

@@ -1,8 +1,8 @@
 """The driver of several workers: it owns the store, hands out jobs as their parents finish, and writes the records.
 
 A worker that dies costs its job one attempt (`attempts.py`), and another worker continues from the last checkpoint.
-The first worker that dies before it has begun costs none, because it may have gone while it was idle. Cells that need a
-job that was given up are recorded as failed.
+If a worker dies before it has begun its job, the first time costs none, because it may have died while idle. Cells that
+need a job that was given up are recorded as failed.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from benchmarks.running.supervised import Supervised
 from benchmarks.support.disk import DiskFull, ends_if_full
 
 LISTEN_SECONDS = 1.0
-SHOWS_SECONDS = 60.0  # until a worker's file is visible in a shared folder: NFS caches that it was missing
+SHOWS_SECONDS = 60.0  # for a worker's file to appear in a shared folder: NFS caches negative lookups
 
 
 class Worker(Protocol):
-    """A worker: `job` is what it trains, since when (monotonic seconds); `info` is None until it is up."""
+    """A worker: the `job` it trains, `since` when (monotonic seconds); `info` is None until it is up."""
 
     info: WorkerInfo | None
     job: Job | None
@@ -115,9 +115,9 @@ class Run:
         self.done, self.failures = 0, list[Cell]()
 
     def carry_out(self, stored: dict[str, Record], job_timeout: float | None) -> Outcome:
-        """Work until every cell has its record, then end the workers; tell of the run's start and end.
+        """Run until every cell has its record, then end the workers; report the run's start and end.
 
-        `stored`: the records that were there before, by cell key.
+        `stored`: the records that already exist, by cell key.
         """
         self.tell(RunStarted(self._plan, stored))
         try:
@@ -128,7 +128,7 @@ class Run:
         return Outcome(len(stored), self.done, tuple(self.failures))
 
     def _work(self, job_timeout: float | None) -> None:
-        """Hand out jobs and write records until no job is open; jobs that a driver before this one gave up stay so."""
+        """Hand out jobs and write records until no job is open; jobs that an earlier driver gave up are not retried."""
         for job in self.graph.ready():
             noted = self.supervised.attempts.of(self.context.store.work, job.key)
             if noted.exhausted:

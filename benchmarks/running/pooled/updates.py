@@ -1,4 +1,4 @@
-"""What a worker tells of its job, and one attempt at a job."""
+"""A worker's updates on its job, and one attempt at a job."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class JobUpdate:
 
     The last update has `ended` set. If the job failed, `error` is the reason and `trace` the traceback; `may_retry`
     says that another attempt may succeed (out of memory, a `damaged` state, a GPU that is `lost` to this process).
-    `full`: the output folder's disk is.
-    `keeps`: its checkpoints are still useful.
+    `full`: the output folder's disk is full.
+    `keeps`: the job's checkpoints are still useful.
     """
 
     step: int = 0

@@ -1,7 +1,7 @@
 """Run a plan on Ray: this process, the driver, owns the store and schedules jobs; workers train them.
 
-Jobs on the longest path go first. The rest is as for any workers (`pooled/run.py`); a worker that is replaced because
-its GPU fails costs its job one attempt too.
+Jobs on the longest path go first. Otherwise scheduling is as for any workers (`pooled/run.py`); replacing
+a worker whose GPU failed also costs its job one attempt.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Run(pooled.Run):
     def __init__(self, *state: Any) -> None:
         """Take the state of a run, as `pooled.run.Run` does."""
         super().__init__(*state)
-        # since when no worker is up; None: one is, or the message was printed
+        # when the wait for a first worker began; None: one is up, or the message was printed
         self._waits_since: float | None = time.monotonic()
 
     def wait(self) -> None:

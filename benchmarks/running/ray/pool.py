@@ -137,7 +137,7 @@ class WorkerPool:
                 ray.kill(worker.actor)
 
     def end_late(self, worker: WorkerHandle) -> str:
-        """Kill a worker whose job takes too long; return its stacks, of which Ray gives none."""
+        """Kill a worker whose job takes too long; return "" for its stacks, which Ray does not provide."""
         self.dismiss(worker)
         return ""
 
