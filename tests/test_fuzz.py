@@ -126,6 +126,7 @@ PIECES = st.sampled_from(
         "true",
         "*",
         " ",
+        "\x00",
     ]
 )
 

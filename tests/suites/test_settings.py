@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from benchmarks.cli import main
 from benchmarks.suites.choose import choose_suite
 from benchmarks.suites.settings import frozen, with_image_size, with_settings
-from benchmarks.suites.suite import Suite, load
+from benchmarks.suites.suite import load
 from benchmarks.support.errors import UserError
 
 
@@ -43,12 +40,6 @@ def test_settings_change_the_recipe_and_the_name() -> None:
 def test_what_does_not_fit_is_one_sentence(setting: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         with_settings(load("digits"), [setting])
-
-
-@given(st.text(), st.text())
-def test_no_text_breaks_the_reader(name: str, value: str) -> None:
-    with contextlib.suppress(UserError):
-        assert isinstance(with_settings(load("digits"), [f"recipe.{name}={value}"]), Suite)
 
 
 def test_images_grow_as_before_at_another_size() -> None:
