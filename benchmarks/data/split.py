@@ -61,8 +61,8 @@ def stages(
             border = "2" if trained == 4 else f"from 2 to {trained - 2}"
             hint = f"--head-classes {border}, or --protocol joint" if trained >= 4 else "--protocol joint"
             raise UserError(
-                f"{loaded.origin} has {trained} classes with training rows: {head_classes} head classes leave fewer "
-                f"than two for the head or the tail; give {hint}."
+                f"{loaded.origin} has {trained} classes with training rows: with {head_classes} of them as head, "
+                f"the head or the tail has fewer than two; give {hint}."
             )
         borders = [("head", 0, head_classes), ("tail", head_classes, trained)]
     held_N = _fold(loaded, folds, fold, seed) if folds else _validation(loaded, validation, seed)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
 
 from backbones.errors import nearest
 from benchmarks.support.errors import UserError, one_line
@@ -195,7 +195,7 @@ def validate(content: dict[str, Any], name: str, origin: str) -> Suite:
         raise UserError(f"suite {origin}: {'; '.join(map(_problem, unknown_first))}.") from error
 
 
-def _problem(one: ErrorDetails) -> str:
+def _problem(one: Mapping[str, Any]) -> str:
     """Return what is wrong with one setting; for an unknown name, also the nearest known one."""
     *tables, leaf = one["loc"] or ("the suite",)
     where = one_line(".".join(map(str, one["loc"]))) or leaf

@@ -124,7 +124,7 @@ def _zip_that_climbs(folder: Path) -> Path:
         ("run --all --plugin absent.py", "absent.py is not a file"),
         ("run --all --weights absent.safetensors", "is not a file"),
         ("run --all --protocol joint --head-classes 3", "does not have"),
-        ("plan --suite SUITE --head-classes 9", "leave fewer than two for the head or the tail"),
+        ("plan --suite SUITE --head-classes 9", "the head or the tail has fewer than two"),
         ("data info cifar", "There is no dataset 'cifar'"),
         ("data info --data ZIP", "outside"),
         ("data export . digits", "is not an empty folder"),

@@ -58,10 +58,16 @@ def test_joint_is_one_stage_of_all_classes_seen() -> None:
 @pytest.mark.parametrize(
     ("counts", "protocol", "head", "part", "message"),
     [
-        (COUNTS, "two-stage", 5, 0.1, "^5 head classes of the 5 .* in here .*; give --head-classes from 2 to 3, or --"),
-        (COUNTS, "two-stage", 0, 0.1, "^0 head classes"),
-        (COUNTS, "two-stage", 1, 0.1, "^1 head classes"),
-        (COUNTS, "two-stage", 4, 0.1, "^4 head classes"),
+        (
+            COUNTS,
+            "two-stage",
+            5,
+            0.1,
+            "^here has 5 classes .*: with 5 of them as head, .*; give --head-classes from 2 to 3, or --",
+        ),
+        (COUNTS, "two-stage", 0, 0.1, "with 0 of them as head"),
+        (COUNTS, "two-stage", 1, 0.1, "with 1 of them as head"),
+        (COUNTS, "two-stage", 4, 0.1, "with 4 of them as head"),
         (dict.fromkeys("abcd", (3, 3)), "two-stage", 20, 0.1, "; give --head-classes 2, or --protocol joint.$"),
         (dict.fromkeys("abc", (3, 3)), "two-stage", 2, 0.1, "; give --protocol joint.$"),
         ({"a": (3, 3), "b": (0, 3)}, "two-stage", 1, 0.1, "here has 1 class with training rows; a stage needs two"),

@@ -107,7 +107,7 @@ def test_two_runs_at_once_follow_each_other_and_do_every_job_once(tmp_path: Path
     done = [run.end() for run in runs]
     assert [run.returncode for run in done] == [0, 0], done
     both = "".join(run.stdout for run in done)
-    assert [both.count(f"stage 1 test_resnet {name} seed 0: 1 epochs") for name in NAMES] == [1, 1, 1]
+    assert [both.count(f"stage 1 test_resnet {name} seed 0: 1 epoch,") for name in NAMES] == [1, 1, 1]
     found, problems = storage.read_all(tmp_path / "runs" / "tiny" / "records")
     assert sorted(record.strategy for record in found if record.status == "done") == sorted(NAMES) and not problems
     assert "All 3" in bench(tmp_path, *arguments[:3], "--all").stdout
@@ -124,7 +124,7 @@ def test_of_many_runs_that_start_at_once_one_works_at_a_time_and_the_others_wait
         assert run.returncode == 2 and run.stderr.startswith("error: ") and run.stderr.count("\n") == 1
         assert "is at work in runs; wait for it with --wait" in run.stderr
     said = "".join(run.stdout for run in done)
-    assert [said.count(f"stage {n} test_resnet {name} seed 0: 1 epochs") for name in NAMES for n in (1, 2)] == [1] * 6
+    assert [said.count(f"stage {n} test_resnet {name} seed 0: 1 epoch,") for name in NAMES for n in (1, 2)] == [1] * 6
     assert measured(tmp_path / "runs") == measured(tmp_path / "alone")
     assert not list((tmp_path / "runs").rglob("*.tmp")) and not held(tmp_path / "runs")
     print(f"{STARTS} starts, {len(refused)} of them refused: every job once, the same bits")

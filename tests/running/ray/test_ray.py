@@ -126,7 +126,7 @@ def test_alone_the_option_starts_ray_and_auto_joins_what_stands(
     monkeypatch.setenv("RAY_ADDRESS", two_nodes.address)  # where `ray start` leaves it in a file
     auto = bench(tmp_path, *command, "--all", "--address", "auto")
     assert auto.returncode == 0, auto.stderr
-    assert "is done already (1 cell)" in auto.stdout
+    assert "done already: 1." in auto.stdout
     suite, there = load_suite(str(suite_file)), digits_session(tmp_path / "out", load_suite(str(suite_file)))
     same(run_here(tmp_path / "here", suite, suite.strategies), there, there.plan.cells)
 
