@@ -110,7 +110,7 @@ def test_two_runs_at_once_follow_each_other_and_do_every_job_once(tmp_path: Path
     assert [both.count(f"stage 1 test_resnet {name} seed 0: 1 epoch,") for name in NAMES] == [1, 1, 1]
     found, problems = storage.read_all(tmp_path / "runs" / "tiny" / "records")
     assert sorted(record.strategy for record in found if record.status == "done") == sorted(NAMES) and not problems
-    assert "All 3" in bench(tmp_path, *arguments[:3], "--all").stdout
+    assert "All is done already (3 cells)" in bench(tmp_path, *arguments[:3], "--all").stdout
 
 
 def test_of_many_runs_that_start_at_once_one_works_at_a_time_and_the_others_wait_or_say_so(tmp_path: Path) -> None:
