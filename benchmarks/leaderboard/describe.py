@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.leaderboard.markdown import NOTHING, escape, folded, number
 from benchmarks.records.record import Record
+from benchmarks.support.words import counted
 
 FEW_ROWS, FEW_ROWS_OF_CLASS = 300, 5  # below these a figure is said to rest on few test rows
 _STAGES = {"head": "head", "tail": "tail", "all": ""}
@@ -85,11 +86,6 @@ def recipe(record: Record) -> str:
     return folded(items or "not recorded", "Recipe")
 
 
-def _counted(many: str | int, what: str) -> str:
-    """Return a number of things, such as "2 cores"."""
-    return f"{escape(str(many))} {what}{'' if many == 1 else 's'}"
-
-
 def machines(records: Iterable[Record]) -> str:
     """Return the machines in a few words, sorted: a GPU, or a processor and how many threads of its cores jobs had."""
     threads: dict[tuple[str, str], set[int]] = {}
@@ -98,7 +94,7 @@ def machines(records: Iterable[Record]) -> str:
         if environment.device.startswith("cuda"):
             threads.setdefault((escape(str(hardware.get("gpu", environment.device))), ""), set())
             continue
-        cores = f" of {_counted(hardware['cores'], 'core')}" if "cores" in hardware else ""
+        cores = f" of {escape(counted(hardware['cores'], 'core'))}" if "cores" in hardware else ""
         threads.setdefault((escape(str(hardware.get("cpu", "CPU"))), cores), set()).add(environment.threads)
     return "; ".join(f"{name}{_threads(counts)}{cores}" for (name, cores), counts in sorted(threads.items()))
 
@@ -106,7 +102,7 @@ def machines(records: Iterable[Record]) -> str:
 def _threads(counts: Iterable[int]) -> str:
     """Return ", 1 or 2 threads", nothing for a GPU."""
     *fewer, most = sorted(counts) or [0]
-    return f", {''.join(f'{count} or ' for count in fewer)}{_counted(most, 'thread')}" if most else ""
+    return f", {''.join(f'{count} or ' for count in fewer)}{counted(most, 'thread')}" if most else ""
 
 
 def notes(records: Iterable[Record]) -> list[str]:

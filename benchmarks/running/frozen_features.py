@@ -62,18 +62,20 @@ def views_to_compute(session: Session) -> dict[str, int]:
     context, recipe = session.context, session.context.suite.recipe
     if not recipe.frozen:
         return {}
-    found: dict[str, int] = {}
-    asked: list[tuple[str, StoredViews]] = [(encoder, _views(recipe)) for encoder in _encoders(session.plan)]
+    encoders = _encoders(session.plan)
+    asked: dict[str, list[StoredViews]] = {encoder: [_views(recipe)] for encoder in encoders}
     for encoder, stage, pipeline in augmentations(session.plan, context):
         more = AugmentedViews.of(context.stage(stage), pipeline, context.loaded.size, mirror=recipe.flip)
-        asked += [(encoder, more)] if len(more.rows_M) else []
-    for encoder, views in asked:
-        first = context.first_weights.get(_encoders(session.plan)[encoder])
-        missing = views_missing(
-            context.loaded, encoder, first, views, device=context.device, folder=cache_folder() / "features"
+        asked[encoder] += [more] if len(more.rows_M) else []
+    folder = cache_folder() / "features"
+    missing = {
+        encoder: views_missing(
+            context.loaded, encoder, context.first_weights.get(encoders[encoder]), every, device=context.device,
+            folder=folder,
         )
-        found[encoder] = found.get(encoder, 0) + missing
-    return {encoder: missing for encoder, missing in found.items() if missing}
+        for encoder, every in asked.items()
+    }  # fmt: skip
+    return {encoder: views for encoder, views in missing.items() if views}
 
 
 def _views(recipe: Recipe) -> Views:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def counted(number: int, what: str) -> str:
+def counted(number: int | str, what: str) -> str:
     """Return "1 seed" or "3 seeds"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 

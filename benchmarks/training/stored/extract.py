@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -58,11 +58,12 @@ def features_of(
 
 
 def views_missing(
-    loaded: Loaded, backbone: str, weights: FirstWeights | None, views: StoredViews, *, device: torch.device,
+    loaded: Loaded, backbone: str, weights: FirstWeights | None, every: Iterable[StoredViews], *, device: torch.device,
     folder: Path,
 ) -> int:  # fmt: skip
-    """Return how many views of images `features_of` would have to compute."""
-    return _store(loaded, _network(loaded, backbone, weights), weights, views, device, folder).rows_missing()
+    """Return how many views of images `features_of` would have to compute for all of `every`."""
+    network = _network(loaded, backbone, weights)
+    return sum(_store(loaded, network, weights, views, device, folder).rows_missing() for views in every)
 
 
 def _network(loaded: Loaded, backbone: str, weights: FirstWeights | None) -> Network:
