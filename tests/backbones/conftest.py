@@ -1,12 +1,8 @@
-"""One thread for these tests: their batches are so small that a second thread only waits."""
+"""One thread for these tests: their batches are so small that a second one only waits."""
 
 import pytest
-import torch
 
 
-@pytest.fixture(scope="package", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@pytest.fixture(scope="module", autouse=True)
+def _in_one_thread(one_thread: None) -> None:
+    """Ask for `one_thread` in each module."""

@@ -7,16 +7,9 @@ from backbones.errors import BackboneError
 from backbones.network import Network, build
 from backbones.registry import list_backbones
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = [name for name, _ in list_backbones()]
 SMALLEST_PX = {"inception_v3": 75}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # batches of two: a second thread only waits
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,13 +16,7 @@ from strategies.base import Batch, Outputs, Phase, Pipeline, Strategy, StrategyE
 from strategies.combining.expression import parse
 from strategies.space import Real, Space
 
-
-@pytest.fixture(autouse=True)
-def _one_thread(own_registry: None) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("own_registry", "one_thread")
 
 
 class Unnamed(Strategy):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 from benchmarks.contract.clauses import judge
 from strategies.combining.expression import parse
 from strategies.registry import names
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 JOINED = [
     "oversample+loss-weights",
     "oversample+loss-weights+minority-augment",
@@ -18,14 +16,6 @@ JOINED = [
     "drs+oversample-rare",
     "mixup+crt",
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a network of a thousand weights: a second thread only waits
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("text", [*names(), *JOINED])

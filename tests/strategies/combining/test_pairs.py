@@ -10,7 +10,6 @@ import functools
 import itertools
 import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,16 +25,9 @@ from strategies.combining.expression import parse
 from strategies.combining.seats import SEAT_OF_HOOK, SEATS, ends_at_new_classifier, seats_of
 from strategies.registry import names
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 NAMES = [name for name in names() if name != "none"]
 PAIRS_PER_TEST = 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @functools.cache
