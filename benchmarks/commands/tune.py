@@ -14,6 +14,7 @@ from benchmarks.commands.options import TuneOptions, takes
 from benchmarks.commands.plan import print_plan
 from benchmarks.commands.run import print_failures, require_names, write_pages
 from benchmarks.support.errors import UserError
+from benchmarks.support.words import first_seeds
 
 if TYPE_CHECKING:
     from benchmarks.suites.suite import Suite
@@ -53,7 +54,7 @@ def _search(found: Opened, options: TuneOptions) -> tuple[list[Search], int]:
     from benchmarks.tools.tuning.search import OnValidation, folder, searches, with_trials
 
     session, trials = with_trials(found.session, options.trials, options.trial_seeds)
-    print(f"{options.trials} trials for each strategy, chosen on validation rows, {_seeds(options.trial_seeds)}.")
+    print(f"{options.trials} trials for each strategy, chosen on validation rows, {first_seeds(options.trial_seeds)}.")
     outcome = found.execute(session, folder(session), wrap=OnValidation)
     print_failures(outcome, session)
     search = searches(session, trials)
@@ -72,7 +73,7 @@ def _run_chosen(found: Opened, search: Sequence[Search], options: TuneOptions) -
         return 0
     seeds = len({cell.seed for cell in found.session.plan.cells})
     session = with_cells(found.session, [(best.trial, one.backbone) for one, best in chosen], seeds)
-    print(f"The chosen settings, {_seeds(seeds)}.")
+    print(f"The chosen settings, {first_seeds(seeds)}.")
     outcome = found.execute(session, folder(session))
     print_failures(outcome, session)
     for one, best in chosen:
@@ -102,11 +103,6 @@ def _print_choice(search: Sequence[Search]) -> None:
     for one in search:
         if one.chosen is None:
             print(f"{one.backbone} | {one.of}: all trials failed, so nothing was chosen.", file=sys.stderr)
-
-
-def _seeds(count: int) -> str:
-    """Return the first `count` seeds in words."""
-    return "seed 0" if count == 1 else f"seeds 0 to {count - 1}"
 
 
 def _score(tried: Tried) -> str:

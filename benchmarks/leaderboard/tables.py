@@ -92,9 +92,7 @@ def against_columns(section: Section, entries: Sequence[Entry], q: bool = False)
 
 def _difference(header: str, found: Mapping[tuple[str, str], Marked], q: bool) -> list[Column[Entry]]:
     """Return the column of the differences that `found` has by entry key, with that of their q-values if wanted."""
-    shown = Column[Entry](
-        header, lambda entry: found.get(entry.key), lambda one: interval(one and one.difference, one and one.real)
-    )
+    shown = Column[Entry](header, lambda entry: found.get(entry.key), marked_interval)
     if not q:
         return [shown]
     return [shown, Column("q", lambda entry: found[entry.key].q if entry.key in found else math.nan, number)]
@@ -131,6 +129,11 @@ def interval(difference: Difference | None, real: bool | None = None) -> str:
     mark = (" ▲" if difference.value > 0 else " ▼") if (difference.real if real is None else real) else ""
     low, high = (number(bound, signed=True) for bound in (difference.low, difference.high))
     return f"{number(difference.value, signed=True)} [{low}, {high}]{mark}"
+
+
+def marked_interval(one: Marked | None) -> str:
+    """Return `interval` of a difference with the mark of its family's correction."""
+    return interval(one.difference, one.real) if one else NOTHING
 
 
 def _backbone(section: Section) -> list[Column[Entry]]:

@@ -10,6 +10,7 @@ from benchmarks.leaderboard.sections import Entry, Section, pairs
 from benchmarks.records import stats
 from benchmarks.records.kinds import kind_of
 from benchmarks.records.multiple import LEVEL, benjamini_hochberg, holm, rank_intervals, tie_groups
+from benchmarks.records.record import Record
 
 K = TypeVar("K", bound=Hashable)
 
@@ -32,7 +33,8 @@ def placed(entries: Sequence[Entry]) -> list[Placed]:
 
     def difference(a: int, b: int) -> tuple[float, float]:
         if (a, b) not in found:
-            found[a, b] = _class_mean(entries[a], entries[b])
+            one = class_mean(pairs(entries[a].records, entries[b].records), -1)
+            found[a, b] = (one.value, one.p) if one else (0.0, 1.0)
         return found[a, b]
 
     groups = tie_groups(len(entries), lambda a, b: difference(a, b)[1])
@@ -40,13 +42,11 @@ def placed(entries: Sequence[Entry]) -> list[Placed]:
     return [Placed(*place) for place in zip(entries, groups, ranks, strict=True)]
 
 
-def _class_mean(one: Entry, other: Entry) -> tuple[float, float]:
-    """Return (difference, p-value) of the last stage's class mean over the seeds and splits that both have."""
-    common = [(a.stages[-1], b.stages[-1]) for a, b in pairs(one.records, other.records)]
-    if not common or not common[0][0].rows:
-        return 0.0, 1.0
-    found = stats.class_mean([a for a, _ in common], [b for _, b in common])
-    return found.value, found.p
+def class_mean(common: Sequence[tuple[Record, Record]], stage: int) -> stats.Difference | None:
+    """Return the first's class mean in a stage minus the second's over `pairs`; None without pairs or test rows."""
+    if not common or not common[0][0].stages[stage].rows:
+        return None
+    return stats.class_mean([a.stages[stage] for a, _ in common], [b.stages[stage] for _, b in common])
 
 
 def kind(entry: Entry) -> str:

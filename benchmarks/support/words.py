@@ -1,4 +1,4 @@
-"""Counts, lists of names and durations, formatted for sentences."""
+"""Counts, seeds, lists of names and durations, formatted for sentences."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections.abc import Sequence
 def counted(number: int | str, what: str) -> str:
     """Return "1 seed" or "3 seeds"."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def first_seeds(count: int) -> str:
+    """Return "seed 0", or "seeds 0 to 4" of five."""
+    return "seed 0" if count == 1 else f"seeds 0 to {count - 1}"
 
 
 def some(names: Sequence[str], most: int) -> str:

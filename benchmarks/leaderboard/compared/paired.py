@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from benchmarks.leaderboard.columns import Column
 from benchmarks.leaderboard.markdown import escape, number
 from benchmarks.leaderboard.sections import Entry, Section, pairs
-from benchmarks.leaderboard.tables import interval
-from benchmarks.leaderboard.ties import corrected
-from benchmarks.records import stats
+from benchmarks.leaderboard.tables import marked_interval
+from benchmarks.leaderboard.ties import class_mean, corrected
 from benchmarks.records.record import Record
 
 
@@ -53,12 +52,6 @@ def _other(stage: int, header: str) -> Column[Pair]:
 
 
 def _difference(rows: Sequence[Pair], stage: int, header: str) -> Column[Pair]:
-    found = {}
-    for pair in rows:
-        both = [(ours.stages[stage], theirs.stages[stage]) for ours, theirs in pair.common]
-        if both[0][0].rows:
-            found[pair.key] = stats.class_mean([ours for ours, _ in both], [theirs for _, theirs in both])
+    found = {pair.key: difference for pair in rows if (difference := class_mean(pair.common, stage))}
     marks = corrected(found, lambda key: key[0])
-    return Column(
-        header, lambda pair: marks.get(pair.key), lambda one: interval(one and one.difference, one and one.real)
-    )
+    return Column(header, lambda pair: marks.get(pair.key), marked_interval)

@@ -9,10 +9,9 @@ from typing import Any
 from benchmarks.leaderboard.columns import BACKBONE, Column, render
 from benchmarks.leaderboard.markdown import NOTHING, escape, number
 from benchmarks.leaderboard.sections import Entry, Section, pairs
-from benchmarks.leaderboard.tables import interval
-from benchmarks.leaderboard.ties import corrected
-from benchmarks.records import stats
-from benchmarks.support.words import counted
+from benchmarks.leaderboard.tables import marked_interval
+from benchmarks.leaderboard.ties import class_mean, corrected
+from benchmarks.support.words import counted, first_seeds
 
 Pair = tuple[Entry, Entry | None]  # tuned, and the same strategy with the suite's settings if that was run
 
@@ -28,7 +27,7 @@ def described(section: Section) -> list[str]:
     tuned = section.first.tuned
     if tuned is None:
         return []
-    seeds = "seed 0" if tuned["seeds"] == 1 else f"seeds 0 to {tuned['seeds'] - 1}"
+    seeds = first_seeds(tuned["seeds"])
     searched = " and ".join(str(name).replace("_", " ") for name in tuned["default"])
     return [
         f"*Tuned*: each strategy had {_trials(tuned)}, the default among them, of its parameters and of {searched}. "
@@ -62,7 +61,8 @@ def table(section: Section, found: Sequence[Section]) -> list[str]:
 
 
 def _stage(shown: Sequence[Pair], name: str, stage: int) -> list[Column[Pair]]:
-    found = {pair[0].key: difference for pair in shown if (difference := _difference(pair, stage))}
+    both = {tuned.key: pairs(tuned.records, default.records) for tuned, default in shown if default}
+    found = {key: difference for key, common in both.items() if (difference := class_mean(common, stage))}
     marks = corrected(found, lambda key: key[0])
 
     def mean(entry: Entry | None) -> float | None:
@@ -72,21 +72,8 @@ def _stage(shown: Sequence[Pair], name: str, stage: int) -> list[Column[Pair]]:
     return [
         Column(f"{name}: default", lambda pair: mean(pair[1]), _or_nothing),
         Column(f"{name}: tuned", lambda pair: mean(pair[0]), _or_nothing),
-        Column(
-            f"{name}: tuned minus default",
-            lambda pair: marks.get(pair[0].key),
-            lambda one: interval(one and one.difference, one and one.real),
-        ),
+        Column(f"{name}: tuned minus default", lambda pair: marks.get(pair[0].key), marked_interval),
     ]
-
-
-def _difference(pair: Pair, stage: int) -> stats.Difference | None:
-    """Return the class mean of the tuned entry minus the default's in a stage; None if unknown."""
-    tuned, default = pair
-    both = pairs(tuned.records, default.records) if default else []
-    if not both or not both[0][0].stages[stage].rows:
-        return None
-    return stats.differences([a.stages[stage] for a, _ in both], [b.stages[stage] for _, b in both])[1]
 
 
 def _default(entry: Entry, default: Section | None) -> Entry | None:
