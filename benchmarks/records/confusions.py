@@ -9,6 +9,7 @@ them with scikit-learn and torchmetrics.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,10 +41,16 @@ def of_stage(record: Record, stage: int) -> np.ndarray | None:
     return taken_CC
 
 
-def mean(records: tuple[Record, ...] | list[Record], stage: int) -> np.ndarray | None:
-    """Return float64 [C, C], the mean of `of_stage` over seeds; None if a record has none."""
+def total(records: Sequence[Record], stage: int) -> np.ndarray | None:
+    """Return int64 [C, C], the sum of `of_stage` over seeds; None without records or if one has none."""
     kept = [of_stage(record, stage) for record in records]
-    return None if not kept or any(one is None for one in kept) else np.mean(np.array(kept), axis=0)
+    return None if not kept or any(one is None for one in kept) else np.sum(np.array(kept), axis=0)
+
+
+def mean(records: Sequence[Record], stage: int) -> np.ndarray | None:
+    """Return float64 [C, C], the mean of `of_stage` over seeds; None without records or if one has none."""
+    summed_CC = total(records, stage)
+    return None if summed_CC is None else summed_CC / len(records)
 
 
 def predictions(record: Record, stage: int) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from benchmarks.leaderboard.compared import tuned
 from benchmarks.leaderboard.figures.learning_curves import What, curve
 from benchmarks.leaderboard.sections import Entry, Section
 from benchmarks.leaderboard.ties import kind, marked, placed
-from benchmarks.records import metrics
+from benchmarks.records import confusions, metrics
 from benchmarks.records.kinds import IMAGES, NAMES, TEST_ROWS, marked_name
 from benchmarks.records.record import Record
 from benchmarks.suites.reproduce import training_command
@@ -144,16 +144,11 @@ def _cell(record: Record) -> dict[str, Any]:
 
 def _taken(entry: Entry, stage: int) -> list[list[int]] | None:
     """Return per class [other, rows, other, rows, ...], most first, summed over seeds; None where none were kept."""
-    result = entry.records[0].stages[stage]
-    sums: list[dict[int, int]] = [{} for _ in result.classes]
-    for record in entry.records:
-        kept = record.extra.get("confusions", {}).get(result.name)
-        if kept is None:
-            return None
-        for label, other, rows in kept:
-            sums[label][other] = sums[label].get(other, 0) + rows
-    most = [sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:MOST_OTHERS] for counts in sums]
-    return [[number for pair in pairs for number in pair] for pairs in most]
+    taken_CC = confusions.total(entry.records, stage)
+    if taken_CC is None:
+        return None
+    most = [sorted((-rows, other) for other, rows in enumerate(row_C) if rows)[:MOST_OTHERS] for row_C in taken_CC]
+    return [[int(number) for rows, other in pairs for number in (other, -rows)] for pairs in most]
 
 
 def _curves(entry: Entry, stage: int) -> dict[str, list[float]]:

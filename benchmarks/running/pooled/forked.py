@@ -163,7 +163,7 @@ class ForkedPool:
             self._become(worker, taken, told)
         os.close(taken)
         os.close(told)
-        worker.info = WorkerInfo("", "", worker.pid, shares=True)
+        worker.info = WorkerInfo("", shares=True)
         self._workers.append(worker)
 
     def _become(self, worker: ForkedWorker, taken: int, told: int) -> NoReturn:

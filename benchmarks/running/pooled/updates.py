@@ -25,8 +25,6 @@ class WorkerInfo:
     """Where a worker runs: `where` is for display; `shares`: it can see the output folder."""
 
     where: str
-    node: str
-    pid: int
     shares: bool
 
 

@@ -93,9 +93,8 @@ class Worker:
         import ray
 
         gpus = ",".join(str(gpu) for gpu in ray.get_gpu_ids())
-        node = ray.get_runtime_context().get_node_id()
         where = f"{socket.gethostname()}{f' GPU {gpus}' if gpus else ''} ({os.getpid()})"
-        return WorkerInfo(where, node, os.getpid(), self._shares)
+        return WorkerInfo(where, self._shares)
 
     def train(self, job: Job, files: Files) -> Iterator[JobUpdate]:
         """Train `job` from the states in `files` (empty if the output folder is shared), and yield its updates."""

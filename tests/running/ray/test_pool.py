@@ -108,7 +108,7 @@ def test_one_that_is_up_does_the_work_whatever_others_do(played: Played, monkeyp
     monkeypatch.setattr(pool_module, "PATIENCE_SECONDS", 0.0)
     pool = _pool()
     pool.hire(1 + pool_module.MOST_BROKEN)
-    played.answers[played.asked[0]] = WorkerInfo("here (1)", "node", 1, True)
+    played.answers[played.asked[0]] = WorkerInfo("here (1)", True)
     _listen(pool)
     assert pool.up == 1
     for info in played.asked[1:]:
@@ -122,7 +122,7 @@ def test_one_that_is_up_does_the_work_whatever_others_do(played: Played, monkeyp
 def _at_work(pool: Any, played: Played, *update: Any) -> None:
     """Let a worker come up and take a job that tells `update`."""
     pool.hire(1)
-    played.answers[played.asked[-1]] = WorkerInfo("here (1)", "node", 1, True)
+    played.answers[played.asked[-1]] = WorkerInfo("here (1)", True)
     _listen(pool)
     (worker,) = pool.idle()
     worker.job, worker.waiting, worker.began = "job", iter(update), False
@@ -160,7 +160,7 @@ def _run(tmp_path: Path, pool: Any) -> tuple[Any, Lines, Any]:
     run = driver.Run(plan, context, tmp_path / "out", lines, graph, pool, outlook, Supervised())
     (job, *_) = graph.ready()
     graph.take(job)
-    return run, lines, pool_module.WorkerHandle(None, None, WorkerInfo("here (1)", "node", 1, True), job)
+    return run, lines, pool_module.WorkerHandle(None, None, WorkerInfo("here (1)", True), job)
 
 
 def test_a_worker_that_dies_before_its_job_began_costs_no_attempt_but_only_once(tmp_path: Path) -> None:
