@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
 from backbones.network import build
 from backbones.probe import Choice, probe
-from backbones.weights import Weights
+from backbones.weights import FirstWeights, Weights
 from benchmarks.data.base import Loaded
 from benchmarks.data.load import cache_folder, load
 from benchmarks.planning.fit import MOST_SEEDS, fit_to
@@ -34,6 +34,7 @@ FROZEN_CHOICE = Choice("contiguous", "float32", {"contiguous float32": 25_000.0}
 MOST_CELLS = 20_000
 Say = Callable[[str], None]
 Advance = Callable[[str, int, int], None]
+Choose = Callable[[str, Suite, torch.device], Choice]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Request:
     device: str = "auto"
     out: Path = Path("runs")
     weights: Path | None = None
-    choose: Callable[[str, Suite, torch.device], Choice] | None = None
+    choose: Choose | None = None
     checkpoint_seconds: float | None = None
     force: bool = False
     resample: bool = False
@@ -88,8 +89,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     # before the data, whose decoding takes minutes at 224 px
     backbones = usable_backbones(patterns, suite, weights, say)
     first_weights = {name: first for name, first in backbones.items() if first is not None}
-    for name, first in first_weights.items():
-        say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
+    _say_weights(first_weights, say)
     loaded = load(
         suite.dataset, path=request.data, size=suite.recipe.image_size, cache=cache_folder(), advance=advance, say=say,
         options=suite.options, split=suite.split, resample=request.resample,
@@ -97,15 +97,7 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
     suite = fit_to(loaded, _apart(suite, loaded, request.out, say))
     seeds = _seeds(dataclasses.replace(request, suite=suite))
     stages = make_stages(loaded, suite, seeds[0])
-    choices = {}
-    if request.choose and not suite.recipe.frozen:
-        say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
-    for index, name in enumerate(backbones):
-        choices[name] = FROZEN_CHOICE if suite.recipe.frozen else (request.choose or choose)(name, suite, device)
-        advance("timing layouts and precisions", index + 1, len(backbones))
-    if slowed := [name for name, choice in choices.items() if choice.busy]:
-        names = ", ".join(slowed)
-        say(f"This machine is busy, and was when {names} was timed; a run while it is idle times it again.")
+    choices = _choices(list(backbones), suite, device, request.choose, say, advance)
     setting = Setting(
         fingerprint=loaded.fingerprint,
         suite=suite,
@@ -135,6 +127,29 @@ def open_session(request: Request, say: Say, advance: Advance) -> Session:
         jobs=request.jobs,
     )
     return Session(plan, context, setting)
+
+
+def _say_weights(first_weights: Mapping[str, FirstWeights], say: Say) -> None:
+    for name, first in first_weights.items():
+        say(f"{name} starts from {first.path.name} ({first.source}, sha256 {first.sha256[:12]}).")
+
+
+def _choices(
+    backbones: Sequence[str], suite: Suite, device: torch.device, elsewhere: Choose | None, say: Say, advance: Advance
+) -> dict[str, Choice]:
+    """Return the layout and precision of each backbone, timed here or, with `elsewhere`, on a cluster's machine."""
+    if suite.recipe.frozen:
+        return dict.fromkeys(backbones, FROZEN_CHOICE)
+    if elsewhere:
+        say("layouts and precisions are timed on a machine of the cluster, as soon as it has room.")
+    choices = {}
+    for index, name in enumerate(backbones):
+        choices[name] = (elsewhere or choose)(name, suite, device)
+        advance("timing layouts and precisions", index + 1, len(backbones))
+    if slowed := [name for name, choice in choices.items() if choice.busy]:
+        names = ", ".join(slowed)
+        say(f"This machine is busy, and was when {names} was timed; a run while it is idle times it again.")
+    return choices
 
 
 def for_seed(session: Session, seed: int) -> Session:

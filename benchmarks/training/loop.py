@@ -192,10 +192,7 @@ def _draws(training: Training, at: int, what: str) -> torch.Generator:
 
 
 def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tensor, int | Tensor]:
-    """One optimiser step; return loss and hits, still on the device. `known`: what the epoch's steps share.
-
-    Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
-    """
+    """One optimiser step; return loss and hits, still on the device. `known`: what the epoch's steps share."""
     strategy = training.strategy
     seen: list[tuple[Outputs, Batch]] = []
 
@@ -225,12 +222,30 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
             loss = weighted_cross_entropy(logits_BC, given.y_BC, known.weights_C, training.recipe.label_smoothing)
         return loss
 
+    def again(part: bool) -> None:
+        """Recompute the gradients at the current weights."""
+        _gradients_again(training, batch, functools.partial(loss_of, part=part), at)
+
+    loss = _gradients_that_fit(training, batch, loss_of, at)
+    take_gradients(training.network, strategy, training.facts, again)
+    training.optimizer.step()
+    outputs, given = seen[0]
+    if calls(strategy, "after_step"):
+        with torch.no_grad():
+            strategy.after_step(training.network, detached(outputs), given, step())
+    return loss.detach(), _hits(outputs.logits_BC.detach(), given.labels_B)
+
+
+def _gradients_that_fit(training: Training, batch: Batch, loss_of: Callable[[Outputs], Tensor], at: int) -> Tensor:
+    """Compute the gradients and return the loss.
+
+    Where a GPU runs out of memory, this and later batches are split into twice as many pieces (`microbatches.py`).
+    """
     statistics = RunningStatistics(training.network)
     while True:
         training.optimizer.zero_grad(set_to_none=True)
         try:
-            loss = _gradients(training, batch, loss_of, at)
-            break
+            return _gradients(training, batch, loss_of, at)
         except RuntimeError as error:
             # batch normalisation needs two samples a piece
             if not out_of_memory(error) or len(batch.labels_B) < 4 * training.pieces:
@@ -240,18 +255,6 @@ def _step(training: Training, batch: Batch, known: Step, at: int) -> tuple[Tenso
         if training.graphs is not None:
             training.graphs.close()
         torch.cuda.empty_cache()
-
-    def again(part: bool) -> None:
-        """Recompute the gradients at the current weights."""
-        _gradients_again(training, batch, functools.partial(loss_of, part=part), at)
-
-    take_gradients(training.network, strategy, training.facts, again)
-    training.optimizer.step()
-    outputs, given = seen[0]
-    if calls(strategy, "after_step"):
-        with torch.no_grad():
-            strategy.after_step(training.network, detached(outputs), given, step())
-    return loss.detach(), _hits(outputs.logits_BC.detach(), given.labels_B)
 
 
 def _hits(logits_BC: Tensor, labels_B: Tensor) -> int | Tensor:
