@@ -27,6 +27,7 @@ LACKS = {
     "pixels": "trains on stored features, not on images (--trains all does)",
 }
 PARTS = {"transformer": "no transformer blocks", "batch-norm": "no batch normalisation"}  # need -> words if missing
+Borders = set[tuple[int, str]]  # the epoch that a state is reached at, and its key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -248,9 +249,9 @@ def _state_key(
     )
 
 
-def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> set[str]:
-    """Return the keys of all states where a strategy's segment ends: jobs are cut there so that they can be shared."""
-    borders: set[str] = set()
+def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> Borders:
+    """Return all states where a strategy's segment ends: jobs are cut there so that they can be shared."""
+    borders: Borders = set()
     for strategy in strategies:
         encoder = _encoder(strategy, backbone)
         start: str | None = None
@@ -259,16 +260,17 @@ def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[St
             keys = [
                 _state_key(setting, encoder, seed, stage, start, history[: index + 1]) for index in range(len(history))
             ]
-            borders.update(keys)
+            borders.update(zip((segment.phase.end for segment in history), keys, strict=True))
             start = keys[handed_on(history) - 1] if setting.hands_on(strategy) else None
     return borders
 
 
 def _chains(
-    setting: Setting, backbone: str, seed: int, strategy: Strategy, borders: set[str], jobs: dict[str, Job]
+    setting: Setting, backbone: str, seed: int, strategy: Strategy, borders: Borders, jobs: dict[str, Job]
 ) -> tuple[tuple[str, ...], ...]:
     """Add the strategy's jobs to `jobs`; return their keys per stage, in order."""
     backbone = _encoder(strategy, backbone)
+    ends = {epoch for epoch, _ in borders}  # most epochs end no segment; their keys are not needed
     chains: list[tuple[str, ...]] = []
     parent: str | None = None
     representation: str | None = None
@@ -278,8 +280,10 @@ def _chains(
         whole = history_of(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
         handed = handed_on(whole)
         for segment, at, history in states(whole):
+            if at not in ends:
+                continue
             key = _state_key(setting, backbone, seed, stage, start, history)
-            if key not in borders:
+            if (at, key) not in borders:
                 continue
             job = Job(key, backbone, stage.data.stage, seed, segment.cut(begun, at), parent, continues=bool(chain))
             jobs.setdefault(key, job)
