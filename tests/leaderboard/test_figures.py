@@ -99,6 +99,16 @@ def test_the_forest_plot_marks_what_the_table_marks(records, shown):
     assert marks >= one.svg.count(style.GREEN + "; stroke-width: 1.6") > 0
 
 
+def test_the_forest_plot_shows_strategies_that_read_names_only_where_there_are_no_others(records):
+    reads = {"oversample": "text-only"}
+    mixed = [dataclasses.replace(r, strategy=reads.get(r.strategy, r.strategy)) for r in records]
+    one = drawn(mixed)["against-plain"]
+    assert "text-only" not in texts(one.svg) and "text-only" not in one.alt
+    assert one.alt.endswith("Strategies that see more than the image are in the tables only.")
+    alone = drawn([r for r in mixed if r.strategy in ("none", "text-only")])["against-plain"]
+    assert "text-only" in texts(alone.svg) and "tables only" not in alone.alt
+
+
 def test_pairs_are_named_with_rows_under_both(records, shown):
     first = records[0].stages[1].classes
     one = shown["confused-pairs"]

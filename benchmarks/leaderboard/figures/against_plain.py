@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.leaderboard.figures import style
 from benchmarks.leaderboard.figures.registry import Drawing, figure
 from benchmarks.leaderboard.sections import Entry, Section
-from benchmarks.leaderboard.ties import Marked, marked
+from benchmarks.leaderboard.ties import Marked, kind, marked
+from benchmarks.records.kinds import IMAGES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,11 +24,16 @@ ROW, LABELS, BELOW, ABOVE, GAP, RIGHT = 15, 252, 37, 24, 24, 20  # points; half 
     "significant after Holm's correction.",
 )
 def draw(section: Section, backbone: str) -> Drawing | None:
-    """Draw a panel per stage, the last first; strategies with a mark come before others where not all have room."""
+    """Draw a panel per stage, the last first; strategies with a mark come before others where not all have room.
+
+    Names gain so much that their rows would leave the others no width; strategies that see more than the image are
+    shown only where there are no others.
+    """
     stages = range(len(section.first.stages))[::-1]
     own = section.only(backbone).entries
     found = [marked(section, own, stage, 1) for stage in stages]
-    known = [entry for entry in own if entry.key in found[0]]
+    every = [entry for entry in own if entry.key in found[0]]
+    known = [entry for entry in every if kind(entry) == IMAGES] or every
     if not known:
         return None
     real = {entry.key for entry in known if any(one[entry.key].real for one in found if entry.key in one)}
@@ -46,7 +52,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
         _intervals(plot, shown, values)
         rows = [style.short(entry.title) if k == 0 else "" for entry in shown]
         style.label(plot, "minus plain training", f"{section.first.stages[stage].name} class mean", rows)
-    return Drawing(canvas, _told(section.only(backbone), found, len(known), len(shown)))
+    return Drawing(canvas, _told(section, known, found, len(shown)) + _left_out(every, known))
 
 
 def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Marked]) -> None:
@@ -63,17 +69,22 @@ def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Mar
         plot.plot([difference.value], [row], marker=marker, markersize=5.5, color=colour)
 
 
-def _told(section: Section, found: list[dict[tuple[str, str], Marked]], known: int, shown: int) -> str:
+def _told(section: Section, known: list[Entry], found: list[dict[tuple[str, str], Marked]], shown: int) -> str:
     """Return the alternative text: which strategies are marked."""
     parts = []
     for stage, values in zip(range(len(section.first.stages))[::-1], found, strict=True):
         name = section.first.stages[stage].name
-        better = [e.title for e in section.entries if e.key in values and _mark(values[e.key]) > 0]
-        worse = [e.title for e in section.entries if e.key in values and _mark(values[e.key]) < 0]
+        better = [e.title for e in known if e.key in values and _mark(values[e.key]) > 0]
+        worse = [e.title for e in known if e.key in values and _mark(values[e.key]) < 0]
         parts.append(f"{name}: better {', '.join(better) or 'none'}; worse {', '.join(worse) or 'none'}.")
-    if shown < known:
-        parts.append(f"{shown} of {known} strategies are shown, marked ones first, then by rank.")
+    if shown < len(known):
+        parts.append(f"{shown} of {len(known)} strategies are shown, marked ones first, then by rank.")
     return " ".join(parts)
+
+
+def _left_out(every: list[Entry], known: list[Entry]) -> str:
+    """Return the sentence on strategies that are not drawn because they see more than the image."""
+    return " Strategies that see more than the image are in the tables only." if len(every) > len(known) else ""
 
 
 def _mark(one: Marked) -> int:
