@@ -27,7 +27,7 @@ LACKS = {
     "pixels": "trains on stored features, not on images (--trains all does)",
 }
 PARTS = {"transformer": "no transformer blocks", "batch-norm": "no batch normalisation"}  # need -> words if missing
-Borders = set[tuple[int, str]]  # the epoch that a state is reached at, and its key
+Borders = dict[int, set[str]]  # keys of states by the epoch that they are reached at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,7 +251,7 @@ def _state_key(
 
 def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[Strategy]) -> Borders:
     """Return all states where a strategy's segment ends: jobs are cut there so that they can be shared."""
-    borders: Borders = set()
+    borders: Borders = {}
     for strategy in strategies:
         encoder = _encoder(strategy, backbone)
         start: str | None = None
@@ -260,7 +260,8 @@ def _borders(setting: Setting, backbone: str, seed: int, strategies: Sequence[St
             keys = [
                 _state_key(setting, encoder, seed, stage, start, history[: index + 1]) for index in range(len(history))
             ]
-            borders.update(zip((segment.phase.end for segment in history), keys, strict=True))
+            for segment, key in zip(history, keys, strict=True):
+                borders.setdefault(segment.phase.end, set()).add(key)
             start = keys[handed_on(history) - 1] if setting.hands_on(strategy) else None
     return borders
 
@@ -270,7 +271,6 @@ def _chains(
 ) -> tuple[tuple[str, ...], ...]:
     """Add the strategy's jobs to `jobs`; return their keys per stage, in order."""
     backbone = _encoder(strategy, backbone)
-    ends = {epoch for epoch, _ in borders}  # most epochs end no segment; their keys are not needed
     chains: list[tuple[str, ...]] = []
     parent: str | None = None
     representation: str | None = None
@@ -280,10 +280,10 @@ def _chains(
         whole = history_of(stage, setting.suite.recipe.stage_epochs(stage.data.name), strategy)
         handed = handed_on(whole)
         for segment, at, history in states(whole):
-            if at not in ends:
+            if at not in borders:  # as for most epochs, whose keys are not needed
                 continue
             key = _state_key(setting, backbone, seed, stage, start, history)
-            if (at, key) not in borders:
+            if key not in borders[at]:
                 continue
             job = Job(key, backbone, stage.data.stage, seed, segment.cut(begun, at), parent, continues=bool(chain))
             jobs.setdefault(key, job)
