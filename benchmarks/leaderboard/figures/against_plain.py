@@ -52,7 +52,7 @@ def draw(section: Section, backbone: str) -> Drawing | None:
         _intervals(plot, shown, values)
         rows = [style.short(entry.title) if k == 0 else "" for entry in shown]
         style.label(plot, "minus plain training", f"{section.first.stages[stage].name} class mean", rows)
-    return Drawing(canvas, _told(section, known, found, len(shown)) + _left_out(every, known))
+    return Drawing(canvas, _told(section, every, known, found, len(shown)))
 
 
 def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Marked]) -> None:
@@ -69,8 +69,10 @@ def _intervals(plot: Axes, shown: list[Entry], values: dict[tuple[str, str], Mar
         plot.plot([difference.value], [row], marker=marker, markersize=5.5, color=colour)
 
 
-def _told(section: Section, known: list[Entry], found: list[dict[tuple[str, str], Marked]], shown: int) -> str:
-    """Return the alternative text: which strategies are marked."""
+def _told(
+    section: Section, every: list[Entry], known: list[Entry], found: list[dict[tuple[str, str], Marked]], shown: int
+) -> str:
+    """Return the alternative text: which of the `known` strategies are marked, and whether `every` holds more."""
     parts = []
     for stage, values in zip(range(len(section.first.stages))[::-1], found, strict=True):
         name = section.first.stages[stage].name
@@ -79,12 +81,9 @@ def _told(section: Section, known: list[Entry], found: list[dict[tuple[str, str]
         parts.append(f"{name}: better {', '.join(better) or 'none'}; worse {', '.join(worse) or 'none'}.")
     if shown < len(known):
         parts.append(f"{shown} of {len(known)} strategies are shown, marked ones first, then by rank.")
+    if len(known) < len(every):
+        parts.append("Strategies that see more than the image are in the tables only.")
     return " ".join(parts)
-
-
-def _left_out(every: list[Entry], known: list[Entry]) -> str:
-    """Return the sentence on strategies that are not drawn because they see more than the image."""
-    return " Strategies that see more than the image are in the tables only." if len(every) > len(known) else ""
 
 
 def _mark(one: Marked) -> int:
